@@ -1,0 +1,5 @@
+//! Learn and do stream processing with Amazon Kinesis Data Streams.
+
+pub mod timestamp;
+
+pub use timestamp::{Timestamp, TimestampError};

@@ -1,0 +1,299 @@
+//! [`Timestamp`]: an instant in UTC, to the microsecond.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, Datelike, NaiveDate, Timelike};
+
+/// An instant in UTC with a resolution of one microsecond, from year 0 to year 9999.
+///
+/// It stands for *event time* (when something happened, written in the data of a record) and for
+/// *arrival time* (when Kinesis took the record). Python's `datetime.isoformat()`, RFC 3339 and the
+/// usual ISO-8601 forms parse; without an offset the text is taken as UTC.
+///
+/// It is a type of this crate, not chrono's, so that notebook cells need no type annotation for it.
+///
+/// ```
+/// use kinesis_lab::Timestamp;
+/// use std::time::Duration;
+///
+/// let t: Timestamp = "2018-09-06T10:04:56.468067+02:00".parse()?;
+/// assert_eq!(t.to_string(), "2018-09-06T08:04:56.468067Z");
+/// assert_eq!(t.truncate(Duration::from_secs(60)).plain(0), "2018-09-06 08:04:00");
+/// # Ok::<(), kinesis_lab::TimestampError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp {
+    micros: i64,
+}
+
+impl Timestamp {
+    /// 0000-01-01T00:00:00Z, the earliest timestamp that parses.
+    pub const MIN: Timestamp = Timestamp { micros: -62_167_219_200_000_000 };
+    /// 9999-12-31T23:59:59.999999Z, the latest.
+    pub const MAX: Timestamp = Timestamp { micros: 253_402_300_799_999_999 };
+
+    /// The wall clock's time.
+    ///
+    /// Only the edges of the crate call this (producers on live time, the loop of a consumer);
+    /// windows and processors are handed their time, so that they can be tested without a clock.
+    pub fn now() -> Timestamp {
+        // A clock before 1970 is a broken clock; the epoch is as good an answer as any.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_micros(since.as_micros().try_into().unwrap_or(i64::MAX))
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z; clamped to [`MIN`](Self::MIN) … [`MAX`](Self::MAX).
+    pub fn from_micros(micros: i64) -> Timestamp {
+        Timestamp { micros: micros.clamp(Self::MIN.micros, Self::MAX.micros) }
+    }
+
+    /// Seconds since 1970-01-01T00:00:00Z; clamped as [`from_micros`](Self::from_micros) does.
+    pub fn from_secs(secs: i64) -> Timestamp {
+        Timestamp::from_micros(secs.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub fn as_micros(self) -> i64 {
+        self.micros
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it.
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        Duration::from_micros(self.micros.saturating_sub(earlier.micros).max(0).unsigned_abs())
+    }
+
+    /// The start of the interval of length `size`, counted from the epoch, in which this lies.
+    ///
+    /// A `size` below one microsecond leaves it as it is.
+    pub fn truncate(self, size: Duration) -> Timestamp {
+        match i64::try_from(size.as_micros()) {
+            Ok(size) if size > 0 => {
+                Timestamp::from_micros(self.micros.saturating_sub(self.micros.rem_euclid(size)))
+            }
+            _ => self,
+        }
+    }
+
+    /// `2018-09-06 08:04:56.468067`, with `decimals` digits (0 to 6) after the second.
+    pub fn plain(self, decimals: usize) -> String {
+        let text = self.text(' ');
+        match decimals {
+            0 => text[..19].to_owned(),
+            n => text[..20 + n.min(6)].to_owned(),
+        }
+    }
+
+    fn text(self, separator: char) -> String {
+        // Every value within MIN..=MAX is one that chrono knows; see `from_micros`.
+        let t = DateTime::from_timestamp_micros(self.micros).unwrap_or_default();
+        let micros = t.nanosecond() / 1_000;
+        let (y, mo, d, h, mi, s) = (t.year(), t.month(), t.day(), t.hour(), t.minute(), t.second());
+        format!("{y:04}-{mo:02}-{d:02}{separator}{h:02}:{mi:02}:{s:02}.{micros:06}")
+    }
+
+    /// The inverse of `text` and its relatives, over bytes because records are bytes. It is written
+    /// out, not left to chrono's parser, because a counter spends most of its time here.
+    pub(crate) fn parse_bytes(text: &[u8]) -> Result<Timestamp, TimestampError> {
+        parse(text).ok_or(TimestampError(()))
+    }
+}
+
+/// `YYYY-MM-DD`, then `T`, `t` or a space, `HH:MM:SS`, up to nine decimals, and `Z` or an offset.
+fn parse(text: &[u8]) -> Option<Timestamp> {
+    let (date, rest) = text.split_at_checked(10)?;
+    let (clock, rest) = rest.split_at_checked(9)?;
+    if date[4] != b'-' || date[7] != b'-' || clock[3] != b':' || clock[6] != b':' {
+        return None;
+    }
+    if !matches!(clock[0], b'T' | b't' | b' ') {
+        return None;
+    }
+    let year = number(&date[..4])?;
+    let day = NaiveDate::from_ymd_opt(year.try_into().ok()?, number(&date[5..7])?, number(&date[8..])?)?;
+    let (hour, minute) = (number(&clock[1..3])?, number(&clock[4..6])?);
+    let mut second = number(&clock[7..])?;
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let (mut micros, rest) = fraction(rest)?;
+    if second == 60 {
+        // A leap second. POSIX time has no number for it; the last microsecond of its minute keeps
+        // the event in the window in which it happened.
+        (second, micros) = (59, 999_999);
+    }
+    let days = i64::from(day.num_days_from_ce()) - 719_163;
+    let secs = days * 86_400 + i64::from(hour * 3600 + minute * 60 + second) - i64::from(offset(rest)?);
+    let micros = secs * 1_000_000 + i64::from(micros);
+    (Timestamp::MIN.micros..=Timestamp::MAX.micros).contains(&micros).then_some(Timestamp { micros })
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0u32, |n, b| b.is_ascii_digit().then(|| n * 10 + u32::from(b - b'0')))
+}
+
+/// `.468067` → microseconds; digits beyond the sixth are cut off, as the microsecond they fall in.
+fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
+    let Some((b'.' | b',', rest)) = text.split_first() else { return Some((0, text)) };
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    if !(1..=9).contains(&digits) {
+        return None;
+    }
+    let (fraction, rest) = rest.split_at(digits);
+    let kept = &fraction[..digits.min(6)];
+    Some((number(kept)? * 10u32.pow(6 - kept.len() as u32), rest))
+}
+
+/// Seconds east of UTC: nothing or `Z` is 0; `+02:00`, `+0200`, `+02`.
+fn offset(text: &[u8]) -> Option<i32> {
+    let (sign, rest) = match text {
+        [] | [b'Z' | b'z'] => return Some(0),
+        [b'+', rest @ ..] => (1, rest),
+        [b'-', rest @ ..] => (-1, rest),
+        _ => return None,
+    };
+    let (hours, minutes) = match rest.len() {
+        2 => (number(rest)?, 0),
+        4 => (number(&rest[..2])?, number(&rest[2..])?),
+        5 if rest[2] == b':' => (number(&rest[..2])?, number(&rest[3..])?),
+        _ => return None,
+    };
+    (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60) as i32)
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Timestamp, TimestampError> {
+        Timestamp::parse_bytes(text.as_bytes())
+    }
+}
+
+/// RFC 3339 in UTC with six decimals: `2018-09-06T08:04:56.468067Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}Z", self.text('T'))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Saturates at [`Timestamp::MAX`].
+impl Add<Duration> for Timestamp {
+    type Output = Timestamp;
+
+    fn add(self, later: Duration) -> Timestamp {
+        let later = i64::try_from(later.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(self.micros.saturating_add(later))
+    }
+}
+
+/// Saturates at [`Timestamp::MIN`].
+impl Sub<Duration> for Timestamp {
+    type Output = Timestamp;
+
+    fn sub(self, earlier: Duration) -> Timestamp {
+        let earlier = i64::try_from(earlier.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(self.micros.saturating_sub(earlier))
+    }
+}
+
+/// The text is not an ISO-8601 date and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimestampError(());
+
+impl fmt::Display for TimestampError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a timestamp; expected ISO-8601 such as 2018-09-06T08:04:56.468067Z")
+    }
+}
+
+impl std::error::Error for TimestampError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn t(text: &str) -> Timestamp {
+        text.parse().unwrap_or_else(|_| panic!("{text}"))
+    }
+
+    #[test]
+    fn the_usual_forms_are_one_instant() {
+        let want = t("2018-09-06T08:04:56.468067Z");
+        for form in [
+            "2018-09-06 08:04:56.468067",
+            "2018-09-06t08:04:56.468067z",
+            "2018-09-06T08:04:56.468067999Z",
+            "2018-09-06T10:04:56.468067+02:00",
+            "2018-09-06T10:04:56,468067+0200",
+            "2018-09-05T22:04:56.468067-10",
+        ] {
+            assert_eq!(t(form), want, "{form}");
+        }
+        assert_eq!(want.as_micros(), 1_536_221_096_468_067);
+    }
+
+    #[test]
+    fn what_is_no_timestamp_is_refused() {
+        for text in [
+            "",
+            "now",
+            "2018-09-06",
+            "2018-9-6T08:04:56Z",
+            "2018-02-29T00:00:00Z",
+            "2018-09-06T24:00:00Z",
+            "2018-09-06T08:60:00Z",
+            "2018-09-06T08:04:61Z",
+            "2018-09-06T08:04:56.Z",
+            "2018-09-06T08:04:56.1234567890Z",
+            "2018-09-06T08:04:56+2",
+            "2018-09-06T08:04:56+02:00 ",
+            "2018-09-06T08:04:56+24:00",
+            "0000-01-01T00:00:00+00:01",
+            "+018-09-06T08:04:56Z",
+        ] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_range_and_leap_seconds() {
+        assert_eq!(t("0000-01-01T00:00:00Z"), Timestamp::MIN);
+        assert_eq!(t("9999-12-31T23:59:59.999999Z"), Timestamp::MAX);
+        assert_eq!(t("2016-12-31T23:59:60.5Z"), t("2016-12-31T23:59:59.999999Z"));
+        assert_eq!(Timestamp::MAX + Duration::MAX, Timestamp::MAX);
+        assert_eq!(Timestamp::MIN - Duration::MAX, Timestamp::MIN);
+    }
+
+    #[test]
+    fn truncation_counts_from_the_epoch_also_before_it() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(t("1969-12-31T23:59:59.5Z").truncate(minute), t("1969-12-31T23:59:00Z"));
+        assert_eq!(t("2018-09-06T08:04:56Z").truncate(minute).plain(0), "2018-09-06 08:04:00");
+        assert_eq!(t("2018-09-06T08:04:56.5Z").truncate(Duration::ZERO), t("2018-09-06T08:04:56.5Z"));
+    }
+
+    proptest! {
+        // 256 cases (the default): each covers one of ~3·10¹⁷ instants; the edges have tests above.
+        #[test]
+        fn text_and_back(micros in Timestamp::MIN.micros..=Timestamp::MAX.micros) {
+            let time = Timestamp::from_micros(micros);
+            prop_assert_eq!(time.to_string().parse(), Ok(time));
+            let chrono = DateTime::parse_from_rfc3339(&time.to_string()).unwrap();
+            prop_assert_eq!(chrono.timestamp_micros(), micros);
+        }
+
+        #[test]
+        fn any_bytes_are_parsed_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = Timestamp::parse_bytes(&bytes);
+        }
+    }
+}
