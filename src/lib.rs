@@ -1,7 +1,11 @@
 //! Learn and do stream processing with Amazon Kinesis Data Streams.
 
+pub mod access_log;
+pub mod log_line;
 pub mod text;
 pub mod timestamp;
 
+pub use access_log::{AccessLog, LogRecord, UnparsedLine};
+pub use log_line::{LogLine, LogLineError};
 pub use text::{printable, shorten};
 pub use timestamp::{Timestamp, TimestampError};

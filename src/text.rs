@@ -75,6 +75,19 @@ pub fn shorten(text: &str, max_chars: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", &text[..end]))
 }
 
+/// `10,000`.
+pub(crate) fn grouped(number: impl ToString) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 fn push(out: &mut String, c: char) {
     match c {
         '\n' => out.push_str(r"\n"),
@@ -156,6 +169,12 @@ mod tests {
         assert_eq!(shorten("東京都", 1), "…");
         assert_eq!(shorten("東京都", 0), "");
         assert_eq!(shorten("", 0), "");
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        let texts = [0, 999, 1_000, 10_000, 1_234_567].map(grouped);
+        assert_eq!(texts, ["0", "999", "1,000", "10,000", "1,234,567"]);
     }
 
     /// Pieces that matter here, and anything between them: pure noise would seldom contain them.

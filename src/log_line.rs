@@ -1,0 +1,320 @@
+//! [`LogLine`]: one line of a web server's access log.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::timestamp::Timestamp;
+
+/// A line in Apache's *common* or *combined* format, which nginx writes too.
+///
+/// ```
+/// use kinesis_lab::LogLine;
+///
+/// let line = LogLine::parse(br#"192.0.2.10 - ann [17/May/2015:12:05:03 +0200] "GET /a HTTP/1.1" 200 512"#)?;
+/// assert_eq!((line.client, line.user.as_deref()), ("192.0.2.10", Some("ann")));
+/// assert_eq!(line.time.to_string(), "2015-05-17T10:05:03.000000Z");
+/// assert_eq!((line.method, line.path.as_deref(), line.status), (Some("GET"), Some("/a"), 200));
+/// # Ok::<(), kinesis_lab::LogLineError>(())
+/// ```
+///
+/// The fields borrow from the line. Texts are as the server wrote them, with its escapes (`\"`,
+/// `\x16`), and the client chose them: pass them through [`printable`](crate::printable) before
+/// printing. Bytes that are not UTF-8 become `U+FFFD`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogLine<'a> {
+    /// The client's address, or its host name when the server looks it up. Never empty.
+    pub client: &'a str,
+    /// The user's name according to the client's identd; hardly ever there.
+    pub ident: Option<&'a str>,
+    /// The name with which the user logged in.
+    pub user: Option<Cow<'a, str>>,
+    /// When the request came, or ended: that depends on the server. Its offset has been applied.
+    pub time: Timestamp,
+    /// `GET`, `POST`, …; `None` when what the client sent is no HTTP request.
+    pub method: Option<&'a str>,
+    /// With the query; `None` as above.
+    pub path: Option<Cow<'a, str>>,
+    /// `HTTP/1.1`; `None` as above and for HTTP/0.9.
+    pub protocol: Option<&'a str>,
+    /// The status code of the response.
+    pub status: u16,
+    /// The size of the response in bytes; `None` for `-`.
+    pub bytes: Option<u64>,
+    /// The page that led here; `None` for `-` and in the common format.
+    pub referer: Option<Cow<'a, str>>,
+    /// What the client calls itself; `None` for `-` and in the common format.
+    pub user_agent: Option<Cow<'a, str>>,
+}
+
+impl<'a> LogLine<'a> {
+    /// Reads one line, with or without its line ending.
+    ///
+    /// A request that is none (`-`, a TLS handshake sent to the plain port) is no error: such
+    /// requests are what a detector wants to count. Fields after the user agent are ignored.
+    ///
+    /// # Errors
+    /// Names the first part that is missing or malformed.
+    pub fn parse(line: &'a [u8]) -> Result<LogLine<'a>, LogLineError> {
+        let line = line.trim_ascii_end();
+        let (client, rest) = word(line).ok_or(LogLineError::Client)?;
+        let client = str::from_utf8(client).map_err(|_| LogLineError::Client)?;
+        let (ident, rest) = word(rest).ok_or(LogLineError::User)?;
+        let ident = str::from_utf8(ident).map_err(|_| LogLineError::User)?;
+        // A user's name may hold spaces; the time's bracket ends it.
+        let end = rest.windows(2).position(|pair| pair == b" [").ok_or(LogLineError::Time)?;
+        let (user, rest) = (&rest[..end], &rest[end + 1..]);
+        let (time, rest) = rest.split_at_checked(28).ok_or(LogLineError::Time)?;
+        let time = parse_time(time).ok_or(LogLineError::Time)?;
+        let request = rest.strip_prefix(b" ").ok_or(LogLineError::Request)?;
+        let (request, rest) = quoted(request).ok_or(LogLineError::Request)?;
+        let (status, rest) = word(rest).ok_or(LogLineError::Status)?;
+        let status = number(status).filter(|n| *n <= 999).ok_or(LogLineError::Status)? as u16;
+        let (bytes, rest) = word(rest).ok_or(LogLineError::Bytes)?;
+        let bytes = match bytes {
+            b"-" => None,
+            digits => Some(number(digits).ok_or(LogLineError::Bytes)?),
+        };
+        let (referer, rest) = quoted(rest).unwrap_or((b"-", b""));
+        let (user_agent, _) = quoted(rest).unwrap_or((b"-", b""));
+        let (method, path, protocol) = parse_request(request);
+        Ok(LogLine {
+            client,
+            ident: Some(ident).filter(|ident| *ident != "-"),
+            user: text(user),
+            time,
+            method,
+            path,
+            protocol,
+            status,
+            bytes,
+            referer: text(referer),
+            user_agent: text(user_agent),
+        })
+    }
+}
+
+/// The part up to the next space, never empty, and what follows the space.
+fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = text.iter().position(|b| *b == b' ').unwrap_or(text.len());
+    (end > 0).then(|| (&text[..end], text.get(end + 1..).unwrap_or_default()))
+}
+
+/// What stands between quotes, and what follows them and a space.
+///
+/// Both servers escape a quote inside (`\"`, `\x22`); older ones did not, so that a quote counts
+/// as the closing one only before a space or the end.
+fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inner = text.strip_prefix(b"\"")?;
+    let mut i = 0;
+    loop {
+        match (inner.get(i)?, inner.get(i + 1)) {
+            (b'\\', _) => i += 2,
+            (b'"', None) => return Some((&inner[..i], b"")),
+            (b'"', Some(b' ')) => return Some((&inner[..i], &inner[i + 2..])),
+            _ => i += 1,
+        }
+    }
+}
+
+/// `[17/May/2015:10:05:03 +0000]`.
+fn parse_time(text: &[u8]) -> Option<Timestamp> {
+    const MONTHS: [&[u8]; 12] =
+        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+    let text: &[u8; 28] = text.try_into().ok()?;
+    if [0, 3, 7, 12, 21, 27].map(|i| text[i]) != *b"[//: ]" {
+        return None;
+    }
+    let month = 1 + MONTHS.iter().position(|name| *name == &text[4..7])? as u8;
+    // The same time as ISO-8601, whose parser knows leap years, leap seconds and offsets.
+    let mut iso = *b"YYYY-MM-DDThh:mm:ss+hhmm";
+    iso[..4].copy_from_slice(&text[8..12]);
+    iso[5..7].copy_from_slice(&[b'0' + month / 10, b'0' + month % 10]);
+    iso[8..10].copy_from_slice(&text[1..3]);
+    iso[11..19].copy_from_slice(&text[13..21]);
+    iso[19..].copy_from_slice(&text[22..27]);
+    Timestamp::parse_bytes(&iso).ok()
+}
+
+/// `GET /path HTTP/1.1`; a path with spaces in it is still one.
+fn parse_request(request: &[u8]) -> (Option<&str>, Option<Cow<'_, str>>, Option<&str>) {
+    let Some((method, rest)) = word(request) else { return (None, None, None) };
+    // Tokens of RFC 9110 are wider; real methods are not, and TLS bytes must not pass for one.
+    let is_method = method.len() <= 20 && method.iter().all(|b| b.is_ascii_uppercase() || *b == b'-');
+    let (path, protocol) = match rest.iter().rposition(|b| *b == b' ') {
+        Some(space) if rest[space + 1..].starts_with(b"HTTP/") => {
+            (&rest[..space], str::from_utf8(&rest[space + 1..]).ok())
+        }
+        _ => (rest, None),
+    };
+    if !is_method || path.is_empty() || method == b"-" {
+        return (None, None, None);
+    }
+    (str::from_utf8(method).ok(), Some(String::from_utf8_lossy(path)), protocol)
+}
+
+fn text(field: &[u8]) -> Option<Cow<'_, str>> {
+    (field != b"-").then(|| String::from_utf8_lossy(field))
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |n, b| {
+        n.checked_mul(10)?.checked_add(b.is_ascii_digit().then(|| u64::from(b - b'0'))?)
+    })
+}
+
+/// The part of an access log's line that could not be read, the first from the left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LogLineError {
+    /// The line does not begin with an address or a host name and a space.
+    Client,
+    /// The fields for identd and the user are missing.
+    User,
+    /// No time in brackets, or an impossible one.
+    Time,
+    /// The request is not there in quotes.
+    Request,
+    /// The status code is not a number of at most three digits.
+    Status,
+    /// The size is neither a number nor `-`.
+    Bytes,
+}
+
+impl fmt::Display for LogLineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LogLineError::Client => "it does not begin with a client's address or host name",
+            LogLineError::User => "the two fields after the client (identd, user) are missing",
+            LogLineError::Time => "no time such as [17/May/2015:10:05:03 +0000] after the user",
+            LogLineError::Request => "no request in quotes after the time",
+            LogLineError::Status => "no status code such as 200 after the request",
+            LogLineError::Bytes => "no size in bytes, or -, after the status code",
+        })
+    }
+}
+
+impl std::error::Error for LogLineError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(line: &str) -> Result<LogLine<'_>, LogLineError> {
+        LogLine::parse(line.as_bytes())
+    }
+
+    #[test]
+    fn every_field_of_the_combined_format() {
+        let line = parse(
+            "host.example.com id ann smith [29/Feb/2016:23:59:60 -0930] \"GET /a?b=\\\"c\\\" HTTP/2.0\" 404 1024 \
+             \"https://example.com/ \\\"x\\\"\" \"Mozilla/5.0 (\\\\)\" \"203.0.113.9\" rt=0.004\r\n",
+        )
+        .unwrap();
+        assert_eq!(line.client, "host.example.com");
+        assert_eq!((line.ident, line.user.as_deref()), (Some("id"), Some("ann smith")));
+        assert_eq!(line.time.to_string(), "2016-03-01T09:29:59.999999Z");
+        assert_eq!((line.method, line.protocol), (Some("GET"), Some("HTTP/2.0")));
+        assert_eq!(line.path.as_deref(), Some(r#"/a?b=\"c\""#));
+        assert_eq!((line.status, line.bytes), (404, Some(1024)));
+        assert_eq!(line.referer.as_deref(), Some(r#"https://example.com/ \"x\""#));
+        assert_eq!(line.user_agent.as_deref(), Some(r"Mozilla/5.0 (\\)"));
+    }
+
+    #[test]
+    fn the_common_format_and_dashes() {
+        let line = parse("2001:db8::1 - - [17/May/2015:10:05:03 +0000] \"-\" 408 -").unwrap();
+        assert_eq!(line.client, "2001:db8::1");
+        assert_eq!((line.ident, line.user, line.bytes), (None, None, None));
+        assert_eq!((line.method, line.path, line.protocol), (None, None, None));
+        assert_eq!((line.referer, line.user_agent), (None, None));
+    }
+
+    #[test]
+    fn a_request_that_is_none_is_still_a_line() {
+        for (request, method, path) in [
+            ("", None, None),
+            ("GET", None, None),
+            ("GET  HTTP/1.1", None, None),
+            (r"\x16\x03\x01\x02 \xfc", None, None),
+            ("GET /", Some("GET"), Some("/")),
+            ("GET /a b HTTP/1.1", Some("GET"), Some("/a b")),
+            (r#"GET /a"b HTTP/1.1"#, Some("GET"), Some(r#"/a"b"#)),
+            ("M-SEARCH * HTTP/1.1", Some("M-SEARCH"), Some("*")),
+        ] {
+            let line = format!("a - - [17/May/2015:10:05:03 +0000] \"{request}\" 400 0");
+            let line = parse(&line).unwrap();
+            assert_eq!((line.method, line.path.as_deref()), (method, path), "{request}");
+        }
+        let binary = b"a - - [17/May/2015:10:05:03 +0000] \"GET /\xff HTTP/1.1\" 400 0 \"\xfe\" \"\"";
+        let line = LogLine::parse(binary).unwrap();
+        assert_eq!((line.path.as_deref(), line.referer.as_deref()), (Some("/\u{fffd}"), Some("\u{fffd}")));
+        assert_eq!(line.user_agent.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn an_error_names_the_first_part_that_is_wrong() {
+        use LogLineError::*;
+        for (line, part) in [
+            ("", Client),
+            (" - - [17/May/2015:10:05:03 +0000] \"-\" 200 1", Client),
+            ("192.0.2.10", User),
+            ("192.0.2.10 - -", Time),
+            ("192.0.2.10 - - 17/May/2015:10:05:03 +0000 \"-\" 200 1", Time),
+            ("192.0.2.10 - - [17/Mai/2015:10:05:03 +0000] \"-\" 200 1", Time),
+            ("192.0.2.10 - - [29/Feb/2015:10:05:03 +0000] \"-\" 200 1", Time),
+            ("192.0.2.10 - - [17/May/2015:10:05:03 00000] \"-\" 200 1", Time),
+            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000]", Request),
+            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] GET / 200 1", Request),
+            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1", Request),
+            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\\\" 200 1", Request),
+            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"-\"", Status),
+            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"-\" ok 1", Status),
+            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"-\" 1000 1", Status),
+            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"-\" 200", Bytes),
+            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"-\" 200 99999999999999999999", Bytes),
+        ] {
+            assert_eq!(parse(line).map(|_| ()), Err(part), "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed_or_refused(
+            head in prop::sample::select(vec!["", "a - - ", "a - - [17/May/2015:10:05:03 +0000] \""]),
+            tail in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let _ = LogLine::parse(&[head.as_bytes(), &tail].concat());
+        }
+
+        // What a server writes comes back, whatever the client sent (256 cases: few forms of input).
+        #[test]
+        fn what_was_written_is_read(
+            client in "[!-~]{1,20}",
+            path in "/[!#-\\[\\]-~]{0,20}",
+            agent in "[ -~]{0,30}",
+            (status, bytes) in (100u16..600, any::<u64>()),
+            micros in 0..Timestamp::MAX.as_micros(),
+        ) {
+            const MONTHS: [&str; 12] =
+                ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+            let time = Timestamp::from_micros(micros).truncate(std::time::Duration::from_secs(1));
+            let plain = time.plain(0);
+            let month = MONTHS[plain[5..7].parse::<usize>().unwrap() - 1];
+            let (year, day, clock) = (&plain[..4], &plain[8..10], &plain[11..]);
+            let agent = agent.replace('\\', "\\\\").replace('"', "\\\"");
+            let line = format!(
+                "{client} - - [{day}/{month}/{year}:{clock} +0000] \"PUT {path} HTTP/1.1\" {status} {bytes} \"-\" \"{agent}\""
+            );
+            let read = parse(&line).unwrap();
+            prop_assert_eq!((read.client, read.time), (client.as_str(), time));
+            prop_assert_eq!((read.status, read.bytes), (status, Some(bytes)));
+            prop_assert_eq!(read.path.as_deref(), Some(path.as_str()));
+            prop_assert_eq!(read.user_agent.as_deref().unwrap_or("-"), agent.as_str());
+        }
+    }
+}
