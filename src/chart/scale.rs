@@ -1,0 +1,139 @@
+//! Where windows stand on the time axis, and which numbers stand on the other. Pure.
+
+use super::Window;
+use crate::text::grouped;
+use crate::timestamp::Timestamp;
+
+/// The time axis: places from left to right, each with a window or empty.
+pub(super) struct Slots {
+    pub(super) slots: Vec<Slot>,
+    /// More windows than places: each place holds the sum of this many (1 otherwise).
+    pub(super) merged: usize,
+    /// Empty windows have no place, since they would have taken most of the room.
+    pub(super) gaps_left_out: bool,
+    /// Microseconds from one place to the next; 0 when there is just one, or gaps are left out.
+    pub(super) step: i64,
+}
+
+pub(super) struct Slot {
+    pub(super) start: Timestamp,
+    /// One count for each series; `None` for a window in which nothing happened.
+    pub(super) counts: Option<Vec<u128>>,
+}
+
+/// Puts the windows on at most `max` places. `counts` gives a window's counts by series.
+pub(super) fn slots(windows: &[Window], max: usize, counts: &dyn Fn(&Window) -> Vec<u128>) -> Slots {
+    let Some((first, last)) = windows.first().zip(windows.last()) else {
+        return Slots { slots: Vec::new(), merged: 1, gaps_left_out: false, step: 0 };
+    };
+    let micros = |window: &Window| window.start.as_micros();
+    let step = windows.windows(2).fold(0, |step, pair| gcd(step, micros(&pair[1]) - micros(&pair[0])));
+    let places = if step == 0 { 1 } else { 1 + (micros(last) - micros(first)) / step };
+    // A few gaps show when it was quiet; when most places would be gaps there is nothing to see.
+    let keep_gaps = places <= 2 * windows.len() as i64 + 2;
+
+    let mut slots = Vec::with_capacity(windows.len());
+    for window in windows {
+        if keep_gaps && step > 0 {
+            let place = (micros(window) - micros(first)) / step;
+            for missed in slots.len() as i64..place {
+                slots.push(Slot {
+                    start: Timestamp::from_micros(micros(first) + missed * step),
+                    counts: None,
+                });
+            }
+        }
+        slots.push(Slot { start: window.start, counts: Some(counts(window)) });
+    }
+    let merged = slots.len().div_ceil(max.max(1));
+    if merged > 1 {
+        slots = slots.chunks(merged).map(merge).collect();
+    }
+    Slots {
+        slots,
+        merged,
+        gaps_left_out: !keep_gaps,
+        step: if keep_gaps { step.saturating_mul(merged as i64) } else { 0 },
+    }
+}
+
+fn merge(slots: &[Slot]) -> Slot {
+    let counts = slots.iter().filter_map(|slot| slot.counts.as_ref()).fold(None, |sum, counts| match sum {
+        None => Some(counts.clone()),
+        Some(sum) => Some(sum.iter().zip(counts).map(|(a, b): (&u128, &u128)| a + b).collect()),
+    });
+    Slot { start: slots[0].start, counts }
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// Whole numbers from 0 to at least `max`, at a distance of 1, 2 or 5 times a power of ten, some
+/// `wanted` of them.
+pub(super) fn ticks(max: u128, wanted: u128) -> Vec<u128> {
+    let max = max.max(1);
+    let mut step = 1;
+    'found: for power in (0..).map(|exponent| 10u128.pow(exponent)) {
+        for factor in [1, 2, 5] {
+            step = factor * power;
+            if max.div_ceil(step) <= wanted.max(2) {
+                break 'found;
+            }
+        }
+    }
+    (0..=max.div_ceil(step)).map(|i| i * step).collect()
+}
+
+/// `950`, `12,000`, `1.5 M`: short enough for an axis.
+pub(super) fn short(number: u128) -> String {
+    const UNITS: [&str; 6] = ["M", "G", "T", "P", "E", "Z"];
+    if number < 1_000_000 {
+        return grouped(number);
+    }
+    let mut unit = 1_000_000u128;
+    let mut name = 0;
+    while number / unit >= 1_000 && name + 1 < UNITS.len() {
+        unit *= 1_000;
+        name += 1;
+    }
+    match number % unit / (unit / 10) {
+        0 => format!("{} {}", grouped(number / unit), UNITS[name]),
+        tenth => format!("{}.{tenth} {}", grouped(number / unit), UNITS[name]),
+    }
+}
+
+/// How the starts of windows are written: no finer than they differ.
+#[derive(Clone, Copy)]
+pub(super) struct TimeFormat {
+    pub(super) seconds: bool,
+    /// Each starts at midnight: the date says it all.
+    pub(super) days: bool,
+    pub(super) several_days: bool,
+}
+
+impl TimeFormat {
+    pub(super) fn of(slots: &[Slot]) -> TimeFormat {
+        let all = |unit: i64| slots.iter().all(|slot| slot.start.as_micros().rem_euclid(unit) == 0);
+        let day = |slot: &Slot| date(slot.start);
+        TimeFormat {
+            seconds: !all(60_000_000),
+            days: slots.len() > 1 && all(86_400_000_000),
+            several_days: slots.first().map(day) != slots.last().map(day),
+        }
+    }
+
+    /// `08:04`, `08:04:30` or, for days, `2018-09-06`.
+    pub(super) fn clock(self, time: Timestamp) -> String {
+        match self {
+            TimeFormat { days: true, .. } => date(time),
+            TimeFormat { seconds: true, .. } => time.plain(0)[11..].to_owned(),
+            _ => time.plain(0)[11..16].to_owned(),
+        }
+    }
+}
+
+/// `2018-09-06`.
+pub(super) fn date(time: Timestamp) -> String {
+    time.plain(0)[..10].to_owned()
+}
