@@ -1,15 +1,105 @@
 //! Learn and do stream processing with Amazon Kinesis Data Streams.
+//!
+//! ```
+//! use kinesis_lab::prelude::*;
+//!
+//! let kinesis = Kinesis::local()?; // or Kinesis::aws().profile("…").region("eu-west-1").connect()?
+//! let stream = kinesis.create_stream("web-requests", 2)?; // waits until it is ACTIVE
+//!
+//! // Two visitors: partition key = IP address, data = time of the request. Ten minutes at once.
+//! let busy = stream.producer("192.0.2.10").interval(secs(2)).at_once().limit(300).start();
+//! let calm = stream.producer("192.0.2.20").interval(secs(5)).at_once().limit(120).start();
+//! assert_eq!(busy.join().sent + calm.join().sent, 420);
+//!
+//! let mut counter = Counter::per_minute();
+//! stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+//! assert_eq!(
+//!     counter.windows()[0].to_string(),
+//!     "2018-09-06 08:00:00 : [('192.0.2.10', 30), ('192.0.2.20', 12)]"
+//! );
+//! stream.delete()?; // on AWS, a stream costs money until then
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! - [`Kinesis`] connects: to an embedded service ([`Kinesis::local`]), to AWS, to any endpoint.
+//! - [`Stream`] puts records, makes [`Producer`]s (in the background) and [`Consumer`]s.
+//! - [`RecordProcessor`] is what a consumer drives: [`Echo`], [`Counter`], or your own.
+//!
+//! Calls block, and may be made anywhere, also inside async code: what is asynchronous stays inside,
+//! so that a notebook cell compiles in a second and a service chooses its own threads.
+//!
+//! What is *not* here yet: checkpoints in a database, windows that close (watermarks, late events),
+//! leases between several workers. A [`Consumer`] begins each run where you say.
+//!
+//! # Features
+//! `local` (the embedded service) and `chart` are on by default; a service that needs neither says
+//! `default-features = false`.
 
+// All modules are reachable from the crate's root, because of how notebooks see this crate: to
+// rust-analyzer it is a module of the face (notebooks/face), where `crate::x` is found only if
+// `pub use library::*` can bring it there.
 pub mod access_log;
 #[cfg(feature = "chart")]
 pub mod chart;
+pub mod consumer;
+pub mod consumer_handle;
+pub(crate) mod consumer_run;
+pub mod counter;
+pub mod echo;
+pub mod error;
+pub mod event;
+pub mod kinesis;
+#[cfg(feature = "local")]
+pub mod local;
 pub mod log_line;
+pub(crate) mod notice;
+pub(crate) mod pace;
+pub mod prelude;
+pub mod printing;
+pub mod processor;
+pub mod producer;
+pub mod producer_handle;
+pub mod put;
+pub(crate) mod put_queue;
+pub mod record;
+pub mod replay;
+pub mod runtime;
+pub(crate) mod service_error;
+pub mod shard;
+pub(crate) mod shard_reader;
+pub mod stream;
 pub mod text;
 pub mod timestamp;
+pub mod window;
+
+// The SDK's crates, for the calls that this crate doesn't wrap, in the version that it uses. A cell
+// that names its own would get a second copy.
+pub use aws_config;
+pub use aws_sdk_kinesis;
 
 pub use access_log::{AccessLog, LogRecord, UnparsedLine};
 #[cfg(feature = "chart")]
 pub use chart::{Chart, ChartError};
+pub use consumer::{Consumer, ConsumerReport, Ended};
+pub use consumer_handle::ConsumerHandle;
+pub use counter::{Counter, Unparsed};
+pub use echo::Echo;
+pub use error::{Error, ErrorKind, Result};
+pub use event::{Event, EventError};
+pub use kinesis::{Aws, Kinesis};
+#[cfg(feature = "local")]
+pub use local::Local;
 pub use log_line::{LogLine, LogLineError};
+pub use printing::Printing;
+pub use processor::{Context, ProcessError, RecordProcessor};
+pub use producer::Producer;
+pub use producer_handle::{ProducerHandle, ProducerReport};
+pub use put::{FailedEntry, PutFailure, PutMany, PutReport};
+pub use record::{Batch, Entry, Record};
+pub use replay::Replay;
+pub use runtime::block_on;
+pub use shard::{Shard, hash_key};
+pub use stream::{PutReceipt, Stream, StreamDescription};
 pub use text::{printable, shorten};
 pub use timestamp::{Timestamp, TimestampError};
+pub use window::{Window, Windows};

@@ -45,6 +45,11 @@ impl Timestamp {
         Timestamp::from_micros(since.as_micros().try_into().unwrap_or(i64::MAX))
     }
 
+    /// For constants; the caller vouches for the range.
+    pub(crate) const fn new_unchecked(micros: i64) -> Timestamp {
+        Timestamp { micros }
+    }
+
     /// Microseconds since 1970-01-01T00:00:00Z; clamped to [`MIN`](Self::MIN) … [`MAX`](Self::MAX).
     pub fn from_micros(micros: i64) -> Timestamp {
         Timestamp { micros: micros.clamp(Self::MIN.micros, Self::MAX.micros) }

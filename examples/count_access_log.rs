@@ -1,0 +1,108 @@
+//! Replays an access log through a local stream and counts requests per minute and client.
+//!
+//! Prints `minute<TAB>client<TAB>count`, sorted, and nothing else on stdout; progress and lines that
+//! do not parse go to stderr.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use kinesis_lab::prelude::*;
+
+const USAGE: &str = "\
+Counts the requests per minute and client of an access log, through a local Kinesis stream.
+
+Usage: count_access_log FILE [--shards N]
+
+  FILE         Apache or nginx log, common or combined format; - reads standard input
+  --shards N   shards of the stream [default: 1]
+  -h, --help   this text
+
+Example:
+  cargo run --release --example count_access_log -- data/access.log --shards 4
+";
+
+fn main() -> ExitCode {
+    let (file, shards) = match arguments(std::env::args().skip(1)) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match count(&file, shards) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn arguments(mut arguments: impl Iterator<Item = String>) -> Result<Option<(String, u32)>, String> {
+    let (mut file, mut shards) = (None, 1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "-h" | "--help" => return Ok(None),
+            "--shards" => {
+                let number = arguments.next().unwrap_or_default();
+                shards = number.parse().ok().filter(|n| (1..=10_000).contains(n)).ok_or_else(|| {
+                    format!(
+                        "error: --shards takes a number from 1 to 10,000, not `{}`",
+                        number.escape_debug()
+                    )
+                })?;
+            }
+            flag if flag.starts_with("--") => {
+                return Err(format!("error: there is no option `{}`", flag.escape_debug()));
+            }
+            _ if file.is_some() => return Err("error: one FILE at a time".into()),
+            path => file = Some(path.to_owned()),
+        }
+    }
+    file.map(|file| Some((file, shards))).ok_or_else(|| "error: which FILE?".into())
+}
+
+fn count(file: &str, shards: u32) -> Result<(), Error> {
+    let log = match file {
+        "-" => AccessLog::from_reader(io::BufReader::new(io::stdin())),
+        path => AccessLog::open(path)?,
+    };
+    let stream = Kinesis::local()?.create_stream("access-log", shards)?;
+
+    let report = stream.replay(log).start().join();
+    if let Some(error) = report.last_error {
+        return Err(error);
+    }
+    let mut counter = Counter::per_minute();
+    let read = stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    eprintln!("{} records put, {} read from {shards} shards", report.sent, read.records);
+    if counter.unparsed() > 0 {
+        eprintln!("{} records did not parse as events", counter.unparsed());
+    }
+
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = table(&counter).into_iter().try_for_each(|((minute, client), count)| {
+        writeln!(out, "{minute}\t{}\t{count}", printable(client.as_bytes()))
+    });
+    match written.and_then(|()| out.flush()) {
+        // `count_access_log … | head` is no failure.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Sorted by minute and client.
+fn table(counter: &Counter) -> BTreeMap<(String, String), u64> {
+    let windows = counter.windows().into_iter();
+    windows
+        .flat_map(|window| {
+            let minute = window.start.to_string()[..16].to_owned();
+            window.counts.into_iter().map(move |(client, count)| ((minute.clone(), client), count))
+        })
+        .collect()
+}

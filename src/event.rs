@@ -1,0 +1,166 @@
+//! [`Event`]: who did something, and when; read from the data of a record.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::log_line::LogLine;
+use crate::record::Record;
+use crate::timestamp::Timestamp;
+
+/// What a record tells: whose event it is and when it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// What is counted: the client's address.
+    pub key: Cow<'a, str>,
+    /// When it happened, as the data says; not when it arrived.
+    pub time: Timestamp,
+    /// The event's identity, where the data gives one. A bare timestamp has none.
+    pub id: Option<Cow<'a, str>>,
+    /// What else the data says: `method`, `path`, `status`, … for a line of an access log; the
+    /// members of a JSON object, with anything that is no string as JSON text.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl<'a> Event<'a> {
+    /// Reads the event from a record, in one of three forms told apart by the data itself:
+    ///
+    /// | data | key | time |
+    /// | --- | --- | --- |
+    /// | an ISO-8601 timestamp | the partition key | the timestamp |
+    /// | a JSON object | its `ip`, else the partition key | its `time`, ISO-8601 |
+    /// | a line of an access log | the client's address | the line's time |
+    ///
+    /// # Errors
+    /// [`EventError`], with the reason, when it is none of them.
+    pub fn parse(record: &'a Record) -> Result<Event<'a>, EventError> {
+        let data = record.data.trim_ascii();
+        match data.first() {
+            None => Err(EventError::new("the data is empty")),
+            Some(b'{') => json(record, data),
+            Some(_) => match Timestamp::parse_bytes(data) {
+                Ok(time) => Ok(Event {
+                    key: Cow::Borrowed(&record.partition_key),
+                    time,
+                    id: None,
+                    fields: BTreeMap::new(),
+                }),
+                Err(_) => log_line(data),
+            },
+        }
+    }
+}
+
+fn json<'a>(record: &'a Record, data: &[u8]) -> Result<Event<'a>, EventError> {
+    let Value::Object(members) =
+        serde_json::from_slice(data).map_err(|error| EventError(format!("broken JSON: {error}")))?
+    else {
+        return Err(EventError::new("JSON, but no object"));
+    };
+    let mut fields: BTreeMap<String, String> = members
+        .into_iter()
+        .map(|(name, value)| match value {
+            Value::String(text) => (name, text),
+            other => (name, other.to_string()),
+        })
+        .collect();
+    let time = fields.remove("time").ok_or_else(|| EventError::new("JSON without a \"time\""))?;
+    let time = time.parse().map_err(|error| EventError(format!("\"time\" is {error}")))?;
+    Ok(Event {
+        key: fields.remove("ip").map_or(Cow::Borrowed(record.partition_key.as_str()), Cow::Owned),
+        time,
+        id: fields.remove("id").map(Cow::Owned),
+        fields,
+    })
+}
+
+fn log_line<'a>(data: &'a [u8]) -> Result<Event<'a>, EventError> {
+    let line = LogLine::parse(data).map_err(|error| {
+        EventError(format!("neither an ISO-8601 timestamp nor JSON nor a line of an access log ({error})"))
+    })?;
+    let text = |field: Option<Cow<'_, str>>| field.map(Cow::into_owned);
+    let fields = [
+        ("method", line.method.map(str::to_owned)),
+        ("path", text(line.path)),
+        ("status", Some(line.status.to_string())),
+        ("bytes", line.bytes.map(|bytes| bytes.to_string())),
+        ("user", text(line.user)),
+        ("referer", text(line.referer)),
+        ("user_agent", text(line.user_agent)),
+    ];
+    Ok(Event {
+        key: Cow::Borrowed(line.client),
+        time: line.time,
+        id: None,
+        fields: fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
+    })
+}
+
+/// Why a record could not be read as an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventError(String);
+
+impl EventError {
+    fn new(reason: &str) -> EventError {
+        EventError(reason.to_owned())
+    }
+}
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::text::printable(self.0.as_bytes()))
+    }
+}
+
+impl std::error::Error for EventError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(data: &[u8]) -> Record {
+        Record {
+            partition_key: "192.0.2.10".into(),
+            data: data.to_vec(),
+            sequence_number: "1".into(),
+            arrival: Timestamp::MIN,
+        }
+    }
+
+    #[test]
+    fn three_forms_are_told_apart_by_the_data() {
+        let time: Timestamp = "2018-09-06T08:04:56Z".parse().unwrap();
+        let plain = record(b"2018-09-06T08:04:56\n");
+        let event = Event::parse(&plain).unwrap();
+        assert_eq!((&*event.key, event.time, event.fields.len()), ("192.0.2.10", time, 0));
+
+        let json = record(br#"{"time":"2018-09-06T10:04:56+02:00","ip":"192.0.2.99","id":"7","status":404}"#);
+        let event = Event::parse(&json).unwrap();
+        assert_eq!((&*event.key, event.time, event.id.as_deref()), ("192.0.2.99", time, Some("7")));
+        assert_eq!(event.fields["status"], "404");
+
+        let line =
+            record(br#"192.0.2.7 - - [06/Sep/2018:08:04:56 +0000] "GET /a?b HTTP/1.1" 200 12 "-" "curl""#);
+        let event = Event::parse(&line).unwrap();
+        assert_eq!((&*event.key, event.time), ("192.0.2.7", time));
+        assert_eq!((event.fields["path"].as_str(), event.fields["status"].as_str()), ("/a?b", "200"));
+    }
+
+    #[test]
+    fn what_is_no_event_says_why() {
+        for (data, reason) in [
+            (&b""[..], "empty"),
+            (b"{", "broken JSON"),
+            (b"{\"ip\":\"x\"}", "without a \"time\""),
+            (b"{\"time\":\"now\"}", "\"time\" is not a timestamp"),
+            (b"\xff\xfe", "neither"),
+            (b"yesterday", "neither"),
+        ] {
+            let record = record(data);
+            let error = Event::parse(&record).unwrap_err().to_string();
+            assert!(error.contains(reason), "{data:?}: {error}");
+        }
+    }
+}

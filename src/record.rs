@@ -1,0 +1,102 @@
+//! What goes into a stream ([`Entry`]) and what comes out of it ([`Record`], [`Batch`]).
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_sdk_kinesis::primitives::DateTime;
+
+use crate::error::Result;
+use crate::text::printable;
+use crate::timestamp::Timestamp;
+
+/// A record to be put.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// 1–256 characters; all that belongs together shares one.
+    pub partition_key: String,
+    /// Any bytes, up to 1 MiB.
+    pub data: Vec<u8>,
+}
+
+impl Entry {
+    /// A record to be put; checked when it is.
+    pub fn new(partition_key: impl Into<String>, data: impl Into<Vec<u8>>) -> Entry {
+        Entry { partition_key: partition_key.into(), data: data.into() }
+    }
+
+    /// What counts towards the service's limits: the data and the key.
+    pub(crate) fn size(&self) -> usize {
+        self.partition_key.len() + self.data.len()
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        crate::put::check_key(&self.partition_key)?;
+        crate::put::check_data(&self.data)
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} : {}", printable(self.partition_key.as_bytes()), printable(&self.data))
+    }
+}
+
+/// A record that was read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The key that it was put with.
+    pub partition_key: String,
+    /// The bytes that it was put with. They come from strangers: [`printable`] before printing.
+    pub data: Vec<u8>,
+    /// Its place in the shard; numbers of up to 128 digits, so text.
+    pub sequence_number: String,
+    /// When Kinesis took it (`ApproximateArrivalTimestamp`): neither exact nor monotonic. The time
+    /// of the event is in the data.
+    pub arrival: Timestamp,
+}
+
+impl Record {
+    pub(crate) fn from_sdk(record: aws_sdk_kinesis::types::Record) -> Record {
+        Record {
+            // Never absent in an answer; the SDK's model says only that it may be.
+            partition_key: record.partition_key.unwrap_or_default(),
+            data: record.data.into_inner(),
+            sequence_number: record.sequence_number,
+            arrival: record.approximate_arrival_timestamp.as_ref().map(timestamp).unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} : {}", printable(self.partition_key.as_bytes()), printable(&self.data))
+    }
+}
+
+/// Records of one shard, in the order of the shard; never empty.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Batch {
+    /// The stream's name.
+    pub stream: Arc<str>,
+    /// The shard's id.
+    pub shard_id: Arc<str>,
+    /// 1 to 10,000 records.
+    pub records: Vec<Record>,
+}
+
+impl Batch {
+    /// A batch as a consumer would deliver it: for tests of your own processors, without a stream.
+    pub fn new(stream: &str, shard_id: &str, records: Vec<Record>) -> Batch {
+        Batch { stream: stream.into(), shard_id: shard_id.into(), records }
+    }
+
+    /// The bytes of data in it.
+    pub fn bytes(&self) -> u64 {
+        self.records.iter().map(|record| record.data.len() as u64).sum()
+    }
+}
+
+pub(crate) fn timestamp(time: &DateTime) -> Timestamp {
+    Timestamp::from_micros(time.secs().saturating_mul(1_000_000) + i64::from(time.subsec_nanos() / 1_000))
+}

@@ -1,0 +1,117 @@
+//! [`Shard`]: its hash range, its parents, and who is read after whom. Pure.
+
+use std::collections::BTreeSet;
+
+use md5::{Digest, Md5};
+
+/// One shard of a stream, as ListShards tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shard {
+    /// Such as `shardId-000000000000`.
+    pub id: String,
+    /// The shard that it was split or merged from.
+    pub parent: Option<String>,
+    /// The second parent, of a merged shard.
+    pub adjacent_parent: Option<String>,
+    /// The MD5 hashes that it takes, first and last included; together, the open shards of a stream
+    /// take all of 0 … 2¹²⁸ − 1.
+    pub hash_range: (u128, u128),
+    /// The lowest sequence number that it may hold.
+    pub starting_sequence_number: String,
+    /// Set when the shard is closed: split or merged, and never written to again.
+    pub ending_sequence_number: Option<String>,
+}
+
+impl Shard {
+    /// Whether it still takes records.
+    pub fn is_open(&self) -> bool {
+        self.ending_sequence_number.is_none()
+    }
+
+    /// Whether records with this partition key go here while it is open.
+    pub fn takes(&self, partition_key: &str) -> bool {
+        let hash = hash_key(partition_key);
+        self.hash_range.0 <= hash && hash <= self.hash_range.1
+    }
+
+    fn parents(&self) -> impl Iterator<Item = &str> {
+        [&self.parent, &self.adjacent_parent].into_iter().flatten().map(String::as_str)
+    }
+}
+
+/// The MD5 hash of a partition key as the 128-bit number that Kinesis assigns to shards.
+///
+/// Source: Kinesis Data Streams Developer Guide, "Partition Key".
+///
+/// ```
+/// assert_eq!(kinesis_lab::hash_key(""), 0xd41d8cd98f00b204e9800998ecf8427e);
+/// ```
+pub fn hash_key(partition_key: &str) -> u128 {
+    u128::from_be_bytes(Md5::digest(partition_key.as_bytes()).into())
+}
+
+/// The shards that may be read now: not begun, and every parent that still exists read to its end.
+///
+/// A parent that is no longer listed has outlived its retention; nobody needs to wait for it.
+pub(crate) fn ready<'a>(
+    shards: &'a [Shard],
+    begun: &BTreeSet<String>,
+    ended: &BTreeSet<String>,
+) -> Vec<&'a Shard> {
+    let listed: BTreeSet<&str> = shards.iter().map(|shard| shard.id.as_str()).collect();
+    shards
+        .iter()
+        .filter(|shard| !begun.contains(&shard.id))
+        .filter(|shard| shard.parents().all(|parent| ended.contains(parent) || !listed.contains(parent)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shard(id: &str, parents: &[&str]) -> Shard {
+        Shard {
+            id: id.into(),
+            parent: parents.first().map(|p| p.to_string()),
+            adjacent_parent: parents.get(1).map(|p| p.to_string()),
+            hash_range: (0, u128::MAX),
+            starting_sequence_number: "0".into(),
+            ending_sequence_number: None,
+        }
+    }
+
+    fn set(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(|id| id.to_string()).collect()
+    }
+
+    fn ready_ids(shards: &[Shard], begun: &[&str], ended: &[&str]) -> Vec<String> {
+        ready(shards, &set(begun), &set(ended)).iter().map(|s| s.id.clone()).collect()
+    }
+
+    #[test]
+    fn children_wait_for_all_their_parents() {
+        // a is split into b and c, which are merged into d; z has lost its parent to retention.
+        let shards = [
+            shard("a", &[]),
+            shard("b", &["a"]),
+            shard("c", &["a"]),
+            shard("d", &["b", "c"]),
+            shard("z", &["y"]),
+        ];
+        assert_eq!(ready_ids(&shards, &[], &[]), ["a", "z"]);
+        assert_eq!(ready_ids(&shards, &["a", "z"], &[]), [""; 0]);
+        assert_eq!(ready_ids(&shards, &["a", "z"], &["a"]), ["b", "c"]);
+        assert_eq!(ready_ids(&shards, &["a", "z", "b", "c"], &["a", "b"]), [""; 0]);
+        assert_eq!(ready_ids(&shards, &["a", "z", "b", "c"], &["a", "b", "c"]), ["d"]);
+    }
+
+    #[test]
+    fn a_key_belongs_to_the_half_its_hash_is_in() {
+        let mut lower = shard("lower", &[]);
+        lower.hash_range = (0, u128::MAX / 2);
+        assert_eq!(lower.takes("192.0.2.20"), hash_key("192.0.2.20") <= u128::MAX / 2);
+        lower.hash_range = (hash_key("k"), hash_key("k"));
+        assert!(lower.takes("k") && !lower.takes("l"));
+    }
+}

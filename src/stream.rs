@@ -1,0 +1,377 @@
+//! [`Stream`]: one data stream, its life and its shards.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_kinesis::types::StreamStatus;
+
+use crate::access_log::LogRecord;
+use crate::consumer::Consumer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinesis::Kinesis;
+use crate::notice::notice;
+use crate::producer::Producer;
+use crate::put::{PutFailure, PutMany};
+use crate::record::Entry;
+use crate::replay::Replay;
+use crate::runtime::block_on;
+use crate::shard::Shard;
+use crate::timestamp::Timestamp;
+use tokio::time::Instant;
+
+/// A data stream that exists: a distributed, append-only log in shards.
+///
+/// Cloning is cheap and gives another handle to the same stream; dropping handles deletes nothing.
+/// Made by [`Kinesis::create_stream`] and [`Kinesis::stream`].
+#[derive(Clone)]
+pub struct Stream {
+    kinesis: Kinesis,
+    name: Arc<str>,
+    created: Timestamp,
+}
+
+impl Stream {
+    pub(crate) fn create(kinesis: Kinesis, name: &str, shards: u32) -> Result<Stream> {
+        let valid = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        if name.is_empty() || name.len() > 128 || !name.chars().all(valid) {
+            return Err(Error::invalid(format!(
+                "`{name}` can't be the name of a stream: it takes 1 to 128 of the characters a-z A-Z 0-9 _ . -"
+            )));
+        }
+        let count = i32::try_from(shards).ok().filter(|n| *n > 0).ok_or_else(|| {
+            Error::invalid(format!("a stream has at least 1 shard; {shards} were asked for"))
+        })?;
+        let name = name.to_owned();
+        block_on(async move {
+            let request = || kinesis.client().create_stream().stream_name(&name).shard_count(count).send();
+            match request().await.map_err(|error| kinesis.place().explain(&name, error)) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::StreamInUse => {
+                    // It is there, or it is on its way out: then wait for its end and take its place.
+                    if StreamDescription::fetch(&kinesis, &name).await?.status == "DELETING" {
+                        until_gone(&kinesis, &name).await?;
+                        request().await.map_err(|error| kinesis.place().explain(&name, error))?;
+                    } else {
+                        notice(&format!("stream {name} already exists in region {}", kinesis.region()));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            let created = until_active(&kinesis, &name).await?.created;
+            Ok(Stream { kinesis, name: name.into(), created })
+        })
+    }
+
+    pub(crate) fn open(kinesis: Kinesis, name: &str) -> Result<Stream> {
+        let created = kinesis.describe_stream(name)?.created;
+        Ok(Stream { kinesis, name: name.into(), created })
+    }
+
+    /// The stream's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name, to be kept by batches without copying it.
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        self.name.clone()
+    }
+
+    /// When it was created. A stream is its name *and* this: one deleted and created again under the
+    /// same name is another.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// The connection that it was opened with.
+    pub fn kinesis(&self) -> &Kinesis {
+        &self.kinesis
+    }
+
+    /// Its present status, shards and retention.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StreamNotFound`] once it is deleted.
+    pub fn describe(&self) -> Result<StreamDescription> {
+        self.kinesis.describe_stream(&self.name)
+    }
+
+    /// All shards, also closed ones whose records are still kept, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StreamNotFound`] once it is deleted.
+    pub fn shards(&self) -> Result<Vec<Shard>> {
+        let this = self.clone();
+        block_on(async move { this.list_shards().await })
+    }
+
+    /// The open shard that records with this partition key go to.
+    ///
+    /// # Errors
+    /// As [`shards`](Self::shards); [`ErrorKind::InvalidInput`] for a key that is not 1–256
+    /// characters long.
+    pub fn shard_for(&self, partition_key: &str) -> Result<Shard> {
+        crate::put::check_key(partition_key)?;
+        let shards = self.shards()?;
+        shards.into_iter().find(|shard| shard.is_open() && shard.takes(partition_key)).ok_or_else(|| {
+            Error::new(
+                ErrorKind::StreamInUse,
+                format!("stream {} is being resharded; ask again in a moment", self.name),
+            )
+        })
+    }
+
+    /// Puts one record and says which shard took it.
+    ///
+    /// `data` are any bytes up to 1 MiB; records with the same `partition_key` (1–256 characters) go
+    /// to the same shard and stay in the order in which they were put, one after the other.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] for a key or data of a wrong size, before anything is sent;
+    /// [`ErrorKind::StreamNotFound`]; others when retries didn't help.
+    pub fn put(&self, partition_key: &str, data: impl AsRef<[u8]>) -> Result<PutReceipt> {
+        self.put_bytes(partition_key, data.as_ref())
+    }
+
+    fn put_bytes(&self, partition_key: &str, data: &[u8]) -> Result<PutReceipt> {
+        let entry = Entry::new(partition_key, data);
+        entry.check()?;
+        let report = PutMany::new(self.clone(), vec![entry]).send().map_err(PutFailure::into_error)?;
+        report.last.ok_or_else(|| Error::new(ErrorKind::Service, "the service acknowledged no record"))
+    }
+
+    /// Puts many records, in batches; see [`PutMany`] for its options, and call `.send()` on it.
+    pub fn put_many(&self, entries: Vec<Entry>) -> PutMany {
+        PutMany::new(self.clone(), entries)
+    }
+
+    /// A producer with one partition key, to be configured and started.
+    pub fn producer(&self, partition_key: &str) -> Producer {
+        Producer::new(self.clone(), partition_key)
+    }
+
+    /// The lines of an access log as a producer, to be configured and started:
+    /// `stream.replay(AccessLog::open("data/access.log")?).speed(60.0).start()`.
+    pub fn replay(&self, log: impl Iterator<Item = std::io::Result<LogRecord>> + Send + 'static) -> Replay {
+        Replay::new(self.clone(), Box::new(log))
+    }
+
+    /// A consumer, to be configured and run.
+    pub fn consumer(&self) -> Consumer {
+        Consumer::new(self.clone())
+    }
+
+    /// Keeps records for `hours` from now on: 24 (the default of a new stream) to 8,760 (a year).
+    /// More than 24 costs extra on AWS.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] outside these bounds.
+    pub fn set_retention(&self, hours: u32) -> Result<()> {
+        if !(24..=8_760).contains(&hours) {
+            return Err(Error::invalid(format!(
+                "the retention is 24 to 8,760 hours; {hours} were asked for"
+            )));
+        }
+        let this = self.clone();
+        block_on(async move {
+            let now = StreamDescription::fetch(&this.kinesis, &this.name).await?.retention_hours;
+            let (client, name, hours) = (this.kinesis.client(), &*this.name, hours as i32);
+            // Two calls, because the service has two; each refuses the other's direction.
+            let place = this.kinesis.place();
+            match hours.cmp(&(now as i32)) {
+                std::cmp::Ordering::Equal => return Ok(()),
+                std::cmp::Ordering::Greater => {
+                    let call = client.increase_stream_retention_period().stream_name(name);
+                    call.retention_period_hours(hours).send().await.map_err(|e| place.explain(name, e))?;
+                }
+                std::cmp::Ordering::Less => {
+                    let call = client.decrease_stream_retention_period().stream_name(name);
+                    call.retention_period_hours(hours).send().await.map_err(|e| place.explain(name, e))?;
+                }
+            }
+            until_active(&this.kinesis, name).await.map(drop)
+        })
+    }
+
+    /// Splits an open shard in the middle of its hash range and waits until both halves are there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when there is no such open shard.
+    pub fn split_shard(&self, shard_id: &str) -> Result<()> {
+        let (this, shard_id) = (self.clone(), shard_id.to_owned());
+        block_on(async move {
+            let shards = this.list_shards().await?;
+            let shard = shards.iter().find(|s| s.id == shard_id && s.is_open()).ok_or_else(|| {
+                Error::invalid(format!("stream {} has no open shard {shard_id}", this.name))
+            })?;
+            let (low, high) = shard.hash_range;
+            let middle = low + (high - low) / 2 + 1;
+            let call = this.kinesis.client().split_shard().stream_name(&*this.name).shard_to_split(&shard_id);
+            let sent = call.new_starting_hash_key(middle.to_string()).send().await;
+            sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
+            until_active(&this.kinesis, &this.name).await.map(drop)
+        })
+    }
+
+    /// Merges two open shards with adjacent hash ranges and waits until the merged one is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when they are not open and adjacent.
+    pub fn merge_shards(&self, shard_id: &str, adjacent_shard_id: &str) -> Result<()> {
+        let this = self.clone();
+        let (shard, adjacent) = (shard_id.to_owned(), adjacent_shard_id.to_owned());
+        block_on(async move {
+            let call = this.kinesis.client().merge_shards().stream_name(&*this.name);
+            let sent = call.shard_to_merge(shard).adjacent_shard_to_merge(adjacent).send().await;
+            sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
+            until_active(&this.kinesis, &this.name).await.map(drop)
+        })
+    }
+
+    /// Deletes the stream with all its records, and waits until it is gone.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StreamNotFound`]; [`ErrorKind::Timeout`] after five minutes.
+    pub fn delete(&self) -> Result<()> {
+        let this = self.clone();
+        block_on(async move {
+            let call = this.kinesis.client().delete_stream().stream_name(&*this.name);
+            let sent = call.enforce_consumer_deletion(true).send().await;
+            sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
+            until_gone(&this.kinesis, &this.name).await
+        })
+    }
+
+    pub(crate) async fn list_shards(&self) -> Result<Vec<Shard>> {
+        let mut shards = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let call = self.kinesis.client().list_shards();
+            // The service refuses a name beside a token.
+            let call = match next.take() {
+                Some(token) => call.next_token(token),
+                None => call.stream_name(&*self.name),
+            };
+            let sent = call.send().await;
+            let page = sent.map_err(|error| self.kinesis.place().explain(&self.name, error))?;
+            next = page.next_token;
+            shards.extend(page.shards.unwrap_or_default().into_iter().filter_map(shard));
+            if next.is_none() {
+                break;
+            }
+        }
+        shards.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(shards)
+    }
+}
+
+fn shard(shard: aws_sdk_kinesis::types::Shard) -> Option<Shard> {
+    let hashes = shard.hash_key_range?;
+    let sequence = shard.sequence_number_range?;
+    Some(Shard {
+        id: shard.shard_id,
+        parent: shard.parent_shard_id,
+        adjacent_parent: shard.adjacent_parent_shard_id,
+        hash_range: (hashes.starting_hash_key.parse().ok()?, hashes.ending_hash_key.parse().ok()?),
+        starting_sequence_number: sequence.starting_sequence_number,
+        ending_sequence_number: sequence.ending_sequence_number,
+    })
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stream {} in region {}", self.name, self.kinesis.region())
+    }
+}
+
+/// Where a record went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutReceipt {
+    /// The shard that took it.
+    pub shard_id: String,
+    /// Its place in the shard: larger for each later record.
+    pub sequence_number: String,
+}
+
+/// What the service says of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamDescription {
+    /// The stream's name.
+    pub name: String,
+    /// Its Amazon Resource Name.
+    pub arn: String,
+    /// `CREATING`, `ACTIVE`, `UPDATING` or `DELETING`.
+    pub status: String,
+    /// Shards that take records.
+    pub open_shards: u32,
+    /// How long records are kept, in hours.
+    pub retention_hours: u32,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+impl StreamDescription {
+    pub(crate) async fn fetch(kinesis: &Kinesis, name: &str) -> Result<StreamDescription> {
+        let sent = kinesis.client().describe_stream_summary().stream_name(name).send().await;
+        let summary = sent
+            .map_err(|error| kinesis.place().explain(name, error))?
+            .stream_description_summary
+            .ok_or_else(|| Error::new(ErrorKind::Service, "the service described no stream"))?;
+        Ok(StreamDescription {
+            name: summary.stream_name,
+            arn: summary.stream_arn,
+            status: summary.stream_status.as_str().to_owned(),
+            open_shards: summary.open_shard_count.unsigned_abs(),
+            retention_hours: summary.retention_period_hours.unsigned_abs(),
+            created: crate::record::timestamp(&summary.stream_creation_timestamp),
+        })
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_AWS: Duration = Duration::from_secs(1);
+
+/// DescribeStreamSummary takes 20 calls a second and account; an emulator takes any number.
+fn pause(kinesis: &Kinesis) -> Duration {
+    if kinesis.endpoint_url().is_some() { PAUSE } else { PAUSE_AWS }
+}
+
+async fn until_active(kinesis: &Kinesis, name: &str) -> Result<StreamDescription> {
+    poll(kinesis, name, "become ACTIVE", |answer| {
+        let active = |found: &StreamDescription| found.status == StreamStatus::Active.as_str();
+        answer.map(|found| Some(found).filter(active))
+    })
+    .await
+}
+
+async fn until_gone(kinesis: &Kinesis, name: &str) -> Result<()> {
+    poll(kinesis, name, "be deleted", |answer| match answer {
+        Err(error) if error.is_stream_not_found() => Ok(Some(())),
+        Err(error) => Err(error),
+        Ok(_) => Ok(None),
+    })
+    .await
+}
+
+/// Asks for the stream's state until `check` finds what it waits for.
+async fn poll<T>(
+    kinesis: &Kinesis,
+    name: &str,
+    what: &str,
+    check: impl Fn(Result<StreamDescription>) -> Result<Option<T>>,
+) -> Result<T> {
+    const PATIENCE: Duration = Duration::from_secs(300);
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
+        if let Some(value) = check(StreamDescription::fetch(kinesis, name).await)? {
+            return Ok(value);
+        }
+        tokio::time::sleep(pause(kinesis)).await;
+    }
+    Err(Error::new(
+        ErrorKind::Timeout,
+        format!("stream {name} takes more than five minutes to {what}; look at it in the AWS console"),
+    ))
+}
