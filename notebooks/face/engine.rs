@@ -68,6 +68,15 @@ pub fn ensure(checkout: &Path, tools: &Tools, show: Show) -> Result<PathBuf, Str
     Ok(dir)
 }
 
+/// Whether [`ensure`] would find the engine and build nothing.
+#[allow(dead_code, reason = "for the set-up's report alone")]
+pub fn is_built(checkout: &Path, tools: &Tools) -> bool {
+    let built = || -> Result<PathBuf, String> {
+        Ok(cache_root()?.join("engine").join(fingerprint(checkout, &rustc_version(tools)?)?))
+    };
+    built().is_ok_and(|dir| dir.join("used").is_file())
+}
+
 fn rustc_version(tools: &Tools) -> Result<String, String> {
     let output = Command::new(&tools.rustc).arg("-vV").output();
     match output {
@@ -258,7 +267,7 @@ fn compile(
 
 /// Takes away what the caller's cargo (or evcxr) set for its own build and the engine's must not
 /// see; keeps what the user set: proxies, registries, offline mode, the toolchain.
-fn scrub(command: &mut Command) {
+pub fn scrub(command: &mut Command) {
     const USERS: [&str; 8] = [
         "CARGO_HOME", "CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_TERM_",
         "CARGO_HOST_", "RUSTUP_",
