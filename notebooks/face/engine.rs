@@ -59,11 +59,12 @@ pub fn cache_root() -> Result<PathBuf, String> {
 /// sources and this rustc. The error is a sentence (or some) for the reader of a notebook.
 pub fn ensure(checkout: &Path, tools: &Tools, show: Show) -> Result<PathBuf, String> {
     let version = rustc_version(tools)?;
-    let fingerprint = fingerprint(checkout, &version)?;
+    let name = fingerprint(checkout, &version)?;
     let home = cache_root()?.join("engine");
-    let dir = home.join(&fingerprint);
+    let dir = home.join(&name);
     if !touch(&dir) {
-        build(checkout, tools, &home, &dir, &mut Progress::new(show))?;
+        let unchanged = || Ok(fingerprint(checkout, &version)? == name);
+        build(checkout, tools, &home, &dir, unchanged, &mut Progress::new(show))?;
     }
     Ok(dir)
 }
@@ -155,6 +156,7 @@ fn build(
     tools: &Tools,
     home: &Path,
     dir: &Path,
+    unchanged: impl Fn() -> Result<bool, String>,
     progress: &mut Progress,
 ) -> Result<(), String> {
     let at = |path: &Path| {
@@ -168,11 +170,12 @@ fn build(
         Err(TryLockError::WouldBlock) => {
             progress.say("another kernel or terminal is building the engine: waiting for it");
             lock.lock().map_err(at(home))?;
-            if touch(dir) {
-                return Ok(());
-            }
         }
         Err(TryLockError::Error(e)) => return Err(at(home)(e)),
+    }
+    // Somebody may have finished it between the caller's look and the lock.
+    if touch(dir) {
+        return Ok(());
     }
     progress.say(match finished(home).is_empty() {
         true => "building the engine, once: 2 to 6 minutes",
@@ -180,6 +183,9 @@ fn build(
     });
 
     let artifacts = compile(checkout, tools, &home.join("target"), &dir.join(library_name()), progress)?;
+    if !unchanged()? {
+        return Err("kinesis-lab: the library was edited while the engine was built: run this again.".into());
+    }
 
     // Assembled beside its place and renamed, so that a finished engine is always a whole one.
     let unfinished = home.join("unfinished");
@@ -230,7 +236,9 @@ fn compile(
     // from any cell, without an rpath or LD_LIBRARY_PATH. Argument by argument: a path may hold a
     // comma, at which -Wl would cut it.
     let name_option = if cfg!(target_os = "macos") { "-install_name" } else { "-soname" };
-    for argument in ["-Xlinker".into(), name_option.into(), "-Xlinker".into(), finished.as_os_str().to_owned()] {
+    for argument in
+        ["-Xlinker".into(), name_option.into(), "-Xlinker".into(), finished.as_os_str().to_owned()]
+    {
         let mut option = OsString::from("-Clink-arg=");
         option.push(argument);
         command.arg(option);
@@ -269,17 +277,32 @@ fn compile(
 /// see; keeps what the user set: proxies, registries, offline mode, the toolchain.
 pub fn scrub(command: &mut Command) {
     const USERS: [&str; 8] = [
-        "CARGO_HOME", "CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_TERM_",
-        "CARGO_HOST_", "RUSTUP_",
+        "CARGO_HOME",
+        "CARGO_NET_",
+        "CARGO_HTTP_",
+        "CARGO_REGISTR",
+        "CARGO_SOURCE_",
+        "CARGO_TERM_",
+        "CARGO_HOST_",
+        "RUSTUP_",
     ];
     const BUILDS: [&str; 11] = [
-        "CARGO", "RUST", "EVCXR_", "DEP_", "OUT_DIR", "TARGET", "HOST", "NUM_JOBS", "OPT_LEVEL", "DEBUG",
+        "CARGO",
+        "RUST",
+        "EVCXR_",
+        "DEP_",
+        "OUT_DIR",
+        "TARGET",
+        "HOST",
+        "NUM_JOBS",
+        "OPT_LEVEL",
+        "DEBUG",
         "PROFILE",
     ];
     for (name, _) in env::vars_os() {
         let bytes = name.as_encoded_bytes();
-        let has = |prefix: &&str| bytes.starts_with(prefix.as_bytes());
-        if BUILDS.iter().any(|p| has(p)) && !USERS.iter().any(|p| has(p)) {
+        let any = |prefixes: &[&str]| prefixes.iter().any(|prefix| bytes.starts_with(prefix.as_bytes()));
+        if any(&BUILDS) && !any(&USERS) {
             command.env_remove(&name);
         }
     }
@@ -336,15 +359,15 @@ fn explain(complaints: &[String]) -> String {
          what was compiled is kept, the next try goes on from there."
     };
     let tail = &complaints[complaints.len().saturating_sub(12)..];
-    let said = if tail.is_empty() { String::new() } else { format!("\ncargo's last words:\n{}", tail.join("\n")) };
+    let said =
+        if tail.is_empty() { String::new() } else { format!("\ncargo's last words:\n{}", tail.join("\n")) };
     format!("kinesis-lab: the engine could not be built. {advice}{said}")
 }
 
-/// Removes engines that nothing has used for a day, but for the last few, and cargo's own file that
-/// would otherwise be linked twice.
+/// Removes engines that nothing has used for a day, but for the last few.
 fn prune(home: &Path) {
     let mut engines = finished(home);
-    engines.sort_by(|a, b| b.1.cmp(&a.1));
+    engines.sort_by_key(|(_, used)| std::cmp::Reverse(*used));
     for (dir, used) in engines.into_iter().skip(KEPT) {
         if used.elapsed().is_ok_and(|age| age > DAY) {
             let _ = fs::remove_dir_all(dir);

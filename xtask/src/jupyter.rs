@@ -25,11 +25,15 @@ pub fn python(place: &Place) -> Command {
         command.env_remove(name);
     }
     // The kernel in .venv before any other of that name.
-    command.env("JUPYTER_PREFER_ENV_PATH", "1").env("PYTHONNOUSERSITE", "1").env("JUPYTER_PLATFORM_DIRS", "1");
+    command
+        .env("JUPYTER_PREFER_ENV_PATH", "1")
+        .env("PYTHONNOUSERSITE", "1")
+        .env("JUPYTER_PLATFORM_DIRS", "1");
     // cargo sets these for this program; the kernel's cargo must not take them for its own.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "CARGO_TARGET_DIR" {
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "CARGO_TARGET_DIR"
+        {
             command.env_remove(&name);
         }
     }

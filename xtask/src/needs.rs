@@ -81,7 +81,8 @@ fn rust_sources() -> Result<(), String> {
     if Path::new(&sysroot).join("lib/rustlib/src/rust/library/core").is_dir() {
         return Ok(());
     }
-    Err("the sources of Rust's standard library, which the kernel reads: run `rustup component add rust-src`".into())
+    Err("the sources of Rust's standard library, which the kernel reads: run `rustup component add rust-src`"
+        .into())
 }
 
 /// By `df`, because std cannot ask; where `df` does not answer, nothing is claimed.

@@ -97,10 +97,13 @@ fn choose(place: &Place, names: &[String], here: &Path) -> Result<Vec<PathBuf>> 
             continue;
         }
         let before = chosen.len();
-        let starts = |path: &&PathBuf| path.file_name().is_some_and(|f| f.to_string_lossy().starts_with(name.as_str()));
+        let starts = |path: &&PathBuf| {
+            path.file_name().is_some_and(|f| f.to_string_lossy().starts_with(name.as_str()))
+        };
         chosen.extend(all.iter().filter(starts).cloned());
         if chosen.len() == before {
-            let known: Vec<_> = all.iter().filter_map(|p| p.file_stem()).map(|s| s.to_string_lossy()).collect();
+            let known: Vec<_> =
+                all.iter().filter_map(|p| p.file_stem()).map(|s| s.to_string_lossy()).collect();
             bail!("no notebook's name starts with `{name}`; there are: {}", known.join(", "));
         }
     }

@@ -46,12 +46,14 @@ pub fn installed_kernel(place: &Place) -> Option<PathBuf> {
         return Some(own.join("evcxr_jupyter"));
     }
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    let root = std::env::var_os("CARGO_INSTALL_ROOT").or_else(|| std::env::var_os("CARGO_HOME")).map(PathBuf::from);
+    let root =
+        std::env::var_os("CARGO_INSTALL_ROOT").or_else(|| std::env::var_os("CARGO_HOME")).map(PathBuf::from);
     let root = root.or_else(|| Some(home?.join(".cargo")))?;
     // The program does not tell its version; cargo's list of what it installed does.
     let list = fs::read_to_string(root.join(".crates.toml")).unwrap_or_default();
     let bin = root.join("bin");
-    let right = ["evcxr_jupyter", "evcxr_repl"].iter().all(|name| list.contains(&format!("\"{name} {EVCXR} (")));
+    let right =
+        ["evcxr_jupyter", "evcxr_repl"].iter().all(|name| list.contains(&format!("\"{name} {EVCXR} (")));
     (right && both(&bin)).then(|| bin.join("evcxr_jupyter"))
 }
 
@@ -70,7 +72,10 @@ fn install_kernel(place: &Place) -> Result<Done> {
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
         .env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
-    run_or(command, "the kernel could not be compiled; see above. What was compiled is kept: run this again")?;
+    run_or(
+        command,
+        "the kernel could not be compiled; see above. What was compiled is kept: run this again",
+    )?;
     // 1.3 GB that nothing needs any more.
     let _ = fs::remove_dir_all(target);
     Ok(Done::Now)
@@ -112,7 +117,10 @@ fn install_jupyter(place: &Place, python: &Path) -> Result<Done> {
         .args(["install", "--disable-pip-version-check", "--no-input", "--prefer-binary", "--quiet"])
         .args(["--progress-bar", "off", "--requirement"])
         .arg(place.checkout.join("xtask/requirements.txt"));
-    run_or(command, "JupyterLab could not be installed; see above. It needs the network once: run this again")?;
+    run_or(
+        command,
+        "JupyterLab could not be installed; see above. It needs the network once: run this again",
+    )?;
     // Last: an interrupted installation has no stamp and is gone on with.
     fs::write(stamp(place), REQUIREMENTS)?;
     Ok(Done::Now)
@@ -129,7 +137,8 @@ fn build_engine(place: &Place) -> Result<Done> {
 /// A kernelspec inside .venv: JupyterLab finds it there, and no other Jupyter does.
 fn register(place: &Place) -> Result<Done> {
     let kernel = installed_kernel(place).context("the kernel has gone; run this again")?;
-    let kernel = kernel.to_str().context("the kernel's path is not UTF-8: set KINESIS_LAB_CACHE to one that is")?;
+    let kernel =
+        kernel.to_str().context("the kernel's path is not UTF-8: set KINESIS_LAB_CACHE to one that is")?;
     let share = place.venv().join("share/jupyter");
     let spec = format!(
         r#"{{
