@@ -1,1 +1,84 @@
-fn main() {}
+//! `cargo xtask …`: see `cargo xtask --help`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::{checks, lab, notebooks, setup};
+
+/// kinesis-lab's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes what is absent (kernel, JupyterLab, engine) and opens the notebooks in JupyterLab.
+    #[command(after_help = "Examples:
+  cargo xtask lab                  the notebooks, in the browser; Ctrl-C ends it
+  cargo xtask lab --no-browser     prints the address instead (a remote machine)
+  cargo xtask lab --setup-only     before a workshop: afterwards no network is needed")]
+    Lab {
+        /// Print the address, don't open a browser
+        #[arg(long)]
+        no_browser: bool,
+        /// Default: 8888, or the next one that is free
+        #[arg(long, value_name = "N")]
+        port: Option<u16>,
+        /// Make what is absent, and stop there
+        #[arg(long, conflicts_with_all = ["no_browser", "port"])]
+        setup_only: bool,
+    },
+    /// Runs notebooks in the real kernel, without a browser, and stores their outputs.
+    #[command(after_help = "Examples:
+  cargo xtask notebooks            runs all and stores their outputs
+  cargo xtask notebooks --check    runs all; fails where an output is not the stored one
+  cargo xtask notebooks 01         only those whose name starts with 01
+  cargo xtask notebooks --dry /tmp/scratch.ipynb
+
+Tags of a cell: `raises` (a deliberate mistake, required), `stderr` (writes there on purpose),
+`volatile` (prints what differs from run to run).")]
+    Notebooks(notebooks::Options),
+    /// Everything that CI runs.
+    #[command(after_help = "Examples:
+  cargo xtask test                 all steps; a summary at the end
+  cargo xtask test --only clippy   one step
+  cargo xtask test --full          long suites whole, not a seeded subset of them")]
+    Test(checks::Options),
+    // Room for `repl`, `bench` and `data`.
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// False: what was asked for ran, and something in it failed and has been reported.
+fn run(arguments: Arguments) -> anyhow::Result<bool> {
+    let place = xtask::Place::find()?;
+    match arguments.command {
+        Command::Lab { no_browser, port, setup_only } => {
+            setup::run(&place)?;
+            if !setup_only {
+                lab::open(&place, no_browser, port)?;
+            }
+            Ok(true)
+        }
+        Command::Notebooks(options) => {
+            setup::run(&place)?;
+            // Relative to where the command was typed, which cargo keeps as the current folder.
+            let here: PathBuf = std::env::current_dir()?;
+            notebooks::run(&place, &options, &here)
+        }
+        Command::Test(options) => checks::run(&place, &options),
+    }
+}

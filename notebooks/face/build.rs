@@ -1,0 +1,25 @@
+//! Points rustc to the engine, and builds it when there is none for this library and this rustc.
+
+mod engine;
+
+use std::env::var_os;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Only on itself: a kernel keeps the engine it started with, whatever changes beneath it.
+    println!("cargo:rerun-if-changed=build.rs");
+    let path = |name| var_os(name).map(PathBuf::from).expect("cargo sets it for build scripts");
+    let checkout = path("CARGO_MANIFEST_DIR").join("../..");
+    let tools = engine::Tools { cargo: path("CARGO"), rustc: path("RUSTC") };
+    match engine::ensure(&checkout, &tools, engine::Show::Terminal) {
+        Ok(dir) => {
+            println!("cargo:rustc-link-search=all={}", dir.display());
+            ExitCode::SUCCESS
+        }
+        Err(sentence) => {
+            eprintln!("{sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}

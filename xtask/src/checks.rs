@@ -1,0 +1,132 @@
+//! `cargo xtask test`: everything that CI runs, step by step.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::steps::elapsed;
+use crate::{Place, notebooks, setup};
+
+/// Which checks.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// Long suites whole, not a seeded subset of them
+    #[arg(long)]
+    pub full: bool,
+    /// Only this step (more than one: repeat it)
+    #[arg(long, value_name = "STEP")]
+    pub only: Vec<String>,
+}
+
+type Work = fn(&Place, &Options) -> Result<bool>;
+
+/// In the order in which they are quickest to fail.
+const STEPS: [(&str, &str, Work); 8] = [
+    ("fmt", "formatting", fmt),
+    ("clippy", "clippy, warnings denied", clippy),
+    ("doc", "documentation, warnings denied", doc),
+    ("unit", "tests and doctests of the workspace", unit),
+    ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
+    ("setup", "the set-up: kernel, JupyterLab, engine", |place, _| setup::run(place).map(|()| true)),
+    ("kernel", "the notebook tests, tested in the real kernel", kernel),
+    ("notebooks", "the notebooks against their stored outputs", check_notebooks),
+];
+
+/// All steps, also after one that fails: a report of everything is worth more than the first fault.
+pub fn run(place: &Place, options: &Options) -> Result<bool> {
+    if let Some(unknown) = options.only.iter().find(|name| !STEPS.iter().any(|step| step.0 == **name)) {
+        bail!("no step `{unknown}`; there are: {}", STEPS.map(|step| step.0).join(", "));
+    }
+    let mut results: Vec<(&str, bool, Duration)> = Vec::new();
+    for (name, title, work) in STEPS {
+        if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
+            continue;
+        }
+        println!("\n=== {name}: {title}");
+        let began = Instant::now();
+        let passed = work(place, options).unwrap_or_else(|error| {
+            println!("error: {error:#}");
+            false
+        });
+        results.push((name, passed, began.elapsed()));
+        println!("=== {name}: {} in {}", if passed { "passed" } else { "FAILED" }, elapsed(began.elapsed()));
+    }
+    println!();
+    for (name, passed, time) in &results {
+        println!("{} {name:<12} {}", if *passed { "ok  " } else { "FAIL" }, elapsed(*time));
+    }
+    let passed = results.iter().filter(|result| result.1).count();
+    println!("\n{passed} passed, {} failed", results.len() - passed);
+    Ok(passed == results.len())
+}
+
+fn fmt(place: &Place, _: &Options) -> Result<bool> {
+    let face = "notebooks/face/Cargo.toml";
+    Ok(cargo(place, &["fmt", "--all", "--check"])?.ok()?
+        & cargo(place, &["fmt", "--manifest-path", face, "--check"])?.ok()?
+        & cargo(place, &["fmt", "--manifest-path", DOWNSTREAM, "--check"])?.ok()?)
+}
+
+fn clippy(place: &Place, _: &Options) -> Result<bool> {
+    cargo(place, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"])?.ok()
+}
+
+fn doc(place: &Place, _: &Options) -> Result<bool> {
+    let mut command = cargo(place, &["doc", "--workspace", "--no-deps", "--locked"])?;
+    command.env("RUSTDOCFLAGS", "-Dwarnings");
+    command.ok()
+}
+
+fn unit(place: &Place, options: &Options) -> Result<bool> {
+    let mut command = cargo(place, &["test", "--workspace", "--locked"])?;
+    if options.full {
+        // What a long suite looks at.
+        command.env("KINESIS_LAB_FULL", "1");
+    }
+    command.ok()
+}
+
+const DOWNSTREAM: &str = "tests/downstream/Cargo.toml";
+
+fn downstream(place: &Place, _: &Options) -> Result<bool> {
+    cargo(place, &["run", "--release", "--manifest-path", DOWNSTREAM])?.ok()
+}
+
+fn kernel(place: &Place, _: &Options) -> Result<bool> {
+    // Ignored in `cargo test`, because they need the set-up; one at a time, because they measure.
+    let tests = ["test", "--package", "xtask", "--test", "kernel", "--locked"];
+    let mut command = cargo(place, &tests)?;
+    command.args(["--", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.ok()
+}
+
+fn check_notebooks(place: &Place, _: &Options) -> Result<bool> {
+    if notebooks::all(place)?.is_empty() {
+        println!("there are no notebooks yet");
+        return Ok(true);
+    }
+    let options = notebooks::Options { check: true, timeout: 300, ..Default::default() };
+    notebooks::run(place, &options, &place.checkout)
+}
+
+fn cargo(place: &Place, arguments: &[&str]) -> Result<Command> {
+    println!("$ cargo {}", arguments.join(" "));
+    let mut command = setup::cargo(place);
+    // The caller's target folder: CI's is a cached one.
+    if let Some(folder) = std::env::var_os("CARGO_TARGET_DIR") {
+        command.env("CARGO_TARGET_DIR", folder);
+    }
+    command.args(arguments).stdin(Stdio::null());
+    Ok(command)
+}
+
+trait Succeeds {
+    fn ok(self) -> Result<bool>;
+}
+
+impl Succeeds for Command {
+    fn ok(mut self) -> Result<bool> {
+        Ok(self.status().context("cargo does not run")?.success())
+    }
+}

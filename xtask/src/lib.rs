@@ -1,0 +1,17 @@
+//! What `cargo xtask` does, as a library so that its tests reach it.
+
+pub mod checks;
+pub mod jupyter;
+pub mod lab;
+pub mod needs;
+pub mod notebooks;
+mod place;
+pub mod setup;
+mod steps;
+
+// The same file that the face's build script compiles, so that both build the one engine.
+#[allow(missing_docs)]
+#[path = "../../notebooks/face/engine.rs"]
+pub mod engine;
+
+pub use place::Place;

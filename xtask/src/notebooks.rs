@@ -1,0 +1,112 @@
+//! Runs notebooks in the real kernel; `run_notebook.py` says what a notebook must do to pass.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::steps::elapsed;
+use crate::{Place, jupyter};
+
+/// Which notebooks, and what to do with their outputs.
+#[derive(clap::Args, Debug, Default)]
+pub struct Options {
+    /// Compare with the stored outputs, store nothing
+    #[arg(long, conflicts_with = "dry")]
+    pub check: bool,
+    /// Neither compare nor store: only run
+    #[arg(long)]
+    pub dry: bool,
+    /// Seconds that one cell may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub timeout: u32,
+    /// Notebooks: the beginning of a name, or a path. Default: all in notebooks/
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// Runs them one after the other; false when one failed.
+pub fn run(place: &Place, options: &Options, here: &Path) -> Result<bool> {
+    let chosen = choose(place, &options.names, here)?;
+    if chosen.is_empty() {
+        bail!("no notebooks in {}", place.notebooks().display());
+    }
+    let mut failed = Vec::new();
+    for path in &chosen {
+        let (name, began) = (path.file_name().unwrap_or_default().display(), Instant::now());
+        println!("{name}");
+        let mut command = runner(place, path)?;
+        command.arg("--timeout").arg(options.timeout.to_string());
+        command.args(options.check.then_some("--check")).args(options.dry.then_some("--dry"));
+        let passed = command.status().context("the Python in .venv does not run")?.success();
+        let verdict = if passed { "passed" } else { "FAILED" };
+        println!("  {verdict} in {}\n", elapsed(began.elapsed()));
+        if !passed {
+            failed.push(name.to_string());
+        }
+    }
+    println!("notebooks: {} passed, {} failed", chosen.len() - failed.len(), failed.len());
+    for name in &failed {
+        println!("  failed: {name}");
+    }
+    Ok(failed.is_empty())
+}
+
+/// The command that runs one notebook; the outcome is its exit status.
+pub fn runner(place: &Place, notebook: &Path) -> Result<Command> {
+    // Without the user's settings for Jupyter and evcxr, which would make a run theirs alone.
+    let none = place.venv().join("var/none");
+    fs::create_dir_all(&none).with_context(|| none.display().to_string())?;
+    let mut command = jupyter::python(place);
+    command
+        .arg(place.checkout.join("xtask/src/run_notebook.py"))
+        .arg(notebook)
+        .env("JUPYTER_NO_CONFIG", "1")
+        .env("EVCXR_CONFIG_DIR", none)
+        // Lines appear as cells finish, also where the output is a file.
+        .env("PYTHONUNBUFFERED", "1");
+    Ok(command)
+}
+
+/// The notebooks, in reading order.
+pub fn all(place: &Place) -> Result<Vec<PathBuf>> {
+    let folder = place.notebooks();
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "ipynb") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn choose(place: &Place, names: &[String], here: &Path) -> Result<Vec<PathBuf>> {
+    let all = all(place)?;
+    if names.is_empty() {
+        return Ok(all);
+    }
+    let mut chosen = Vec::new();
+    for name in names {
+        let path = here.join(name);
+        if path.extension().is_some_and(|e| e == "ipynb") && path.is_file() {
+            chosen.push(path);
+            continue;
+        }
+        let before = chosen.len();
+        let starts = |path: &&PathBuf| {
+            path.file_name().is_some_and(|f| f.to_string_lossy().starts_with(name.as_str()))
+        };
+        chosen.extend(all.iter().filter(starts).cloned());
+        if chosen.len() == before {
+            let known: Vec<_> =
+                all.iter().filter_map(|p| p.file_stem()).map(|s| s.to_string_lossy()).collect();
+            bail!("no notebook's name starts with `{name}`; there are: {}", known.join(", "));
+        }
+    }
+    chosen.dedup();
+    Ok(chosen)
+}

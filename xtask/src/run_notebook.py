@@ -1,0 +1,320 @@
+"""Runs one notebook in the real kernel, cell by cell, and stores or compares its outputs.
+
+Its own loop over jupyter_client, not nbclient: the Rust kernel (evcxr) reports a panic and a failed
+`?` as success, and prints lines after it has said that it is idle. So a cell passes only if
+  - the kernel reports no error,
+  - nothing is on stderr (a failed `?` prints its error there, and nothing else tells it apart),
+  - no output that is stored is missing, and with --check each is as stored.
+
+A cell's tags change that:
+  raises    a deliberate mistake: an error, a panic or a failed `?` is required
+  stderr    writes to stderr on purpose (a panic still fails)
+  volatile  prints what differs from run to run: only the kinds of its outputs are compared
+"""
+
+import argparse
+import base64
+import binascii
+import copy
+import difflib
+import json
+import os
+import queue
+import re
+import struct
+import sys
+import tempfile
+import time
+import zlib
+
+import nbformat
+from jupyter_client import KernelManager
+
+# The kernel's pipes run beside its messages: lines of a cell can come after its "idle".
+QUIET_SECONDS = 0.1
+RAISES, STDERR, VOLATILE = "raises", "stderr", "volatile"
+PANIC = re.compile(r"^thread .* panicked at ", re.MULTILINE)
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+BACKTRACE = re.compile(r"^stack backtrace:\n(?:\s+(?:\d+:|at ).*\n?|note: .*\n?)*", re.MULTILINE)
+THREAD_ID = re.compile(r"^(thread '.*?') \(\d+\) panicked", re.MULTILINE)
+
+
+class Dead(Exception):
+    """The kernel is gone or does not answer: no further cell can run."""
+
+
+class Kernel:
+    def __init__(self, name, cwd):
+        self.manager = KernelManager(kernel_name=name)
+        self.log = tempfile.TemporaryFile(mode="w+")
+        self.manager.start_kernel(cwd=cwd, stdout=self.log, stderr=self.log)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        try:
+            self.client.wait_for_ready(timeout=120)
+        except RuntimeError as error:
+            raise Dead(f"the kernel did not start: {error}\n{self.said()}") from error
+
+    def said(self):
+        """What the kernel itself wrote to its terminal: the place where it reports its own faults."""
+        self.log.seek(0)
+        return self.log.read()[-2000:]
+
+    def execute(self, code, timeout):
+        """Runs a cell; gives its raw outputs, in the order of their arrival."""
+        request = self.client.execute(code, store_history=True, allow_stdin=False)
+        deadline = time.monotonic() + timeout
+        outputs, idle_at = [], None
+        while True:
+            now = time.monotonic()
+            if idle_at is None and now > deadline:
+                raise Dead(f"no end after {timeout} s")
+            try:
+                message = self.client.get_iopub_msg(timeout=QUIET_SECONDS)
+            except queue.Empty:
+                if idle_at is not None:
+                    break
+                if not self.manager.is_alive():
+                    raise Dead(f"the kernel died\n{self.said()}") from None
+                continue
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "status" and content["execution_state"] == "idle":
+                idle_at = now
+            elif kind in ("stream", "execute_result", "display_data", "error"):
+                outputs.append((kind, content))
+            # A background thread may print for ever; it is the cell's only for so long.
+            if idle_at is not None and now - idle_at > 10 * QUIET_SECONDS:
+                break
+        failed = self.client.get_shell_msg(timeout=10)["content"].get("status") != "ok"
+        return outputs, failed
+
+    def stop(self):
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.log.close()
+
+
+def tidy(text):
+    """Takes out what would differ between machines: the backtrace and the number of a thread."""
+    return THREAD_ID.sub(r"\1 panicked", BACKTRACE.sub("", ANSI.sub("", text)))
+
+
+def as_stored(raw, count):
+    """Outputs as they are stored: the streams whole and first (they arrive interleaved by chance)."""
+    streams, rest = {"stdout": "", "stderr": ""}, []
+    for kind, content in raw:
+        if kind == "stream":
+            streams[content["name"]] += content["text"]
+        elif kind == "error":
+            traceback = [ANSI.sub("", line) for line in content["traceback"]]
+            rest.append(nbformat.v4.new_output(
+                "error", ename=content["ename"], evalue=ANSI.sub("", content["evalue"]), traceback=traceback))
+        elif kind == "execute_result":
+            rest.append(nbformat.v4.new_output(
+                "execute_result", data=content["data"], metadata={}, execution_count=count))
+        else:
+            rest.append(nbformat.v4.new_output("display_data", data=content["data"], metadata={}))
+    streams["stderr"] = tidy(streams["stderr"])
+    return [nbformat.v4.new_output("stream", name=name, text=text)
+            for name, text in streams.items() if text] + rest
+
+
+def text_of(outputs, name):
+    return "".join(o.text for o in outputs if o.output_type == "stream" and o.name == name)
+
+
+def fault(outputs, failed, tags):
+    """Why the cell as such fails, or None. It looks at the cell alone, not at what is stored."""
+    stderr = text_of(outputs, "stderr")
+    errors = [o for o in outputs if o.output_type == "error"]
+    wrong = failed or errors or PANIC.search(stderr) or (stderr and STDERR not in tags)
+    if RAISES in tags:
+        return None if wrong or stderr else "it is tagged `raises`, and nothing went wrong"
+    if errors:
+        return "error: " + "\n".join(line for o in errors for line in [o.evalue, *o.traceback])
+    if failed:
+        return "the kernel reports an error"
+    if PANIC.search(stderr):
+        return "panic: " + stderr
+    if wrong:
+        return ("it wrote to stderr, as a failed `?` does (meant? tag the cell `stderr`):\n" + stderr)
+    for output in outputs:
+        if "image/png" in output.get("data", {}):
+            try:
+                png_size(output.data["image/png"])
+            except ValueError as error:
+                return f"its PNG cannot be decoded: {error}"
+    return None
+
+
+def png_size(text):
+    """Width and height of a base64 PNG, decoded as far as the standard library can: to its pixels."""
+    try:
+        data = base64.b64decode(text, validate=False)
+    except binascii.Error as error:
+        raise ValueError(f"not base64: {error}") from error
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        raise ValueError("no PNG signature")
+    at, size, pixels, ended = 8, None, b"", False
+    while at + 12 <= len(data):
+        (length,), kind = struct.unpack(">I", data[at:at + 4]), data[at + 4:at + 8]
+        body = data[at + 8:at + 8 + length]
+        if struct.unpack(">I", data[at + 8 + length:at + 12 + length] or b"\0\0\0\0")[0] != zlib.crc32(kind + body):
+            raise ValueError(f"chunk {kind!r} is damaged")
+        if kind == b"IHDR":
+            size = struct.unpack(">II", body[:8])
+        elif kind == b"IDAT":
+            pixels += body
+        ended = kind == b"IEND"
+        at += 12 + length
+    if size is None or not ended:
+        raise ValueError("it is cut off")
+    try:
+        if len(zlib.decompress(pixels)) < size[1]:
+            raise ValueError("pixels are missing")
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    return size
+
+
+def shape(output):
+    """What a volatile cell's output must still be."""
+    kind = output.output_type
+    if kind == "stream":
+        return f"stream {output.name}"
+    return f"{kind} {sorted(output.get('data', {}))}" if kind != "error" else kind
+
+
+def comparable(output):
+    """An output as text to compare. Of a PNG only the size: its bytes depend on the zlib that wrote it."""
+    if output.output_type == "stream":
+        return f"[{output.name}]\n{output.text}"
+    if output.output_type == "error":
+        return f"[error]\n{output.evalue}"
+    parts = []
+    for mime, value in sorted(output.data.items()):
+        if mime == "image/png":
+            try:
+                value = "{} x {} pixels".format(*png_size(value))
+            except ValueError as error:
+                value = f"cannot be decoded: {error}"
+        parts.append(f"[{mime}]\n{value if isinstance(value, str) else json.dumps(value, sort_keys=True)}")
+    return "\n".join(parts)
+
+
+def difference(stored, outputs, tags):
+    """How the outputs differ from the stored ones, or None."""
+    how = shape if VOLATILE in tags else comparable
+    before = "\n".join(map(how, stored)).splitlines()
+    after = "\n".join(map(how, outputs)).splitlines()
+    if before == after:
+        return None
+    diff = difflib.unified_diff(before, after, "stored", "this run", lineterm="", n=1)
+    return "its output is not the stored one (right now? `cargo xtask notebooks` stores it):\n" + "\n".join(
+        list(diff)[:40])
+
+
+def tidy_notebook(notebook):
+    """The same bytes from every machine and every front end."""
+    notebook.metadata = nbformat.from_dict({
+        "kernelspec": {"display_name": "Rust", "language": "rust", "name": "rust"},
+        "language_info": {
+            "codemirror_mode": "rust", "file_extension": ".rs", "mimetype": "text/rust", "name": "Rust",
+            "pygment_lexer": "rust", "version": "",
+        },
+    })
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for number, cell in enumerate(notebook.cells, 1):
+        cell.setdefault("id", f"cell-{number:02}")
+        cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if cell.metadata.get("tags") else {})
+
+
+def write(notebook, path):
+    """Whole or not at all: a notebook is somebody's text."""
+    nbformat.validate(notebook)
+    text = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text.rstrip("\n") + "\n")
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+
+
+def title(cell):
+    lines = [line.strip() for line in cell.source.splitlines() if line.strip()]
+    code = [line for line in lines if not line.startswith("//")]
+    return ((code or lines or ["(empty)"])[0])[:60]
+
+
+def run(notebook, kernel, arguments):
+    """Runs all cells; gives one line of report a cell, and the faults found."""
+    report, faults = [], []
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(cells, 1):
+        tags = cell.metadata.get("tags", [])
+        stored, began = copy.deepcopy(cell.outputs), time.monotonic()
+        never_ran = cell.execution_count is None and cell.source.strip()
+        said, fatal = None, False
+        try:
+            raw, failed = kernel.execute(cell.source, arguments.timeout)
+            cell.execution_count, cell.outputs = number, as_stored(raw, number)
+            said = fault(cell.outputs, failed, tags)
+            fatal = said is not None
+            if said is None and arguments.check:
+                said = difference(stored, cell.outputs, tags)
+                if never_ran:
+                    said = "it was never run: `cargo xtask notebooks` runs it and stores its output"
+        except Dead as error:
+            said, fatal = str(error), True
+        seconds = time.monotonic() - began - QUIET_SECONDS
+        mark = "ok  " if said is None else "FAIL"
+        print(f"  {mark} {number:3}/{len(cells)} {seconds:6.1f} s  {title(cell)}", flush=True)
+        report.append({"cell": number, "seconds": round(seconds, 3), "fault": said})
+        if said is not None:
+            faults.append(said)
+            print("\n".join("       | " + line for line in said.splitlines()), flush=True)
+        if fatal:
+            # What follows builds on this cell; its faults would only hide this one.
+            break
+    return report, faults
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebook")
+    parser.add_argument("--check", action="store_true", help="compare with the stored outputs, store nothing")
+    parser.add_argument("--dry", action="store_true", help="neither compare nor store")
+    parser.add_argument("--timeout", type=float, default=300, help="seconds that one cell may take")
+    parser.add_argument("--cwd", default=".", help="the folder in which the kernel runs")
+    parser.add_argument("--report", help="write seconds and faults of the cells there, as JSON")
+    arguments = parser.parse_args()
+
+    notebook = nbformat.read(arguments.notebook, as_version=4)
+    kernel = None
+    try:
+        kernel = Kernel("rust", arguments.cwd)
+        report, faults = run(notebook, kernel, arguments)
+    except Dead as error:
+        print(error)
+        report, faults = [], [str(error)]
+    finally:
+        if kernel is not None:
+            kernel.stop()
+    if arguments.report:
+        with open(arguments.report, "w", encoding="utf-8") as file:
+            json.dump(report, file)
+    if faults:
+        return 1
+    if not arguments.check and not arguments.dry:
+        tidy_notebook(notebook)
+        write(notebook, arguments.notebook)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+//! Makes what is absent: the kernel, JupyterLab, the engine, and the kernel's registration.
+//!
+//! Each step looks at what is there and goes on from it, so an interrupted set-up is run again, and a
+//! finished one takes no time and no network.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::engine::{self, Show, Tools};
+use crate::place::{EVCXR, Place};
+use crate::steps::{Done, Steps};
+use crate::{jupyter, needs};
+
+const REQUIREMENTS: &str = include_str!("../requirements.txt");
+const STEPS: usize = 4;
+
+/// All steps.
+pub fn run(place: &Place) -> Result<()> {
+    // What is needed to make things is needed only when there is something to make.
+    let python = match (installed_kernel(place), venv_is_current(place)) {
+        (Some(_), true) => PathBuf::new(),
+        _ => needs::check(place)?,
+    };
+    let mut steps = Steps::new(STEPS);
+    let title = format!("the Rust kernel (evcxr {EVCXR})");
+    steps.step(title, || match installed_kernel(place) {
+        Some(_) => Ok(Done::Already),
+        None => install_kernel(place),
+    })?;
+    steps.step("JupyterLab (.venv)", || match venv_is_current(place) {
+        true => Ok(Done::Already),
+        false => install_jupyter(place, &python),
+    })?;
+    steps.step("the engine (the library, prebuilt for the cells)", || build_engine(place))?;
+    steps.step("the kernel's registration for this project", || register(place))
+}
+
+/// The kernel's program: ours, or the one of this version that the user has installed with cargo.
+pub fn installed_kernel(place: &Place) -> Option<PathBuf> {
+    let both = |bin: &Path| bin.join("evcxr_jupyter").is_file() && bin.join("evcxr").is_file();
+    let own = place.kernel_root().join("bin");
+    if both(&own) {
+        return Some(own.join("evcxr_jupyter"));
+    }
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let root =
+        std::env::var_os("CARGO_INSTALL_ROOT").or_else(|| std::env::var_os("CARGO_HOME")).map(PathBuf::from);
+    let root = root.or_else(|| Some(home?.join(".cargo")))?;
+    // The program does not tell its version; cargo's list of what it installed does.
+    let list = fs::read_to_string(root.join(".crates.toml")).unwrap_or_default();
+    let bin = root.join("bin");
+    let right =
+        ["evcxr_jupyter", "evcxr_repl"].iter().all(|name| list.contains(&format!("\"{name} {EVCXR} (")));
+    (right && both(&bin)).then(|| bin.join("evcxr_jupyter"))
+}
+
+fn install_kernel(place: &Place) -> Result<Done> {
+    let root = place.kernel_root();
+    let target = root.join("build");
+    Steps::begin(1, STEPS, "compiling the Rust kernel, once a machine: 5 to 15 minutes");
+    let mut command = cargo(place);
+    command
+        .args(["install", "--locked", "--root"])
+        .arg(&root)
+        .args(["evcxr_jupyter", "evcxr_repl"].map(|name| format!("{name}@{EVCXR}")))
+        // One folder for both, and kept when interrupted: the next try goes on from there.
+        .env("CARGO_TARGET_DIR", &target)
+        // Half the time to build; cells compile as fast (rustc does the work).
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+        .env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+    run_or(
+        command,
+        "the kernel could not be compiled; see above. What was compiled is kept: run this again",
+    )?;
+    // 1.3 GB that nothing needs any more.
+    let _ = fs::remove_dir_all(target);
+    Ok(Done::Now)
+}
+
+/// cargo, as the user would call it in a shell.
+pub(crate) fn cargo(place: &Place) -> Command {
+    let mut command = Command::new("cargo");
+    engine::scrub(&mut command);
+    command.current_dir(&place.checkout);
+    command
+}
+
+fn stamp(place: &Place) -> PathBuf {
+    place.venv().join("installed-requirements.txt")
+}
+
+fn venv_is_current(place: &Place) -> bool {
+    // The interpreter too: the system's Python can be upgraded away beneath a virtual environment.
+    fs::read_to_string(stamp(place)).is_ok_and(|text| text == REQUIREMENTS) && place.python().exists()
+}
+
+fn install_jupyter(place: &Place, python: &Path) -> Result<Done> {
+    Steps::begin(2, STEPS, "installing JupyterLab into .venv: a minute or two");
+    let pip = || {
+        let mut command = jupyter::python(place);
+        command.args(["-m", "pip"]);
+        command
+    };
+    let _ = fs::remove_file(stamp(place));
+    let works = pip().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !works.is_ok_and(|status| status.success()) {
+        let mut command = Command::new(python);
+        command.args(["-m", "venv", "--clear", "--prompt", "kinesis-lab"]).arg(place.venv());
+        run_or(command, "the virtual environment could not be made; see above")?;
+    }
+    let mut command = pip();
+    command
+        .args(["install", "--disable-pip-version-check", "--no-input", "--prefer-binary", "--quiet"])
+        .args(["--progress-bar", "off", "--requirement"])
+        .arg(place.checkout.join("xtask/requirements.txt"));
+    run_or(
+        command,
+        "JupyterLab could not be installed; see above. It needs the network once: run this again",
+    )?;
+    // Last: an interrupted installation has no stamp and is gone on with.
+    fs::write(stamp(place), REQUIREMENTS)?;
+    Ok(Done::Now)
+}
+
+fn build_engine(place: &Place) -> Result<Done> {
+    // The toolchain that the kernel will find: it asks the PATH, as this does.
+    let tools = Tools { cargo: "cargo".into(), rustc: "rustc".into() };
+    let before = engine::is_built(&place.checkout, &tools);
+    engine::ensure(&place.checkout, &tools, Show::Cargo).map_err(anyhow::Error::msg)?;
+    Ok(if before { Done::Already } else { Done::Now })
+}
+
+/// A kernelspec inside .venv: JupyterLab finds it there, and no other Jupyter does.
+fn register(place: &Place) -> Result<Done> {
+    let kernel = installed_kernel(place).context("the kernel has gone; run this again")?;
+    let kernel =
+        kernel.to_str().context("the kernel's path is not UTF-8: set KINESIS_LAB_CACHE to one that is")?;
+    let share = place.venv().join("share/jupyter");
+    let spec = format!(
+        r#"{{
+  "argv": ["{}", "--control_file", "{{connection_file}}"],
+  "display_name": "Rust",
+  "language": "rust",
+  "interrupt_mode": "message"
+}}
+"#,
+        kernel.replace('\\', "\\\\").replace('"', "\\\"")
+    );
+    // JupyterLab would ask, in front of the first notebook, whether it may fetch news.
+    let settings = r#"{
+  "@jupyterlab/apputils-extension:notification": { "checkForUpdates": false, "fetchNews": "false" }
+}
+"#;
+    let mut done = Done::Already;
+    for (file, text) in [
+        (share.join("kernels/rust/kernel.json"), spec.as_str()),
+        (share.join("lab/settings/overrides.json"), settings),
+    ] {
+        if fs::read_to_string(&file).is_ok_and(|old| old == text) {
+            continue;
+        }
+        fs::create_dir_all(file.parent().context("a file has a folder")?)?;
+        fs::write(&file, text).with_context(|| file.display().to_string())?;
+        done = Done::Now;
+    }
+    Ok(done)
+}
+
+fn run_or(mut command: Command, otherwise: &'static str) -> Result<()> {
+    let program = command.get_program().display().to_string();
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("{program} does not run"))?;
+    if !status.success() {
+        bail!(otherwise);
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! What names an engine: a change there is another engine, anything else is not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use xtask::engine::fingerprint;
+
+fn checkout(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fingerprints").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    for (file, text) in [
+        ("Cargo.toml", "[workspace]"),
+        ("Cargo.lock", ""),
+        ("src/lib.rs", "pub mod a;"),
+        ("notebooks/engine/src/lib.rs", ""),
+    ] {
+        write(&folder, file, text);
+    }
+    folder
+}
+
+fn write(folder: &Path, file: &str, text: &str) {
+    let path = folder.join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn two_clones_of_one_state_share_an_engine() {
+    let (one, two) = (checkout("clone one"), checkout("clone two"));
+    assert_eq!(fingerprint(&one, "rustc 1.95.0"), fingerprint(&two, "rustc 1.95.0"));
+}
+
+#[test]
+fn whatever_changes_the_engine_changes_its_name() {
+    let folder = checkout("changes");
+    let mut names =
+        vec![fingerprint(&folder, "rustc 1.95.0").unwrap(), fingerprint(&folder, "rustc 1.96.0").unwrap()];
+    for (file, text) in [
+        ("Cargo.lock", "another version"),
+        ("Cargo.toml", "[workspace]\n[profile.engine]"),
+        ("src/lib.rs", "pub mod a; pub mod b;"),
+        ("src/deep/er.rs", ""),
+        ("notebooks/engine/src/lib.rs", "pub use kinesis_lab::*;"),
+    ] {
+        write(&folder, file, text);
+        names.push(fingerprint(&folder, "rustc 1.95.0").unwrap());
+    }
+    fs::rename(folder.join("src/deep/er.rs"), folder.join("src/deep/est.rs")).unwrap();
+    names.push(fingerprint(&folder, "rustc 1.95.0").unwrap());
+    let distinct: std::collections::HashSet<_> = names.iter().collect();
+    assert_eq!(distinct.len(), names.len(), "{names:#?}");
+}
+
+#[test]
+fn what_editors_and_cargo_leave_behind_changes_nothing() {
+    let folder = checkout("litter");
+    let before = fingerprint(&folder, "rustc").unwrap();
+    write(&folder, "src/.lib.rs.swp", "");
+    write(&folder, "notebooks/engine/target/debug/x", "");
+    write(&folder, "notebooks/01.ipynb", "");
+    write(&folder, "README.md", "");
+    assert_eq!(fingerprint(&folder, "rustc").unwrap(), before);
+}
+
+#[test]
+fn half_a_checkout_is_named_as_the_problem() {
+    let folder = checkout("half");
+    fs::remove_dir_all(folder.join("notebooks")).unwrap();
+    let sentence = fingerprint(&folder, "rustc").unwrap_err();
+    assert!(sentence.contains("whole checkout"), "{sentence}");
+}

@@ -1,0 +1,236 @@
+//! The notebook tests, tested in the real kernel: what they must catch, what kernels must not do to
+//! each other, and what a cell's graph must not hold.
+//!
+//! Ignored by `cargo test`, because they need the set-up; `cargo xtask test` makes it and runs them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use xtask::{Place, notebooks};
+
+fn place() -> Place {
+    Place::find().expect("the checkout and the cache")
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// A folder of this test's own, empty.
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A notebook of code cells.
+fn notebook(folder: &Path, name: &str, cells: &[&str]) -> PathBuf {
+    let cells: Vec<Value> = cells
+        .iter()
+        .enumerate()
+        .map(|(number, source)| {
+            json!({
+                "cell_type": "code", "id": format!("cell-{number}"), "metadata": {},
+                "execution_count": null, "outputs": [], "source": source,
+            })
+        })
+        .collect();
+    let text = json!({ "cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5 });
+    let path = folder.join(name);
+    fs::write(&path, text.to_string()).unwrap();
+    path
+}
+
+fn run(place: &Place, notebook: &Path, how: &[&str]) -> Output {
+    runner(place, notebook, how).output().unwrap()
+}
+
+fn runner(place: &Place, notebook: &Path, how: &[&str]) -> Command {
+    let mut command = notebooks::runner(place, notebook).unwrap();
+    command.args(how).stdin(Stdio::null());
+    command
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat()).into_owned()
+}
+
+#[test]
+#[ignore = "needs the set-up: cargo xtask test --only kernel"]
+fn what_must_fail_fails() {
+    let place = place();
+    for (name, how, why) in [
+        ("panics.ipynb", "--dry", "a panic in a cell"),
+        ("panics_in_background.ipynb", "--dry", "a panic beside a cell"),
+        ("question_mark.ipynb", "--dry", "invalid digit found in string"),
+        ("compile_error.ipynb", "--dry", "mismatched types"),
+        ("damaged_png.ipynb", "--dry", "its PNG cannot be decoded"),
+        ("raises_nothing.ipynb", "--dry", "nothing went wrong"),
+        ("other_output.ipynb", "--check", "its output is not the stored one"),
+        ("missing_output.ipynb", "--check", "a line that no longer comes"),
+        ("never_run.ipynb", "--check", "it was never run"),
+    ] {
+        let output = run(&place, &fixture(name), &[how]);
+        let text = text(&output);
+        println!("{name} {how}: {}", if output.status.success() { "passes" } else { "fails, as it must" });
+        assert_eq!(output.status.code(), Some(1), "{name} must fail\n{text}");
+        assert!(text.contains(why), "{name} must fail because of `{why}`\n{text}");
+    }
+}
+
+#[test]
+#[ignore = "needs the set-up: cargo xtask test --only kernel"]
+fn what_may_pass_passes_and_storing_is_stable() {
+    let place = place();
+    let output = run(&place, &fixture("good.ipynb"), &["--check"]);
+    assert!(output.status.success(), "{}", text(&output));
+
+    let copy = scratch("stored").join("good.ipynb");
+    fs::copy(fixture("good.ipynb"), &copy).unwrap();
+    let stored = || {
+        let output = run(&place, &copy, &[]);
+        assert!(output.status.success(), "{}", text(&output));
+        let text = fs::read_to_string(&copy).unwrap();
+        // The one volatile value: the number of a process.
+        let mut json: Value = serde_json::from_str(&text).unwrap();
+        json["cells"][2]["outputs"][0]["data"]["text/plain"] = "0".into();
+        json
+    };
+    assert_eq!(stored(), stored(), "two runs must store the same");
+    let output = run(&place, &copy, &["--check"]);
+    assert!(output.status.success(), "what was stored must pass\n{}", text(&output));
+}
+
+/// The library is changed, the checkout's path has a space in it, nothing is set up for it, and two
+/// kernels start at once: one builds the engine, the other waits, both work.
+#[test]
+#[ignore = "needs the set-up: cargo xtask test --only kernel"]
+fn a_changed_library_is_another_engine_also_for_two_kernels_at_once() {
+    let place = place();
+    let checkout = scratch("changed").join("a checkout");
+    for part in
+        ["Cargo.toml", "Cargo.lock", "src", "notebooks/engine", "notebooks/face", "xtask", "README.md"]
+    {
+        copy(&place.checkout.join(part), &checkout.join(part));
+    }
+    // Another value each time, so that this finds no engine of an earlier run.
+    let value = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let lib = checkout.join("src/lib.rs");
+    let source = fs::read_to_string(&lib).unwrap();
+    fs::write(&lib, format!("{source}\n/// A change.\npub const CHANGED: u64 = {value};\n")).unwrap();
+
+    let before = engines(&place);
+    let face = checkout.join("notebooks/face");
+    let dep = format!(":dep kinesis-lab-face = {{ path = {:?} }}", face.to_str().unwrap());
+    let check = format!("assert_eq!(kinesis_lab::CHANGED, {value});");
+    let running: Vec<_> = ["one.ipynb", "two.ipynb"]
+        .map(|name| {
+            let path =
+                notebook(&scratch(name), name, &[&dep, &check, "kinesis_lab::Timestamp::from_secs(0)"]);
+            runner(&place, &path, &["--dry"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .into_iter()
+        .collect();
+    for child in running {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        println!("{}", text(&output));
+    }
+    let new: Vec<_> = engines(&place).difference(&before).cloned().collect();
+    assert_eq!(new.len(), 1, "one engine more, built once");
+    assert!(before.is_subset(&engines(&place)), "an engine that was used today stays");
+    fs::remove_dir_all(&new[0]).unwrap();
+}
+
+fn engines(place: &Place) -> BTreeSet<PathBuf> {
+    let entries = fs::read_dir(place.cache.join("engine")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).filter(|path| path.join("used").is_file()).collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    if !from.exists() {
+        return;
+    }
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    let status = Command::new("cp").arg("-R").arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+/// Seconds and graph of a cell behind the face, beside those of an empty crate.
+#[test]
+#[ignore = "needs the set-up: cargo xtask test --only kernel"]
+fn cells_compile_against_a_graph_without_the_sdk() {
+    let place = place();
+    // Not below the checkout: cargo would take the kernel's project for a part of its workspace.
+    let folder = std::env::temp_dir().join(format!("kinesis-lab-graph-{}", std::process::id()));
+    let empty = folder.join("empty");
+    fs::create_dir_all(empty.join("src")).unwrap();
+    fs::write(
+        empty.join("Cargo.toml"),
+        "[package]\nname = \"empty\"\nedition = \"2024\"\n[lib]\nname = \"kinesis_lab\"\n[workspace]\n",
+    )
+    .unwrap();
+    fs::write(
+        empty.join("src/lib.rs"),
+        "#[derive(Debug)] pub struct Timestamp;\nimpl Timestamp { pub fn now() -> Timestamp { Timestamp } }\n",
+    )
+    .unwrap();
+
+    let mut table = Vec::new();
+    for (name, package, path) in [
+        ("empty crate", "empty", empty.clone()),
+        ("the face", "kinesis-lab-face", place.notebooks().join("face")),
+    ] {
+        let dep = format!(":dep {package} = {{ path = {:?} }}\nuse kinesis_lab::*;", path.to_str().unwrap());
+        let cells = [
+            dep.as_str(),
+            "let t = Timestamp::now();",
+            "let n = 5;",
+            "n + 1",
+            "format!(\"{t:?}\").len() > 1",
+            "let text = String::from(\"a\");",
+            "println!(\"{text}\")",
+            "fn twice(n: i32) -> i32 { 2 * n }",
+            "twice(n)",
+        ];
+        let file = notebook(&folder, &format!("{package}.ipynb"), &cells);
+        let (project, report) =
+            (folder.join(format!("cells-{package}")), folder.join(format!("{package}.json")));
+        fs::create_dir_all(&project).unwrap();
+        let output = runner(&place, &file, &["--dry", "--report", report.to_str().unwrap()])
+            .env("EVCXR_TMPDIR", &project)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+
+        let metadata = Command::new("cargo")
+            .args(["metadata", "--format-version", "1", "--offline"])
+            .current_dir(&project)
+            .output()
+            .unwrap();
+        assert!(metadata.status.success(), "{}", text(&metadata));
+        let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+        let packages: BTreeSet<&str> =
+            metadata["packages"].as_array().unwrap().iter().filter_map(|p| p["name"].as_str()).collect();
+        assert_eq!(packages, BTreeSet::from(["ctx", package]), "nothing else is in the graph of a cell");
+
+        let report: Value = serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
+        let seconds: Vec<f64> =
+            report.as_array().unwrap().iter().filter_map(|c| c["seconds"].as_f64()).collect();
+        let mut later = seconds[2..].to_vec();
+        later.sort_by(f64::total_cmp);
+        table.push((name, packages.len(), seconds[0], seconds[1], later[later.len() / 2]));
+    }
+    let _ = fs::remove_dir_all(&folder);
+    println!(
+        "\n{:<12} {:>8} {:>14} {:>12} {:>12}",
+        "in the graph", "packages", ":dep and use", "first value", "later cells"
+    );
+    for (name, packages, dep, first, later) in table {
+        println!("{name:<12} {packages:>8} {dep:>12.1} s {first:>10.1} s {later:>10.2} s");
+    }
+}
