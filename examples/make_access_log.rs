@@ -179,8 +179,8 @@ fn clock(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kinesis_lab::{AccessLog, LogRecord};
-    use std::collections::HashSet;
+    use kinesis_lab::{AccessLog, LogLine, LogRecord};
+    use std::collections::{BTreeMap, HashSet};
 
     #[test]
     fn the_file_in_data_is_what_this_program_writes() {
@@ -204,22 +204,31 @@ mod tests {
             latest = latest.max(*time);
         }
         let clients: HashSet<&str> = records.iter().map(|r| r.client.as_str()).collect();
-        let minutes: HashSet<_> = times.iter().map(|t| t.truncate(Duration::from_secs(60))).collect();
         let count = |client: &str| records.iter().filter(|r| r.client == client).count();
-        let facts = format!(
-            "{} lines, {} unparsed, {} clients, {} minutes, {earlier} earlier by up to {disorder:?}, {} {} {}",
-            log.lines(),
-            log.unparsed(),
-            clients.len(),
-            minutes.len(),
-            count("192.0.2.10"),
-            count("192.0.2.20"),
-            count(ATTACKER),
-        );
-        assert_eq!(
-            facts,
-            "1500 lines, 3 unparsed, 134 clients, 12 minutes, 324 earlier by up to 29s, 359 190 99"
-        );
+        let rare = clients.iter().filter(|client| count(client) < 10).count();
+        let mut minutes = BTreeMap::<Timestamp, u32>::new();
+        let mut statuses = BTreeMap::<u16, u32>::new();
+        for record in &records {
+            *minutes.entry(record.time.truncate(Duration::from_secs(60))).or_default() += 1;
+            *statuses.entry(LogLine::parse(&record.line).unwrap().status).or_default() += 1;
+        }
+        let (fewest, most) = (minutes.values().min().unwrap(), minutes.values().max().unwrap());
+        let readme = include_str!("../data/README.md");
+        for fact in [
+            format!("1,{}, of which {} do not parse", log.lines() - 1_000, log.unparsed()),
+            format!("{} minutes of {fewest} to {most} requests", minutes.len()),
+            format!("{earlier} lines are earlier than one before them, by up to {} s", disorder.as_secs()),
+            format!("{}; 192.0.2.10 with {} requests", clients.len(), count("192.0.2.10")),
+            format!("192.0.2.20 with {} are the busiest, {rare} come", count("192.0.2.20")),
+            format!("{ATTACKER} tries {} passwords", count(ATTACKER)),
+        ]
+        .into_iter()
+        .chain(statuses.iter().map(|(status, count)| match count {
+            1_000.. => format!("1,{:03} × {status}", count - 1_000),
+            _ => format!("{count} × {status}"),
+        })) {
+            assert!(readme.contains(&fact), "data/README.md does not say: {fact}");
+        }
         let documentation = ["192.0.2.", "198.51.100.", "203.0.113."];
         assert!(clients.iter().all(|c| documentation.iter().any(|net| c.starts_with(net))));
     }
