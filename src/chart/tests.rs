@@ -46,6 +46,8 @@ fn check(name: &str, chart: &Chart) -> Vec<Mark> {
     let info = picture.next_frame(&mut pixels).unwrap();
     assert_eq!((info.width, info.height), chart.size);
     assert!(pixels.iter().any(|p| *p != 255));
+    // A notebook stores it; ours are 5 to 25 kB at the usual size.
+    assert!(png.len() < pixels.len() / 20, "{} bytes", png.len());
     assert_eq!((&png, &svg), (&chart.png().unwrap(), &chart.svg().unwrap()), "not the same twice");
 
     assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"));
