@@ -343,7 +343,13 @@ fn json_string(text: &str) -> Option<(String, &str)> {
 fn explain(complaints: &[String]) -> String {
     let text = complaints.join("\n");
     let hit = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
-    let advice = if hit(&["Could not resolve", "failed to download", "spurious network error", "--offline"]) {
+    let advice = if hit(&[
+        "Could not resolve",
+        "failed to download",
+        "spurious network error",
+        "--offline",
+        "no matching package",
+    ]) {
         "It needs the network once, to fetch crates: connect (or set a proxy) and run the cell again."
     } else if hit(&["linker `cc` not found", "failed to find tool", "is `cc` installed"]) {
         "It needs a C compiler: install one (Debian, Ubuntu: sudo apt install build-essential; \
