@@ -260,7 +260,14 @@ fn compile(
     let status = child.wait().map_err(|e| e.to_string())?;
     let messages = reader.join().unwrap_or_default();
     if !status.success() {
-        return Err(explain(&complaints));
+        return Err(match progress.show {
+            Show::Terminal => explain(&complaints),
+            Show::Cargo => {
+                "the engine could not be built: cargo says why, above. What was compiled is kept; \
+                            run this again to go on from there"
+                    .into()
+            }
+        });
     }
 
     let mut files = artifacts(&messages);
