@@ -118,8 +118,11 @@ impl std::fmt::Display for Counter {
         if let Some(first) = self.samples.first() {
             let (key, data) =
                 (printable(first.record.partition_key.as_bytes()), printable(&first.record.data));
-            let n = self.unparsed;
-            writeln!(f, "{n} records did not parse; the first is {key} : {data} ({})", first.reason)?;
+            let n = match self.unparsed {
+                1 => "1 record".to_owned(),
+                n => format!("{n} records"),
+            };
+            writeln!(f, "{n} did not parse; the first is {key} : {data} ({})", first.reason)?;
         }
         Ok(())
     }

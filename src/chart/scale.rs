@@ -1,5 +1,7 @@
 //! Where windows stand on the time axis, and which numbers stand on the other. Pure.
 
+use std::time::Duration;
+
 use super::Window;
 use crate::text::grouped;
 use crate::timestamp::Timestamp;
@@ -45,9 +47,17 @@ pub(super) fn slots(windows: &[Window], max: usize, counts: &dyn Fn(&Window) -> 
         }
         slots.push(Slot { start: window.start, counts: Some(counts(window)) });
     }
-    let merged = slots.len().div_ceil(max.max(1));
+    let mut merged = slots.len().div_ceil(max.max(1));
     if merged > 1 {
-        slots = slots.chunks(merged).map(merge).collect();
+        match round_micros(step, merged as i64).filter(|_| keep_gaps) {
+            // Whole hours or days rather than every 39 minutes.
+            Some(round) => {
+                merged = (round / step) as usize;
+                let start = |slot: &Slot| slot.start.truncate(Duration::from_micros(round.unsigned_abs()));
+                slots = slots.chunk_by(|a, b| start(a) == start(b)).map(|s| merge(start(&s[0]), s)).collect();
+            }
+            None => slots = slots.chunks(merged).map(|s| merge(s[0].start, s)).collect(),
+        }
     }
     Slots {
         slots,
@@ -57,12 +67,22 @@ pub(super) fn slots(windows: &[Window], max: usize, counts: &dyn Fn(&Window) -> 
     }
 }
 
-fn merge(slots: &[Slot]) -> Slot {
+/// The first round time span (5 minutes, 6 hours, …) of at least `steps` steps, in microseconds.
+pub(super) fn round_micros(step: i64, steps: i64) -> Option<i64> {
+    const ROUND_SECS: [i64; 19] = [
+        1, 5, 10, 15, 30, 60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800,
+        604_800, 2_592_000,
+    ];
+    let micros = |secs: i64| secs * 1_000_000;
+    ROUND_SECS.into_iter().map(micros).find(|m| step > 0 && m % step == 0 && m / step >= steps)
+}
+
+fn merge(start: Timestamp, slots: &[Slot]) -> Slot {
     let counts = slots.iter().filter_map(|slot| slot.counts.as_ref()).fold(None, |sum, counts| match sum {
         None => Some(counts.clone()),
         Some(sum) => Some(sum.iter().zip(counts).map(|(a, b): (&u128, &u128)| a + b).collect()),
     });
-    Slot { start: slots[0].start, counts }
+    Slot { start, counts }
 }
 
 fn gcd(a: i64, b: i64) -> i64 {

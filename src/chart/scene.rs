@@ -1,7 +1,7 @@
 //! The layout of a picture: which rectangles and texts, and where. Pure, so that tests can ask
 //! whether labels overlap; `paint` only carries it out.
 
-use super::scale::{Slots, TimeFormat, date, short, slots, ticks};
+use super::scale::{Slots, TimeFormat, date, round_micros, short, slots, ticks};
 use super::{Chart, Window};
 use crate::text::{grouped, shorten};
 
@@ -29,7 +29,6 @@ const MARGIN: i32 = 18;
 /// Narrower bars side by side cannot be compared by eye; they are stacked instead.
 const MIN_GROUPED_BAR: i32 = 6;
 const MAX_BAR: i32 = 80;
-/// Two pixels of bar and one between.
 const MIN_SLOT: i32 = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,15 +170,20 @@ pub(super) fn layout(chart: &Chart, size: (u32, u32), width: &dyn Fn(&str, Font)
             }
         }
     } else {
+        // Bars this narrow touch one another; gaps would only make stripes.
+        let touching = slot_width < 6.0;
+        let edge = |i: usize| plot.left + (i as f64 * slot_width) as i32;
         let bar = group.clamp(1, MAX_BAR);
         for (i, slot) in axis.slots.iter().enumerate() {
+            let (x, wide) =
+                if touching { (edge(i), edge(i + 1) - edge(i)) } else { (center(i) - bar / 2, bar) };
             let mut sum = 0;
             let mut y = plot.bottom;
             for (k, count) in slot.counts.iter().flatten().enumerate() {
                 sum += count;
                 // From sums, so that rounding does not add up.
                 let top = plot.bottom - plot.height(sum, top_tick);
-                scene.rect(center(i) - bar / 2, top, bar, y - top, color(k, series.named));
+                scene.rect(x, top, wide, y - top, color(k, series.named));
                 y = top;
             }
         }
@@ -254,12 +258,13 @@ fn time_labels(
     for i in chosen {
         let label = &labels[i];
         let half = width(label, LABEL) / 2;
-        let x = center(i).clamp(plot.left + half - 8, plot.right - half + MARGIN - 4);
+        let inside = |x: i32, half: i32| x.clamp(4 + half, plot.right + MARGIN - 4 - half);
+        let x = inside(center(i), half);
         scene.rect(center(i), plot.bottom + 1, 1, 4, AXIS);
         scene.text(x, plot.bottom + 20, Align::Center, LABEL, FAINT_INK, label);
         let date = date(axis.slots[i].start);
         if format.several_days && !format.days && date != last_date.0 && x - last_date.1 > 2 * half_day + 10 {
-            let x = x.min(plot.right + MARGIN - 4 - half_day);
+            let x = inside(x, half_day);
             scene.text(x, plot.bottom + 37, Align::Center, SMALL, FAINT_INK, date.as_str());
             last_date = (date, x);
         }
@@ -270,7 +275,7 @@ fn time_labels(
         _ => "start of window, UTC".to_owned(),
     };
     if axis.merged > 1 {
-        caption += &format!("; each bar is the sum of {} windows", grouped(axis.merged));
+        caption += &format!("; each bar sums up {} windows", grouped(axis.merged));
     }
     if axis.gaps_left_out {
         caption += "; windows without events left out";
@@ -282,17 +287,13 @@ fn time_labels(
 
 /// Which places get a label: every `fitting`-th or fewer, at round times where places are regular.
 fn choose(axis: &Slots, fitting: i64) -> Vec<usize> {
-    const ROUND_SECS: [i64; 16] =
-        [1, 5, 10, 15, 30, 60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400];
     let fitting = fitting.max(1);
     let count = axis.slots.len();
     let every = |stride: i64| (0..count).step_by(stride.try_into().unwrap_or(count)).collect();
     if axis.step == 0 || fitting == 1 {
         return every(fitting);
     }
-    let micros = |secs: &i64| secs * 1_000_000;
-    let round = ROUND_SECS.iter().map(micros).find(|m| m % axis.step == 0 && m / axis.step >= fitting);
-    let Some(round) = round else { return every(fitting) };
+    let Some(round) = round_micros(axis.step, fitting) else { return every(fitting) };
     // Windows may start at five past each hour; then "round" is 12:05, 18:05.
     let step = axis.step;
     let at = |i: &usize| axis.slots[*i].start.as_micros().div_euclid(step) % (round / step) == 0;

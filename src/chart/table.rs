@@ -30,7 +30,7 @@ pub(super) fn text(chart: &Chart) -> String {
         .collect();
     let mut notes = vec!["UTC".to_owned()];
     if axis.merged > 1 {
-        notes.push(format!("each line is the sum of {} windows", grouped(axis.merged)));
+        notes.push(format!("each line sums up {} windows", grouped(axis.merged)));
     }
     if axis.gaps_left_out {
         notes.push("windows without events left out".to_owned());
@@ -87,9 +87,11 @@ fn by_window(axis: &Slots, times: &[String], series: &Series) -> Vec<String> {
     rows.iter()
         .zip(sums)
         .map(|(row, sum)| {
-            let cells: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
-            format!("{}  {}", cells.join("  "), bar(sum, max))
+            let mut line = format!("{:width$}", row[0], width = widths[0]);
+            for (cell, width) in row.iter().zip(&widths).skip(1) {
+                line += &format!("  {cell:>width$}");
+            }
+            format!("{line}  {}", bar(sum, max))
         })
         .collect()
 }

@@ -1,0 +1,261 @@
+//! Where a consumer begins, what ends it, and what its processor's errors mean.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use kinesis_lab::prelude::*;
+
+/// Remembers what it saw, in order, and which shards ended.
+#[derive(Default, Clone)]
+struct Seen {
+    data: Vec<String>,
+    ended: Vec<String>,
+    ticks: u32,
+}
+
+impl RecordProcessor for Seen {
+    fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+        assert!(!batch.records.is_empty());
+        self.data.extend(batch.records.iter().map(|r| String::from_utf8_lossy(&r.data).into_owned()));
+        Ok(())
+    }
+
+    fn tick(&mut self, _: &mut Context) -> Result<(), ProcessError> {
+        self.ticks += 1;
+        Ok(())
+    }
+
+    fn shard_ended(&mut self, shard_id: &str, _: &mut Context) -> Result<(), ProcessError> {
+        self.ended.push(shard_id.to_owned());
+        Ok(())
+    }
+}
+
+fn stream(name: &str, shards: u32) -> Stream {
+    Kinesis::local().unwrap().create_stream(name, shards).unwrap()
+}
+
+fn all(consumer: Consumer) -> (Vec<String>, ConsumerReport) {
+    let mut seen = Seen::default();
+    let report = consumer.run_until_caught_up(&mut seen).unwrap();
+    (seen.data, report)
+}
+
+#[test]
+fn every_place_to_begin() {
+    let stream = stream("places", 1);
+    let first = stream.put("k", "1").unwrap();
+    let second = stream.put("k", "2").unwrap();
+    stream.put("k", "3").unwrap();
+    let shard = first.shard_id.as_str();
+
+    let (data, report) = all(stream.consumer().trim_horizon());
+    assert_eq!(data, ["1", "2", "3"]);
+    assert_eq!((report.records, report.bytes, report.ended), (3, 3, Some(Ended::CaughtUp)));
+    assert_eq!(report.millis_behind_latest, Some(0));
+
+    assert_eq!(all(stream.consumer().at_sequence_number(shard, &second.sequence_number)).0, ["2", "3"]);
+    assert_eq!(all(stream.consumer().after_sequence_number(shard, &second.sequence_number)).0, ["3"]);
+    assert!(all(stream.consumer().after_sequence_number(shard, &report.positions[shard])).0.is_empty());
+    assert!(all(stream.consumer().latest()).0.is_empty());
+    assert_eq!(all(stream.consumer().at_timestamp(stream.created() - secs(1))).0, ["1", "2", "3"]);
+    let later = stream.consumer().at_timestamp(Timestamp::now() + secs(60));
+    let refused = later.run_until_caught_up(&mut Echo::new()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput); // Kinesis knows no future
+    // One record a call: as many calls, the same records.
+    assert_eq!(all(stream.consumer().trim_horizon().limit(1)).0, ["1", "2", "3"]);
+}
+
+#[test]
+fn one_shard_or_all() {
+    let stream = stream("shards", 4);
+    let keys: Vec<String> = (0..40).map(|n| format!("192.0.2.{n}")).collect();
+    stream.put_many(keys.iter().map(|key| Entry::new(key, key.as_str())).collect()).send().unwrap();
+    let (mut data, _) = all(stream.consumer().trim_horizon());
+    data.sort();
+    let mut expected = keys.clone();
+    expected.sort();
+    assert_eq!(data, expected);
+
+    let shard = stream.shard_for(&keys[0]).unwrap();
+    let (data, _) = all(stream.consumer().trim_horizon().shard(&shard.id));
+    let here: Vec<&String> = keys.iter().filter(|key| shard.takes(key)).collect();
+    assert_eq!(data.iter().collect::<Vec<_>>(), here);
+    let unknown = stream.consumer().shard("shardId-7").run(&mut Echo::new()).unwrap_err();
+    assert!(unknown.to_string().contains("has no shard shardId-7; it has shardId-000000000000"), "{unknown}");
+}
+
+#[test]
+fn latest_means_the_moment_of_the_call() {
+    let stream = stream("latest", 2);
+    stream.put("a", "old").unwrap();
+    let consumer = stream.consumer().poll_every(millis(200)).start(Seen::default()).unwrap();
+    stream.put("a", "new").unwrap();
+    wait_for(|| consumer.report().records == 1);
+    assert_eq!(consumer.snapshot().data, ["new"]);
+    assert_eq!(consumer.with(|seen| seen.data.len()), 1);
+    let (seen, outcome) = consumer.stop();
+    assert_eq!((seen.data.len(), outcome.unwrap().ended), (1, Some(Ended::Stopped)));
+}
+
+#[test]
+fn a_run_takes_its_time_and_ticks_once_a_poll() {
+    let stream = stream("ticks", 3);
+    let mut seen = Seen::default();
+    let begun = Instant::now();
+    let report = stream.consumer().poll_every(millis(400)).run_for(millis(1_500), &mut seen).unwrap();
+    assert_eq!(report.ended, Some(Ended::Time));
+    assert!((1_500..3_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    // Polls at 0, 0.4, 0.8 and 1.2 s; a busy machine may be late for some.
+    assert!((2..=5).contains(&seen.ticks), "{}", seen.ticks);
+}
+
+#[test]
+fn children_are_read_after_their_parents() {
+    let stream = stream("family", 1);
+    let root = stream.shards().unwrap()[0].id.clone();
+    let keys: Vec<String> = (0..8).map(|n| format!("key {n}")).collect();
+    let put = |round: u32| {
+        let entries = keys.iter().map(|key| Entry::new(key, format!("{key} {round}")));
+        stream.put_many(entries.collect()).send().unwrap();
+    };
+    let consumer = stream.consumer().trim_horizon().poll_every(millis(200)).start(Seen::default()).unwrap();
+    put(0);
+    stream.split_shard(&root).unwrap();
+    put(1);
+    let open: Vec<String> =
+        stream.shards().unwrap().into_iter().filter(Shard::is_open).map(|s| s.id).collect();
+    stream.merge_shards(&open[0], &open[1]).unwrap();
+    put(2);
+    wait_for(|| consumer.report().records == 24);
+    let (seen, outcome) = consumer.stop();
+    outcome.unwrap();
+    assert_in_order(&keys, &seen.data);
+    assert_eq!(seen.ended[0], root);
+    assert_eq!(seen.ended.len(), 3);
+
+    // Read in hindsight, the same; from now on, only the shard that is open.
+    let (data, _) = all(stream.consumer().trim_horizon());
+    assert_eq!(data.len(), 24);
+    assert_in_order(&keys, &data);
+    assert!(all(stream.consumer().latest()).0.is_empty());
+    let (data, report) = all(stream.consumer().trim_horizon().shard(&root));
+    assert_eq!((data.len(), report.ended), (8, Some(Ended::ShardsEnded)));
+    let refused = stream.split_shard(&root).unwrap_err();
+    assert!(refused.to_string().contains("has no open shard"), "{refused}");
+}
+
+fn assert_in_order(keys: &[String], data: &[String]) {
+    let mut rounds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (key, round) in data.iter().map(|data| data.rsplit_once(' ').unwrap()) {
+        rounds.entry(key).or_default().push(round);
+    }
+    assert_eq!(rounds.len(), keys.len());
+    assert!(rounds.values().all(|rounds| *rounds == ["0", "1", "2"]), "{rounds:?}");
+}
+
+#[test]
+fn a_deleted_stream_ends_its_consumers() {
+    let stream = stream("deleted", 1);
+    stream.put("k", "1").unwrap();
+    let consumer = stream.consumer().trim_horizon().poll_every(millis(200)).start(Seen::default()).unwrap();
+    wait_for(|| consumer.report().records == 1);
+    stream.delete().unwrap();
+    let (seen, outcome) = consumer.join();
+    assert_eq!((seen.data.len(), outcome.unwrap().ended), (1, Some(Ended::StreamDeleted)));
+    let error = stream.consumer().run(&mut Echo::new()).unwrap_err();
+    assert!(error.is_stream_not_found());
+}
+
+#[test]
+fn an_expired_iterator_is_opened_again_where_reading_was() {
+    let kinesis = Local::new().iterator_lifetime(secs(1)).open().unwrap();
+    let stream = kinesis.create_stream("expired", 1).unwrap();
+    // Two polls, 2.5 s apart: each finds its iterator expired, one of them before the first record.
+    let consumer = stream.consumer().latest().poll_every(millis(2_500)).start(Seen::default()).unwrap();
+    std::thread::sleep(millis(300)); // past the first poll, which finds nothing
+    stream.put("k", "1").unwrap();
+    wait_for(|| consumer.report().records == 1);
+    stream.put("k", "2").unwrap();
+    wait_for(|| consumer.report().records == 2);
+    assert_eq!(consumer.stop().0.data, ["1", "2"]);
+}
+
+/// Says of each batch what it is told to, then takes it.
+struct Verdicts(Vec<ProcessError>, Seen);
+
+impl RecordProcessor for Verdicts {
+    fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+        match self.0.pop() {
+            Some(error) => Err(error),
+            None => self.1.process(batch, ctx),
+        }
+    }
+}
+
+#[test]
+fn retry_skip_and_stop() {
+    let stream = stream("verdicts", 1);
+    stream.put("k", "1").unwrap();
+    stream.put("k", "2").unwrap();
+    let one_by_one = stream.consumer().trim_horizon().limit(1);
+
+    let mut retry = Verdicts(vec![ProcessError::retry("busy"), ProcessError::retry("busy")], Seen::default());
+    assert_eq!(one_by_one.run_until_caught_up(&mut retry).unwrap().records, 2);
+    assert_eq!(retry.1.data, ["1", "2"]);
+
+    let mut skip = Verdicts(vec![ProcessError::skip("not mine")], Seen::default());
+    let report = one_by_one.run_until_caught_up(&mut skip).unwrap();
+    assert_eq!((report.records, report.skipped_records), (1, 1));
+    assert_eq!((&*report.skipped[0].0.records[0].data, &*report.skipped[0].1), (&b"1"[..], "not mine"));
+
+    let io: Result<(), ProcessError> = (|| {
+        Err(std::io::Error::other("disk full"))?;
+        Ok(())
+    })();
+    let mut stop = Verdicts(vec![io.unwrap_err()], Seen::default());
+    let error = one_by_one.run_until_caught_up(&mut stop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Processor);
+    assert!(error.to_string().contains("disk full"), "{error}");
+    assert!(stop.1.data.is_empty());
+}
+
+#[derive(Default)]
+struct Panics(u32);
+
+impl RecordProcessor for Panics {
+    fn process(&mut self, _: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+        self.0 += 1;
+        panic!("a bug of the reader's")
+    }
+}
+
+#[test]
+fn join_gives_the_processor_back_also_after_a_panic() {
+    let stream = stream("panics", 1);
+    stream.put("k", "1").unwrap();
+    let (processor, outcome) = stream.consumer().trim_horizon().start(Panics::default()).unwrap().join();
+    assert_eq!(processor.0, 1);
+    assert!(outcome.unwrap_err().to_string().contains("panicked: a bug of the reader's"));
+}
+
+#[test]
+fn a_consumer_says_what_kept_it_from_reading() {
+    let kinesis = Kinesis::local().unwrap();
+    let stream = kinesis.create_stream("unreachable", 1).unwrap();
+    let nowhere = Kinesis::endpoint("http://127.0.0.1:9").unwrap();
+    assert_eq!(nowhere.stream("unreachable").unwrap_err().kind(), ErrorKind::Unreachable);
+    // Two consumers on one stream do not disturb each other.
+    stream.put("k", "1").unwrap();
+    for _ in 0..2 {
+        assert_eq!(all(stream.consumer().trim_horizon()).0, ["1"]);
+    }
+}
+
+fn wait_for(condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < secs(30), "it did not come about within 30 s");
+        std::thread::sleep(millis(10));
+    }
+}
