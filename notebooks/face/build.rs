@@ -19,7 +19,24 @@ fn main() -> ExitCode {
         }
         Err(sentence) => {
             eprintln!("{sentence}");
+            // evcxr shows all that cargo wrote, hundreds of lines, unless a line of it reads like a
+            // message of rustc's; then it shows the message alone.
+            eprintln!("{{\"message\":{}}}", json(&sentence));
             ExitCode::FAILURE
         }
     }
+}
+
+fn json(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            c if c.is_control() => quoted.push(' '),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
 }

@@ -260,7 +260,14 @@ fn compile(
     let status = child.wait().map_err(|e| e.to_string())?;
     let messages = reader.join().unwrap_or_default();
     if !status.success() {
-        return Err(explain(&complaints));
+        return Err(match progress.show {
+            Show::Terminal => explain(&complaints),
+            Show::Cargo => {
+                "the engine could not be built: cargo says why, above. What was compiled is kept; \
+                            run this again to go on from there"
+                    .into()
+            }
+        });
     }
 
     let mut files = artifacts(&messages);
@@ -343,7 +350,13 @@ fn json_string(text: &str) -> Option<(String, &str)> {
 fn explain(complaints: &[String]) -> String {
     let text = complaints.join("\n");
     let hit = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
-    let advice = if hit(&["Could not resolve", "failed to download", "spurious network error", "--offline"]) {
+    let advice = if hit(&[
+        "Could not resolve",
+        "failed to download",
+        "spurious network error",
+        "--offline",
+        "no matching package",
+    ]) {
         "It needs the network once, to fetch crates: connect (or set a proxy) and run the cell again."
     } else if hit(&["linker `cc` not found", "failed to find tool", "is `cc` installed"]) {
         "It needs a C compiler: install one (Debian, Ubuntu: sudo apt install build-essential; \

@@ -12,6 +12,11 @@ pub fn open(place: &Place, no_browser: bool, port: Option<u16>) -> Result<()> {
     command.args(["-m", "jupyterlab", "--ServerApp.root_dir=."]);
     // Ctrl-C ends it at once, without a question: notebooks are saved as they are edited.
     command.arg("--ServerApp.answer_yes=True");
+    // In a container one often is root; it listens on the loopback address alone, behind a token.
+    command.arg("--ServerApp.allow_root=True");
+    command.arg("--MultiKernelManager.default_kernel_name=rust");
+    // The address is printed even so; a page of notes about extensions would push it out of sight.
+    command.arg("--log-level=WARN");
     if let Some(first) = notebooks::all(place)?.first().and_then(|path| path.file_name()) {
         command.arg(format!("--LabApp.default_url=/lab/tree/{}", first.display()));
     }

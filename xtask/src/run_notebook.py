@@ -133,7 +133,7 @@ def fault(outputs, failed, tags):
     if RAISES in tags:
         return None if wrong or stderr else "it is tagged `raises`, and nothing went wrong"
     if errors:
-        return "error: " + "\n".join(line for o in errors for line in [o.evalue, *o.traceback])
+        return "error: " + "\n".join(line for o in errors for line in dict.fromkeys([o.evalue, *o.traceback]))
     if failed:
         return "the kernel reports an error"
     if PANIC.search(stderr):

@@ -70,3 +70,15 @@ fn half_a_checkout_is_named_as_the_problem() {
     let sentence = fingerprint(&folder, "rustc").unwrap_err();
     assert!(sentence.contains("whole checkout"), "{sentence}");
 }
+
+/// rust-analyzer takes the features from the face: with one missing, it would not see what it enables.
+#[test]
+fn the_face_has_the_librarys_features() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let default = |manifest: &str| {
+        let text = fs::read_to_string(root.join(manifest)).unwrap();
+        text.lines().find(|line| line.starts_with("default = ")).map(str::to_owned)
+    };
+    assert!(default("Cargo.toml").is_some());
+    assert_eq!(default("Cargo.toml"), default("notebooks/face/Cargo.toml"));
+}
