@@ -54,8 +54,11 @@ pub enum ErrorKind {
     Processor,
     /// A file could not be read or written.
     Io,
-    /// Anything else that the service answered.
+    /// The service failed, or answered what it should not (a status of 500 and above, a missing
+    /// sequence number): trying again may help.
     Service,
+    /// The service refused for a reason that has no kind here; the message has its words.
+    Refused,
 }
 
 impl Error {

@@ -51,6 +51,8 @@ pub mod event;
 pub mod kinesis;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(feature = "local")]
+pub(crate) mod local_gate;
 pub mod log_line;
 pub(crate) mod notice;
 pub(crate) mod pace;

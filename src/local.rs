@@ -2,15 +2,18 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use ferrokinesis::store::{DurableStateOptions, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinesis::Kinesis;
+use crate::local_gate::{Gate, pass};
 use crate::runtime::{self, block_on};
 
 /// The region that the embedded service says it is in.
@@ -127,6 +130,7 @@ impl Local {
         let (app, _store) = ferrokinesis::create_app(options);
         // A PutRecords of 5 MiB is 6.7 MiB in base64; axum's own limit is 2 MiB.
         let app = app.layer(DefaultBodyLimit::max(32 << 20));
+        let app = app.layer(from_fn_with_state(Arc::<Gate>::default(), pass));
         let (stop, stopped) = oneshot::channel::<()>();
         runtime::handle().spawn(async move {
             let served = axum::serve(listener, app).with_graceful_shutdown(async {

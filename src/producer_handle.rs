@@ -212,7 +212,10 @@ impl Emitter {
         state.last_error = Some(error.clone());
         match error.kind() {
             ErrorKind::StreamNotFound => notice(&format!("stream {} not found. Exiting", self.name)),
-            ErrorKind::AccessDenied | ErrorKind::NoCredentials | ErrorKind::InvalidInput => {
+            ErrorKind::AccessDenied
+            | ErrorKind::NoCredentials
+            | ErrorKind::InvalidInput
+            | ErrorKind::Refused => {
                 notice(&format!("{error}. Exiting"));
             }
             _ => return false,

@@ -133,7 +133,10 @@ impl Place {
             ),
             "InvalidArgumentException" | "ValidationException" => (ErrorKind::InvalidInput, said.to_owned()),
             code => (
-                ErrorKind::Service,
+                match status {
+                    Some(400..500) => ErrorKind::Refused,
+                    _ => ErrorKind::Service,
+                },
                 format!(
                     "{} answered {}{}: {said}",
                     self.name(),

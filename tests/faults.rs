@@ -28,9 +28,9 @@ fn tally(stream: &Stream) -> BTreeMap<String, u64> {
     tally.0
 }
 
-/// `KINESIS_LAB_SEEDS=1000 cargo test --test faults` for more than the few runs that fit a quick test.
+/// The few runs that fit a quick test, or all with `cargo xtask test --full`.
 fn seeds() -> u64 {
-    std::env::var("KINESIS_LAB_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(24)
+    if std::env::var_os("KINESIS_LAB_FULL").is_some() { 1_000 } else { 24 }
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn produce_and_count_through_faults() {
     let (retried, ambiguous) = (std::sync::Mutex::new(0), std::sync::Mutex::new(0));
     // The runs wait more than they compute: back-off, and the service's five reads a second.
     std::thread::scope(|scope| {
-        for _ in 0..8.min(seeds()) {
+        for _ in 0..12 {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
