@@ -103,3 +103,8 @@ pub use stream::{PutReceipt, Stream, StreamDescription};
 pub use text::{printable, shorten};
 pub use timestamp::{Timestamp, TimestampError};
 pub use window::{Window, Windows};
+
+// The README's programs are compiled and run with the other doctests.
+#[cfg(all(doctest, feature = "local"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -219,10 +219,12 @@ fn compile(
     finished: &Path,
     progress: &mut Progress,
 ) -> Result<Vec<PathBuf>, String> {
-    // The engine's file name is the same for every checkout, so what lies here may be another's,
-    // although cargo finds this checkout's up to date. Without the file, cargo links again.
-    for stale in [target.join(PROFILE), target.join(PROFILE).join("deps")] {
-        let _ = fs::remove_file(stale.join(library_name()));
+    // To cargo, the library of one checkout is that of another: it goes by paths within the workspace,
+    // and by times, which a clone made yesterday can have older than what was built here today. So
+    // what it remembers of our own two crates is forgotten first; the dependencies stay.
+    let own = fs::read_dir(target.join(PROFILE).join(".fingerprint")).into_iter().flatten().flatten();
+    for entry in own.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"kinesis-lab-")) {
+        let _ = fs::remove_dir_all(entry.path());
     }
     let mut command = Command::new(&tools.cargo);
     command

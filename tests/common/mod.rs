@@ -1,0 +1,160 @@
+//! A local Kinesis behind a layer that injects faults, drawn from a seed.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use fastrand::Rng;
+use ferrokinesis::store::StoreOptions;
+use kinesis_lab::block_on;
+use kinesis_lab::prelude::*;
+use serde_json::{Value, json};
+
+/// How often, in percent, a call of the data plane meets which fault.
+#[derive(Clone, Copy)]
+pub(crate) struct Faults {
+    /// `ProvisionedThroughputExceededException`; nothing is done.
+    pub(crate) throttled: u8,
+    /// Status 500, of which one half is done all the same.
+    pub(crate) failed: u8,
+    /// The call is done, and the connection breaks in the middle of the answer.
+    pub(crate) broken: u8,
+    /// `ExpiredIteratorException` for reads.
+    pub(crate) expired: u8,
+    /// Some records of a PutRecords are refused, the others stored.
+    pub(crate) partial: u8,
+}
+
+/// The two ways to the same service: one through the faults, one past them.
+pub(crate) struct Faulty {
+    pub(crate) kinesis: Kinesis,
+    pub(crate) direct: Kinesis,
+}
+
+struct Plan {
+    faults: Faults,
+    rng: Rng,
+}
+
+pub(crate) fn faulty(seed: u64, faults: Faults) -> Faulty {
+    let options = StoreOptions {
+        create_stream_ms: 0,
+        delete_stream_ms: 0,
+        update_stream_ms: 0,
+        ..StoreOptions::default()
+    };
+    let (direct, faulty) = block_on(async move {
+        let (app, _store) = ferrokinesis::create_app(options);
+        let app = app.layer(DefaultBodyLimit::max(32 << 20));
+        let plan = Arc::new(Mutex::new(Plan { faults, rng: Rng::with_seed(seed) }));
+        (serve(app.clone()).await, serve(app.layer(from_fn_with_state(plan, inject))).await)
+    });
+    Faulty { kinesis: Kinesis::endpoint(&faulty).unwrap(), direct: Kinesis::endpoint(&direct).unwrap() }
+}
+
+async fn serve(app: Router) -> String {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+async fn inject(State(plan): State<Arc<Mutex<Plan>>>, request: Request, next: Next) -> Response {
+    let target = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let call = target.rsplit('.').next().unwrap_or_default().to_owned();
+    let (faults, dice, mut rng) = {
+        let mut plan = plan.lock().unwrap();
+        (plan.faults, plan.rng.u8(0..100), plan.rng.fork())
+    };
+    if !["PutRecords", "GetRecords", "GetShardIterator"].contains(&call.as_str()) {
+        return next.run(request).await;
+    }
+    let mut from = 0;
+    let mut hit = |percent: u8| {
+        let range = from..from + percent;
+        from = range.end;
+        range.contains(&dice)
+    };
+    if hit(faults.throttled) {
+        error(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException")
+    } else if hit(faults.failed) {
+        if rng.bool() {
+            next.run(request).await;
+        }
+        error(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure")
+    } else if hit(faults.broken) {
+        broken(next.run(request).await).await
+    } else if hit(faults.expired) && call == "GetRecords" {
+        error(StatusCode::BAD_REQUEST, "ExpiredIteratorException")
+    } else if hit(faults.partial) && call == "PutRecords" {
+        partial(request, next, &mut rng).await
+    } else {
+        next.run(request).await
+    }
+}
+
+fn error(status: StatusCode, code: &str) -> Response {
+    answer(status, &json!({ "__type": code, "message": "injected" }))
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
+}
+
+/// Announces the whole answer and delivers half of it.
+async fn broken(response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let length = body.len();
+    let half = body.slice(..length / 2);
+    let pieces = [Ok(half), Err(std::io::Error::other("the line went dead"))];
+    let mut response = Response::from_parts(parts, Body::from_stream(Pieces(pieces.into_iter())));
+    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    response
+}
+
+struct Pieces(std::array::IntoIter<std::io::Result<Bytes>, 2>);
+
+impl futures_core::Stream for Pieces {
+    type Item = std::io::Result<Bytes>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        std::task::Poll::Ready(self.0.next())
+    }
+}
+
+/// Stores some of the records and refuses the others, as PutRecords does under load.
+async fn partial(request: Request, next: Next, rng: &mut Rng) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut body: Value = serde_json::from_slice(&to_bytes(body, usize::MAX).await.unwrap()).unwrap();
+    let Value::Array(all) = body["Records"].take() else { panic!("PutRecords without records") };
+    let refused: Vec<bool> = all.iter().map(|_| rng.u8(0..100) < 30).collect();
+    let kept: Vec<Value> = all.iter().zip(&refused).filter(|(_, no)| !**no).map(|(r, _)| r.clone()).collect();
+    let mut stored = Vec::new().into_iter();
+    if !kept.is_empty() {
+        body["Records"] = Value::Array(kept);
+        let mut request = Request::from_parts(parts, Body::from(body.to_string()));
+        request.headers_mut().remove(header::CONTENT_LENGTH);
+        let response = to_bytes(next.run(request).await.into_body(), usize::MAX).await.unwrap();
+        let response: Value = serde_json::from_slice(&response).unwrap();
+        stored = response["Records"].as_array().expect("an answer with records").clone().into_iter();
+    }
+    let codes = ["ProvisionedThroughputExceededException", "InternalFailure"];
+    let records: Vec<Value> = refused
+        .iter()
+        .map(|refused| match refused {
+            true => json!({ "ErrorCode": codes[rng.usize(0..2)], "ErrorMessage": "injected" }),
+            false => stored.next().unwrap(),
+        })
+        .collect();
+    let failed = refused.iter().filter(|refused| **refused).count();
+    answer(StatusCode::OK, &json!({ "FailedRecordCount": failed, "Records": records }))
+}

@@ -1,0 +1,143 @@
+//! Nothing is lost and nothing is counted twice while calls fail on both sides.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{Faults, faulty};
+use kinesis_lab::prelude::*;
+
+const SOME_OF_EACH: Faults = Faults { throttled: 8, failed: 6, broken: 6, expired: 8, partial: 12 };
+
+/// Each record's data, and how often the stream holds it.
+#[derive(Default)]
+struct Tally(BTreeMap<String, u64>);
+
+impl RecordProcessor for Tally {
+    fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+        for record in &batch.records {
+            *self.0.entry(String::from_utf8_lossy(&record.data).into_owned()).or_default() += 1;
+        }
+        Ok(())
+    }
+}
+
+fn tally(stream: &Stream) -> BTreeMap<String, u64> {
+    let mut tally = Tally::default();
+    stream.consumer().trim_horizon().run_until_caught_up(&mut tally).unwrap();
+    tally.0
+}
+
+/// `KINESIS_LAB_SEEDS=1000 cargo test --test faults` for more than the few runs that fit a quick test.
+fn seeds() -> u64 {
+    std::env::var("KINESIS_LAB_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(24)
+}
+
+#[test]
+fn produce_and_count_through_faults() {
+    let next = std::sync::atomic::AtomicU64::new(0);
+    let (retried, ambiguous) = (std::sync::Mutex::new(0), std::sync::Mutex::new(0));
+    // The runs wait more than they compute: back-off, and the service's five reads a second.
+    std::thread::scope(|scope| {
+        for _ in 0..8.min(seeds()) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    if seed >= seeds() {
+                        break;
+                    }
+                    let (r, a) = produce_and_count(seed);
+                    *retried.lock().unwrap() += r;
+                    *ambiguous.lock().unwrap() += a;
+                }
+            });
+        }
+    });
+    let (retried, ambiguous) = (retried.into_inner().unwrap(), ambiguous.into_inner().unwrap());
+    println!("{} runs: {retried} attempts made again, {ambiguous} of them ambiguous", seeds());
+    assert!(retried > 0 && ambiguous > 0, "no fault was met: this proves nothing");
+}
+
+fn produce_and_count(seed: u64) -> (u64, u64) {
+    let service = faulty(seed, SOME_OF_EACH);
+    service.direct.create_stream("faults", 2).unwrap();
+    let stream = service.kinesis.stream("faults").unwrap();
+
+    let producers: Vec<ProducerHandle> = ["192.0.2.10", "192.0.2.20"]
+        .into_iter()
+        .map(|key| stream.producer(key).interval(millis(997)).at_once().limit(700).start())
+        .collect();
+    let mut counter = Counter::per_minute();
+    let reports: Vec<_> = producers.into_iter().map(ProducerHandle::join).collect();
+    let read = stream.consumer().trim_horizon().limit(300).run_until_caught_up(&mut counter).unwrap();
+
+    let held: u64 = tally(&service.direct.stream("faults").unwrap()).values().sum();
+    let sent: u64 = reports.iter().map(|report| report.sent).sum();
+    let ambiguous: u64 = reports.iter().map(|report| report.ambiguous).sum();
+    let failed: usize = reports.iter().map(|report| report.failed.len()).sum();
+    assert_eq!((sent, failed), (1_400, 0), "seed {seed}");
+    assert_eq!((counter.total(), read.records), (held, held), "seed {seed}: counted and held");
+    assert!(held <= sent + ambiguous, "seed {seed}: {held} held, {sent} sent, {ambiguous} ambiguous");
+    // Counted apart from what was ambiguous, every window is exact.
+    let mut expected = Counter::per_minute();
+    service
+        .direct
+        .stream("faults")
+        .unwrap()
+        .consumer()
+        .trim_horizon()
+        .run_until_caught_up(&mut expected)
+        .unwrap();
+    assert_eq!(counter.windows(), expected.windows(), "seed {seed}");
+    (reports.iter().map(|report| report.retried).sum(), ambiguous)
+}
+
+#[test]
+fn all_that_was_reported_as_sent_is_in_the_stream() {
+    let service = faulty(5, Faults { failed: 15, broken: 15, ..SOME_OF_EACH });
+    service.direct.create_stream("put", 3).unwrap();
+    let stream = service.kinesis.stream("put").unwrap();
+    let entries: Vec<Entry> = (0..2_000).map(|n| Entry::new(format!("{}", n % 50), format!("{n}"))).collect();
+    let report = stream.put_many(entries).send().unwrap();
+    let held = tally(&service.direct.stream("put").unwrap());
+    assert_eq!((report.sent, held.len()), (2_000, 2_000));
+    assert!(held.values().sum::<u64>() <= report.sent + report.ambiguous);
+}
+
+#[test]
+fn what_finally_fails_is_handed_back_whole() {
+    let service = faulty(3, Faults { throttled: 100, failed: 0, broken: 0, expired: 0, partial: 0 });
+    let stream = service.kinesis.create_stream("never", 1).unwrap();
+    let entries: Vec<Entry> = (0..700).map(|n| Entry::new("k", format!("{n}"))).collect();
+    let failure = stream.put_many(entries.clone()).max_attempts(2).send().unwrap_err();
+    assert_eq!((failure.report.sent, failure.report.ambiguous), (0, 0));
+    let mut back: Vec<Entry> = failure.failed.into_iter().map(|failed| failed.entry).collect();
+    back.sort_by_key(|entry| String::from_utf8_lossy(&entry.data).parse::<u32>().unwrap());
+    assert_eq!(back, entries);
+}
+
+#[test]
+fn ordered_puts_keep_the_order_of_a_key_through_retries() {
+    let service = faulty(11, Faults { partial: 50, throttled: 0, failed: 0, broken: 0, expired: 0 });
+    service.direct.create_stream("ordered", 2).unwrap();
+    let stream = service.kinesis.stream("ordered").unwrap();
+    let entries: Vec<Entry> = (0..160).map(|n| Entry::new(format!("{}", n % 20), format!("{n}"))).collect();
+    assert_eq!(stream.put_many(entries).ordered().send().unwrap().sent, 160);
+
+    struct InOrder(BTreeMap<String, u64>, u64);
+    impl RecordProcessor for InOrder {
+        fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+            for record in &batch.records {
+                let n: u64 = String::from_utf8_lossy(&record.data).parse()?;
+                let before = self.0.insert(record.partition_key.clone(), n);
+                assert!(before < Some(n), "{before:?} before {n}");
+                self.1 += 1;
+            }
+            Ok(())
+        }
+    }
+    let mut order = InOrder(BTreeMap::new(), 0);
+    let direct = service.direct.stream("ordered").unwrap();
+    direct.consumer().trim_horizon().run_until_caught_up(&mut order).unwrap();
+    assert_eq!(order.1, 160);
+}
