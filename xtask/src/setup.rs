@@ -40,33 +40,41 @@ pub fn run(place: &Place) -> Result<()> {
 
 /// The kernel's program: ours, or the one of this version that the user has installed with cargo.
 pub fn installed_kernel(place: &Place) -> Option<PathBuf> {
-    let both = |bin: &Path| bin.join("evcxr_jupyter").is_file() && bin.join("evcxr").is_file();
-    let own = place.kernel_root().join("bin");
-    if both(&own) {
-        return Some(own.join("evcxr_jupyter"));
-    }
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let root =
-        std::env::var_os("CARGO_INSTALL_ROOT").or_else(|| std::env::var_os("CARGO_HOME")).map(PathBuf::from);
-    let root = root.or_else(|| Some(home?.join(".cargo")))?;
-    // The program does not tell its version; cargo's list of what it installed does.
-    let list = fs::read_to_string(root.join(".crates.toml")).unwrap_or_default();
-    let bin = root.join("bin");
-    let right =
-        ["evcxr_jupyter", "evcxr_repl"].iter().all(|name| list.contains(&format!("\"{name} {EVCXR} (")));
-    (right && both(&bin)).then(|| bin.join("evcxr_jupyter"))
+    installed(place, "evcxr_jupyter", "evcxr_jupyter")
 }
 
+/// The program `name` of the package `package`, in evcxr's version.
+fn installed(place: &Place, package: &str, name: &str) -> Option<PathBuf> {
+    let own = place.kernel_root().join("bin").join(name);
+    if own.is_file() {
+        return Some(own);
+    }
+    let folder = |variable| std::env::var_os(variable).map(PathBuf::from);
+    let root = folder("CARGO_INSTALL_ROOT")
+        .or_else(|| folder("CARGO_HOME"))
+        .or_else(|| Some(folder("HOME")?.join(".cargo")))?;
+    // The program does not tell its version; cargo's list of what it installed does.
+    let list = fs::read_to_string(root.join(".crates.toml")).unwrap_or_default();
+    let users = root.join("bin").join(name);
+    (list.contains(&format!("\"{package} {EVCXR} (")) && users.is_file()).then_some(users)
+}
+
+/// Only the kernel: the REPL shares its crates, but with other features, so that both together take
+/// half as long again. Whoever wants the REPL waits for it then.
 fn install_kernel(place: &Place) -> Result<Done> {
+    Steps::begin(1, STEPS, "compiling the Rust kernel, once a machine: 4 to 10 minutes");
+    install(place, "evcxr_jupyter")
+}
+
+fn install(place: &Place, package: &str) -> Result<Done> {
     let root = place.kernel_root();
     let target = root.join("build");
-    Steps::begin(1, STEPS, "compiling the Rust kernel, once a machine: 5 to 15 minutes");
     let mut command = cargo(place);
     command
         .args(["install", "--locked", "--root"])
         .arg(&root)
-        .args(["evcxr_jupyter", "evcxr_repl"].map(|name| format!("{name}@{EVCXR}")))
-        // One folder for both, and kept when interrupted: the next try goes on from there.
+        .arg(format!("{package}@{EVCXR}"))
+        // Kept when interrupted: the next try goes on from there.
         .env("CARGO_TARGET_DIR", &target)
         // Half the time to build; cells compile as fast (rustc does the work).
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
