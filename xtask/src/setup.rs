@@ -84,7 +84,7 @@ fn install(place: &Place, package: &str) -> Result<Done> {
         command,
         "the kernel could not be compiled; see above. What was compiled is kept: run this again",
     )?;
-    // 1.3 GB that nothing needs any more.
+    // Nothing needs it any more, and it is the largest part of all.
     let _ = fs::remove_dir_all(target);
     Ok(Done::Now)
 }
