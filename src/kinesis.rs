@@ -117,7 +117,7 @@ impl Kinesis {
         Kinesis { inner: Arc::new(Inner { client, data, place, _local: local }) }
     }
 
-    /// The SDK's client, for calls that this crate doesn't wrap; see [`block_on`](crate::block_on).
+    /// The SDK's client, for calls that this crate doesn't wrap; see [`block_on`].
     pub fn client(&self) -> &Client {
         &self.inner.client
     }

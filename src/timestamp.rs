@@ -74,11 +74,11 @@ impl Timestamp {
     ///
     /// A `size` below one microsecond leaves it as it is.
     pub fn truncate(self, size: Duration) -> Timestamp {
-        match i64::try_from(size.as_micros()) {
-            Ok(size) if size > 0 => {
-                Timestamp::from_micros(self.micros.saturating_sub(self.micros.rem_euclid(size)))
-            }
-            _ => self,
+        // Nanoseconds beyond the microsecond are dropped; 292,000 years are as good as any longer size.
+        let size = size.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(size.subsec_micros()));
+        match i64::try_from(size).unwrap_or(i64::MAX) {
+            0 => self,
+            size => Timestamp::from_micros(self.micros.saturating_sub(self.micros.rem_euclid(size))),
         }
     }
 

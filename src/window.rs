@@ -26,8 +26,10 @@ use crate::timestamp::Timestamp;
 pub struct Windows {
     size: Duration,
     /// By start. The keys are hashed while counting and sorted only when they are looked at.
-    counts: BTreeMap<Timestamp, HashMap<Box<str>, u64>>,
+    counts: BTreeMap<Timestamp, Counts>,
 }
+
+type Counts = HashMap<Box<str>, u64, foldhash::quality::RandomState>;
 
 impl Windows {
     /// No events yet, in windows of this size. One below a microsecond becomes a microsecond.

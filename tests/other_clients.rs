@@ -1,5 +1,6 @@
 //! The local service on a chosen port, used by a client in another language.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::process::Command;
 
@@ -16,20 +17,25 @@ for record in kinesis.get_records(ShardIterator=iterator["ShardIterator"])["Reco
     print(record["PartitionKey"], record["Data"].decode())
 "#;
 
-/// The lab's own Python first: `cargo xtask test` puts boto3 there.
-fn python_with_boto3() -> Option<String> {
-    let own = format!("{}/.venv/bin/python", env!("CARGO_MANIFEST_DIR"));
-    let has = |python: &String| {
-        let import = Command::new(python).args(["-c", "import boto3"]).output();
+/// The lab's own Python first, with the packages that `cargo xtask test` puts beside it.
+fn python_with_boto3() -> Option<Command> {
+    let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/.venv");
+    let python = |program: String| {
+        let mut command = Command::new(program);
+        command.env("PYTHONPATH", format!("{venv}/for-tests")).arg("-c");
+        command
+    };
+    let has_boto3 = |program: &String| {
+        let import = python(program.clone()).arg("import boto3").output();
         import.is_ok_and(|output| output.status.success())
     };
-    [own, "python3".to_owned()].into_iter().find(has)
+    [format!("{venv}/bin/python"), "python3".to_owned()].into_iter().find(has_boto3).map(python)
 }
 
 #[test]
 fn boto3_writes_and_reads_through_a_chosen_port() {
-    let Some(python) = python_with_boto3() else {
-        println!("SKIPPED: no Python with boto3 here");
+    let Some(mut python) = python_with_boto3() else {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no Python with boto3 here");
         return;
     };
     // A port that is free now; taken by somebody else in between, the test would say so.
@@ -39,7 +45,7 @@ fn boto3_writes_and_reads_through_a_chosen_port() {
     let stream = kinesis.create_stream("shared", 1).unwrap();
     stream.put("from rust", "hello").unwrap();
 
-    let output = Command::new(python).args(["-c", PYTHON, kinesis.endpoint_url().unwrap()]).output().unwrap();
+    let output = python.args([PYTHON, kinesis.endpoint_url().unwrap()]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let read = String::from_utf8_lossy(&output.stdout);

@@ -26,9 +26,9 @@ const STEPS: [(&str, &str, Work); 8] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("doc", "documentation, warnings denied", doc),
+    ("setup", "the set-up: kernel, JupyterLab, engine", |place, _| setup::run(place).map(|()| true)),
     ("unit", "tests and doctests of the workspace", unit),
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
-    ("setup", "the set-up: kernel, JupyterLab, engine", |place, _| setup::run(place).map(|()| true)),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
     ("notebooks", "the notebooks against their stored outputs", check_notebooks),
 ];
@@ -79,6 +79,9 @@ fn doc(place: &Place, _: &Options) -> Result<bool> {
 }
 
 fn unit(place: &Place, options: &Options) -> Result<bool> {
+    if let Err(error) = setup::install_for_tests(place) {
+        println!("{error:#}: the test that needs it will say SKIPPED");
+    }
     let mut command = cargo(place, &["test", "--workspace", "--locked"])?;
     if options.full {
         // What a long suite looks at.

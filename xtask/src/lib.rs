@@ -1,6 +1,7 @@
 //! What `cargo xtask` does, as a library so that its tests reach it.
 
 pub mod checks;
+pub mod data;
 pub mod jupyter;
 pub mod lab;
 pub mod needs;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{checks, lab, notebooks, setup};
+use xtask::{checks, data, lab, notebooks, setup};
 
 /// kinesis-lab's own commands.
 #[derive(Parser)]
@@ -48,7 +48,8 @@ Tags of a cell: `raises` (a deliberate mistake, required), `stderr` (writes ther
   cargo xtask test --only clippy   one step
   cargo xtask test --full          long suites whole, not a seeded subset of them")]
     Test(checks::Options),
-    // Room for `repl`, `bench` and `data`.
+    /// Writes the sample access log anew: data/access.log, the same bytes on any machine.
+    Data,
 }
 
 fn main() -> ExitCode {
@@ -80,5 +81,6 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             notebooks::run(&place, &options, &here)
         }
         Command::Test(options) => checks::run(&place, &options),
+        Command::Data => data::write(&place),
     }
 }

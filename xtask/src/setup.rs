@@ -15,6 +15,7 @@ use crate::steps::{Done, Steps};
 use crate::{jupyter, needs};
 
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
+const FOR_TESTS: &str = include_str!("../requirements-test.txt");
 const STEPS: usize = 4;
 
 /// All steps.
@@ -84,7 +85,7 @@ fn install(place: &Place, package: &str) -> Result<Done> {
         command,
         "the kernel could not be compiled; see above. What was compiled is kept: run this again",
     )?;
-    // 1.3 GB that nothing needs any more.
+    // Nothing needs it any more, and it is the largest part of all.
     let _ = fs::remove_dir_all(target);
     Ok(Done::Now)
 }
@@ -132,6 +133,21 @@ fn install_jupyter(place: &Place, python: &Path) -> Result<Done> {
     // Last: an interrupted installation has no stamp and is gone on with.
     fs::write(stamp(place), REQUIREMENTS)?;
     Ok(Done::Now)
+}
+
+/// Beside .venv's own packages, and not among them: a reader of notebooks needs none of these.
+pub(crate) fn install_for_tests(place: &Place) -> Result<()> {
+    let folder = place.venv().join("for-tests");
+    let stamp = folder.join("installed-requirements.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == FOR_TESTS) {
+        return Ok(());
+    }
+    let mut command = jupyter::python(place);
+    command.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]);
+    command.args(["--upgrade", "--target"]).arg(&folder).arg("--requirement");
+    command.arg(place.checkout.join("xtask/requirements-test.txt"));
+    run_or(command, "what other clients' tests need could not be installed")?;
+    Ok(fs::write(stamp, FOR_TESTS)?)
 }
 
 fn build_engine(place: &Place) -> Result<Done> {

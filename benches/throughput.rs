@@ -1,0 +1,236 @@
+//! Records a second through the local endpoint: put in batches, and drained and counted.
+//!
+//! `cargo bench --bench throughput`. Beside ours: a plain loop over the SDK's single calls, and a raw
+//! HTTP client that sends the bytes of the same requests and does nothing with the answers but look
+//! for the next iterator. All three share the machine with the service, which is in this process.
+
+use std::hint::black_box;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Instant;
+
+use base64::Engine as _;
+use kinesis_lab::aws_sdk_kinesis::primitives::Blob;
+use kinesis_lab::aws_sdk_kinesis::types::ShardIteratorType;
+use kinesis_lab::prelude::*;
+
+const SHARDS: u32 = 8;
+const ROUNDS: usize = 5;
+/// Records of 100 bytes: a timestamp, padded.
+const SIZE: usize = 100;
+
+fn main() {
+    let full = std::env::args().any(|a| a == "--bench");
+    let puts = if full { 100_000 } else { 2_000 };
+    let backlog = if full { 400_000 } else { 4_000 };
+
+    let (mut ours, mut raw, mut sdk, mut ratios) = (vec![], vec![], vec![], vec![]);
+    for round in 0..ROUNDS {
+        let entries = entries(puts);
+        let a = rate(puts, || put_ours(fresh(round), entries.clone()));
+        let b = rate(puts, || put_raw(fresh(round), &entries));
+        ratios.push(a / b);
+        ours.push(a);
+        raw.push(b);
+        sdk.push(rate(puts / 50, || put_sdk(fresh(round), &entries[..puts / 50])));
+    }
+    report("put", &mut ours, &mut raw, &mut sdk, &mut ratios);
+
+    let stream = fresh(99);
+    stream.put_many(entries(backlog)).send().unwrap();
+    let (mut ours, mut raw, mut sdk, mut ratios) = (vec![], vec![], vec![], vec![]);
+    for _ in 0..ROUNDS {
+        let a = rate(backlog, || drain_ours(&stream));
+        let b = rate(backlog, || drain_raw(&stream, backlog));
+        ratios.push(a / b);
+        ours.push(a);
+        raw.push(b);
+        sdk.push(rate(backlog, || drain_sdk(&stream, backlog)));
+    }
+    report("drain and count", &mut ours, &mut raw, &mut sdk, &mut ratios);
+}
+
+fn report(what: &str, ours: &mut [f64], raw: &mut [f64], sdk: &mut [f64], ratios: &mut [f64]) {
+    println!(
+        "{what}: kinesis-lab {:.0}/s, raw HTTP {:.0}/s, loop over the SDK {:.0}/s",
+        median(ours),
+        median(raw),
+        median(sdk)
+    );
+    println!("{what}: ratio to raw HTTP {:.2}", median(ratios));
+}
+
+fn fresh(round: usize) -> Stream {
+    Kinesis::local().unwrap().create_stream(&format!("bench-{round}"), SHARDS).unwrap()
+}
+
+fn entries(n: usize) -> Vec<Entry> {
+    let start = Timestamp::from_secs(1_536_220_800);
+    (0..n)
+        .map(|n| {
+            let time = start + millis(n as u64);
+            Entry::new(
+                format!("10.1.{}.{}", n % 1_000 / 250, n % 250),
+                format!("{time:<27}{:SIZE$}", "")[..SIZE].to_owned(),
+            )
+        })
+        .collect()
+}
+
+fn put_ours(stream: Stream, entries: Vec<Entry>) {
+    stream.put_many(entries).send().unwrap();
+}
+
+fn put_sdk(stream: Stream, entries: &[Entry]) {
+    let (client, name) = (stream.kinesis().client().clone(), stream.name().to_owned());
+    let entries = entries.to_vec();
+    block_on(async move {
+        for entry in entries {
+            let call = client.put_record().stream_name(&name).partition_key(entry.partition_key);
+            call.data(Blob::new(entry.data)).send().await.unwrap();
+        }
+    });
+}
+
+fn put_raw(stream: Stream, entries: &[Entry]) {
+    let mut http = Http::to(&stream);
+    for chunk in entries.chunks(500) {
+        let records: Vec<String> = chunk
+            .iter()
+            .map(|entry| {
+                let data = base64::engine::general_purpose::STANDARD.encode(&entry.data);
+                format!(r#"{{"Data":"{data}","PartitionKey":"{}"}}"#, entry.partition_key)
+            })
+            .collect();
+        let body = format!(r#"{{"StreamName":"{}","Records":[{}]}}"#, stream.name(), records.join(","));
+        let answer = http.call("PutRecords", &body);
+        assert!(answer.contains(r#""FailedRecordCount":0"#), "{answer}");
+    }
+}
+
+fn drain_ours(stream: &Stream) {
+    let mut counter = Counter::per_minute();
+    stream.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
+    // Padded with blanks, which the parser passes over.
+    assert_eq!(counter.unparsed(), 0);
+    black_box(counter.total());
+}
+
+/// As many readers as shards, each as fast as our consumer may: five calls a second.
+fn drain_raw(stream: &Stream, expected: usize) {
+    let shards = stream.shards().unwrap();
+    let found: usize = std::thread::scope(|scope| {
+        let readers: Vec<_> = shards
+            .iter()
+            .map(|shard| {
+                scope.spawn(|| {
+                    let mut http = Http::to(stream);
+                    let body = format!(
+                        r#"{{"StreamName":"{}","ShardId":"{}","ShardIteratorType":"TRIM_HORIZON"}}"#,
+                        stream.name(),
+                        shard.id
+                    );
+                    let mut iterator = text_member(&http.call("GetShardIterator", &body), "ShardIterator");
+                    let mut found = 0;
+                    loop {
+                        let begun = Instant::now();
+                        let answer = http.call("GetRecords", &format!(r#"{{"ShardIterator":"{iterator}"}}"#));
+                        let here = answer.matches(r#""SequenceNumber""#).count();
+                        if here == 0 {
+                            return found;
+                        }
+                        found += here;
+                        iterator = text_member(&answer, "NextShardIterator");
+                        std::thread::sleep(millis(200).saturating_sub(begun.elapsed()));
+                    }
+                })
+            })
+            .collect();
+        readers.into_iter().map(|reader| reader.join().unwrap()).sum()
+    });
+    assert_eq!(found, expected);
+}
+
+fn drain_sdk(stream: &Stream, expected: usize) {
+    let mut found = 0;
+    for shard in stream.shards().unwrap() {
+        let (client, name) = (stream.kinesis().client().clone(), stream.name().to_owned());
+        found += block_on(async move {
+            let call = client.get_shard_iterator().stream_name(name).shard_id(shard.id);
+            let mut iterator =
+                call.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await.unwrap().shard_iterator;
+            let mut found = 0;
+            loop {
+                let begun = Instant::now();
+                let page = client.get_records().set_shard_iterator(iterator).send().await.unwrap();
+                if page.records.is_empty() {
+                    return found;
+                }
+                found += page.records.len();
+                iterator = page.next_shard_iterator;
+                std::thread::sleep(millis(200).saturating_sub(begun.elapsed()));
+            }
+        });
+    }
+    assert_eq!(found, expected);
+}
+
+/// HTTP/1.1 over one kept connection, by hand.
+struct Http {
+    host: String,
+    connection: BufReader<TcpStream>,
+}
+
+impl Http {
+    fn to(stream: &Stream) -> Http {
+        let host = stream.kinesis().endpoint_url().unwrap().trim_start_matches("http://").to_owned();
+        let connection = TcpStream::connect(&host).unwrap();
+        connection.set_nodelay(true).unwrap();
+        Http { host, connection: BufReader::with_capacity(1 << 20, connection) }
+    }
+
+    fn call(&mut self, operation: &str, body: &str) -> String {
+        let head = format!(
+            "POST / HTTP/1.1\r\nhost: {}\r\nx-amz-target: Kinesis_20131202.{operation}\r\n\
+             content-type: application/x-amz-json-1.1\r\nx-amz-date: 20180906T080000Z\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential=a/20180906/us-east-1/kinesis/aws4_request, \
+             SignedHeaders=host, Signature=0\r\ncontent-length: {}\r\n\r\n",
+            self.host,
+            body.len()
+        );
+        let socket = self.connection.get_mut();
+        socket.write_all(head.as_bytes()).unwrap();
+        socket.write_all(body.as_bytes()).unwrap();
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            self.connection.read_line(&mut line).unwrap();
+            let line = line.trim_end().to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut answer = vec![0; length];
+        self.connection.read_exact(&mut answer).unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+}
+
+fn text_member(json: &str, name: &str) -> String {
+    let (_, rest) = json.split_once(&format!(r#""{name}":""#)).expect(name);
+    rest.split_once('"').unwrap().0.to_owned()
+}
+
+fn rate(records: usize, work: impl FnOnce()) -> f64 {
+    let begun = Instant::now();
+    work();
+    records as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
