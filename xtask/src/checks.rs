@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::steps::elapsed;
-use crate::{Place, notebooks, setup};
+use crate::{Place, notebooks, repl, setup};
 
 /// Which checks.
 #[derive(clap::Args, Debug)]
@@ -22,7 +22,7 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 8] = [
+const STEPS: [(&str, &str, Work); 9] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("doc", "documentation, warnings denied", doc),
@@ -31,6 +31,7 @@ const STEPS: [(&str, &str, Work); 8] = [
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
     ("notebooks", "the notebooks against their stored outputs", check_notebooks),
+    ("repl", "every cell of every notebook, pasted into the REPL", |place, _| repl::paste_notebooks(place)),
 ];
 
 /// All steps, also after one that fails: a report of everything is worth more than the first fault.

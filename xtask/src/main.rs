@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{checks, data, lab, notebooks, setup};
+use xtask::{checks, data, lab, notebooks, repl, setup};
 
 /// kinesis-lab's own commands.
 #[derive(Parser)]
@@ -42,6 +42,12 @@ enum Command {
 Tags of a cell: `raises` (a deliberate mistake, required), `stderr` (writes there on purpose),
 `volatile` (prints what differs from run to run).")]
     Notebooks(notebooks::Options),
+    /// Opens evcxr, Rust's REPL, where the notebooks' cells can be pasted; they start as warm.
+    Repl {
+        /// Paste every cell of every notebook on a pseudo-terminal, and say whether all work
+        #[arg(long)]
+        check: bool,
+    },
     /// Everything that CI runs.
     #[command(after_help = "Examples:
   cargo xtask test                 all steps; a summary at the end
@@ -79,6 +85,13 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             // Relative to where the command was typed, which cargo keeps as the current folder.
             let here: PathBuf = std::env::current_dir()?;
             notebooks::run(&place, &options, &here)
+        }
+        Command::Repl { check } => {
+            setup::run(&place)?;
+            match check {
+                true => repl::paste_notebooks(&place),
+                false => repl::open(&place).map(|()| true),
+            }
         }
         Command::Test(options) => checks::run(&place, &options),
         Command::Data => data::write(&place),
