@@ -1,8 +1,10 @@
 """Pastes the code cells of a notebook into the evcxr REPL, as a reader would, on a pseudo-terminal.
 
 A cell passes when the REPL shows, in order, every line that the notebook has stored for it on stdout
-and as text of its value, and no error. Of a cell tagged `raises`, the stored error must be shown. Of
-a volatile cell, and of what is printed from the background, only the absence of errors is checked.
+and as text of its value, and nothing in bright red: so the REPL shows stderr, where a failed `?` and
+nothing else tells of itself.
+Of a cell tagged `raises`, the stored error must be there. Of a volatile cell only the absence of
+errors is checked.
 """
 
 import json
@@ -13,17 +15,21 @@ import time
 
 import pexpect
 
+RED = re.compile(r"\x1b\[91m(.*?)\x1b\[0m", re.DOTALL)
 TERMINAL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\][^\x07]*\x07|\r")
 # evcxr's compile errors, panics, and commands that failed.
 ERROR = re.compile(r"^\[E\d+\]|^\s*(?:error|Error)\b.*:|panicked at", re.MULTILINE)
 # rustyline turns bracketed paste on when it waits for input, and off when it has got it.
 WAITS, TAKEN = "\x1b[?2004h", "\x1b[?2004l"
 SECONDS = 300
+# Lines on stderr come by a thread of the REPL's, a moment after the prompt.
+QUIET_SECONDS = 0.15
 
 
 class Repl:
     def __init__(self, program, cwd):
-        env = dict(os.environ, TERM="xterm-256color", NO_COLOR="1")
+        env = dict(os.environ, TERM="xterm-256color", CLICOLOR_FORCE="1")
+        env.pop("NO_COLOR", None)
         # Wide enough that no line is wrapped and cut apart.
         self.child = pexpect.spawn(program, cwd=cwd, env=env, encoding="utf-8", dimensions=(60, 400),
                                    timeout=SECONDS)
@@ -35,19 +41,22 @@ class Repl:
         self.child.send("\r")
         self.child.expect_exact(TAKEN)
         self.child.expect_exact(WAITS)
-        return TERMINAL.sub("", self.child.before)
+        raw = self.child.before
+        try:
+            while True:
+                raw += self.child.read_nonblocking(1 << 16, timeout=QUIET_SECONDS)
+        except pexpect.TIMEOUT:
+            pass
+        return TERMINAL.sub("", raw), TERMINAL.sub("", "\n".join(RED.findall(raw)))
 
 
-def expected(cell):
+def expected(cell, stream):
     """The lines that must be shown, in order."""
-    tags = cell["metadata"].get("tags", [])
-    if "volatile" in tags:
-        return []
     lines = []
     for output in cell["outputs"]:
-        if output["output_type"] == "stream" and (output["name"] == "stdout" or "raises" in tags):
+        if output["output_type"] == "stream" and output["name"] == stream:
             lines += "".join(output["text"]).splitlines()
-        elif "data" in output:
+        elif "data" in output and stream == "stdout":
             lines += "".join(output["data"].get("text/plain", "")).splitlines()
     return [line.rstrip() for line in lines if line.strip()]
 
@@ -65,14 +74,20 @@ def main(program, path):
     for number, cell in enumerate(cells, 1):
         source, began = "".join(cell["source"]), time.monotonic()
         try:
-            shown = repl.paste(source)
+            shown, errors = repl.paste(source)
         except (pexpect.TIMEOUT, pexpect.EOF):
             sys.exit(f"  FAIL {number:3}  the REPL ended or hangs:\n{repl.child.before[-2000:]}")
-        line = missing(expected(cell), shown)
-        error = None if "raises" in cell["metadata"].get("tags", []) else ERROR.search(shown)
-        if line is not None or error:
-            why = f"not shown: {line}" if line is not None else "an error"
-            sys.exit(f"  FAIL {number:3}  {why}\n{source}\n--- shown:\n{shown[-3000:]}")
+        tags = cell["metadata"].get("tags", [])
+        line = None if "volatile" in tags else missing(expected(cell, "stdout"), shown)
+        if "raises" in tags or "stderr" in tags:
+            # A compile error is on stdout here and on neither stream in a notebook.
+            line = line or missing(expected(cell, "stderr"), errors)
+            failed = "raises" in tags and not errors and not ERROR.search(shown)
+        else:
+            failed = bool(errors.strip()) or ERROR.search(shown)
+        if line is not None or failed:
+            why = f"not shown: {line}" if line is not None else "an error, or none where one belongs"
+            sys.exit(f"  FAIL {number:3}  {why}\n{source}\n--- shown:\n{shown[-2000:]}\n{errors[-2000:]}")
         title = source.splitlines()[0][:60] if source else ""
         print(f"  ok   {number:3}  {time.monotonic() - began:5.1f} s  {title}")
     repl.child.sendeof()
