@@ -31,7 +31,7 @@ const STEPS: [(&str, &str, Work); 9] = [
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
     ("notebooks", "the notebooks against their stored outputs", check_notebooks),
-    ("repl", "every cell of every notebook, pasted into the REPL", |place, _| repl::paste_notebooks(place)),
+    ("repl", "every cell of every notebook pasted into the REPL, and that check tested", repl),
 ];
 
 /// All steps, also after one that fails: a report of everything is worth more than the first fault.
@@ -101,9 +101,17 @@ fn downstream(place: &Place, _: &Options) -> Result<bool> {
 }
 
 fn kernel(place: &Place, _: &Options) -> Result<bool> {
-    // Ignored in `cargo test`, because they need the set-up; one at a time, because they measure.
-    let tests = ["test", "--package", "xtask", "--test", "kernel", "--locked"];
-    let mut command = cargo(place, &tests)?;
+    with_the_set_up(place, "kernel")
+}
+
+fn repl(place: &Place, _: &Options) -> Result<bool> {
+    repl::program(place)?;
+    Ok(with_the_set_up(place, "repl")? & repl::paste_notebooks(place)?)
+}
+
+/// Ignored in `cargo test`, because they need the set-up; one at a time, because they measure.
+fn with_the_set_up(place: &Place, test: &str) -> Result<bool> {
+    let mut command = cargo(place, &["test", "--package", "xtask", "--test", test, "--locked"])?;
     command.args(["--", "--ignored", "--nocapture", "--test-threads=1"]);
     command.ok()
 }
