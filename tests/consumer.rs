@@ -145,6 +145,19 @@ fn children_are_read_after_their_parents() {
     assert!(refused.to_string().contains("has no open shard"), "{refused}");
 }
 
+#[test]
+fn an_empty_page_of_a_closed_shard_is_not_the_end() {
+    let stream = stream("closed", 1);
+    stream.put("key", "before").unwrap();
+    // The local service gives one empty page with an iterator when a shard is closed in a later second
+    // than its last record; AWS does so whenever it likes.
+    std::thread::sleep(millis(1_100));
+    stream.split_shard(&stream.shards().unwrap()[0].id).unwrap();
+    stream.put("key", "after").unwrap();
+    let (data, report) = all(stream.consumer().trim_horizon());
+    assert_eq!((data, report.ended), (vec!["before".to_owned(), "after".to_owned()], Some(Ended::CaughtUp)));
+}
+
 fn assert_in_order(keys: &[String], data: &[String]) {
     let mut rounds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (key, round) in data.iter().map(|data| data.rsplit_once(' ').unwrap()) {
