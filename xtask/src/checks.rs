@@ -22,7 +22,7 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 8] = [
+const STEPS: [(&str, &str, Work); 9] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("doc", "documentation, warnings denied", doc),
@@ -31,6 +31,7 @@ const STEPS: [(&str, &str, Work); 8] = [
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
     ("notebooks", "the notebooks against their stored outputs", check_notebooks),
+    ("solutions", "the notebooks with their exercises solved", check_solutions),
 ];
 
 /// All steps, also after one that fails: a report of everything is worth more than the first fault.
@@ -113,6 +114,11 @@ fn check_notebooks(place: &Place, _: &Options) -> Result<bool> {
         return Ok(true);
     }
     let options = notebooks::Options { check: true, timeout: 300, ..Default::default() };
+    notebooks::run(place, &options, &place.checkout)
+}
+
+fn check_solutions(place: &Place, _: &Options) -> Result<bool> {
+    let options = notebooks::Options { solutions: true, timeout: 300, ..Default::default() };
     notebooks::run(place, &options, &place.checkout)
 }
 

@@ -37,10 +37,13 @@ enum Command {
   cargo xtask notebooks            runs all and stores their outputs
   cargo xtask notebooks --check    runs all; fails where an output is not the stored one
   cargo xtask notebooks 01         only those whose name starts with 01
+  cargo xtask notebooks --solutions 02
+                                   with the exercises solved; fails where a check does not agree
   cargo xtask notebooks --dry /tmp/scratch.ipynb
 
 Tags of a cell: `raises` (a deliberate mistake, required), `stderr` (writes there on purpose),
-`volatile` (prints what differs from run to run).")]
+`volatile` (prints what differs from run to run). Of an exercise, in this order: `exercise`, `check`
+(✘ as handed out, ✔ with the solution), `hints`, `solution`.")]
     Notebooks(notebooks::Options),
     /// Everything that CI runs.
     #[command(after_help = "Examples:
