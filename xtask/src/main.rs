@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{checks, data, lab, notebooks, setup};
+use xtask::{book, checks, data, lab, notebooks, setup};
 
 /// kinesis-lab's own commands.
 #[derive(Parser)]
@@ -45,6 +45,15 @@ Tags of a cell: `raises` (a deliberate mistake, required), `stderr` (writes ther
 `volatile` (prints what differs from run to run). Of an exercise, in this order: `exercise`, `check`
 (✘ as handed out, ✔ with the solution), `hints`, `solution`.")]
     Notebooks(notebooks::Options),
+    /// Makes what a teacher hands out: a book in HTML, the notebooks without solutions, slides.
+    #[command(after_help = "Examples:
+  cargo xtask book                 target/book/index.html, and target/book/student
+  cargo xtask book --slides        and target/book/slides
+  cargo xtask book --out /tmp/workshop
+
+The pages need no network. Students put the notebooks of `student` into the folder `notebooks` of
+their checkout, where the first cell finds the library.")]
+    Book(book::Options),
     /// Everything that CI runs.
     #[command(after_help = "Examples:
   cargo xtask test                 all steps; a summary at the end
@@ -82,6 +91,10 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             // Relative to where the command was typed, which cargo keeps as the current folder.
             let here: PathBuf = std::env::current_dir()?;
             notebooks::run(&place, &options, &here)
+        }
+        Command::Book(options) => {
+            setup::run(&place)?;
+            book::make(&place, &options, &std::env::current_dir()?)
         }
         Command::Test(options) => checks::run(&place, &options),
         Command::Data => data::write(&place),
