@@ -31,7 +31,11 @@ const STEPS: [(&str, &str, Work); 9] = [
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
     ("notebooks", "the notebooks against their stored outputs", check_notebooks),
+<<<<<<< HEAD
     ("repl", "every cell of every notebook pasted into the REPL, and that check tested", repl),
+=======
+    ("solutions", "the notebooks with their exercises solved", check_solutions),
+>>>>>>> 35b241086dff5a5a23807abd0146818373ddb89c
 ];
 
 /// All steps, also after one that fails: a report of everything is worth more than the first fault.
@@ -122,6 +126,11 @@ fn check_notebooks(place: &Place, _: &Options) -> Result<bool> {
         return Ok(true);
     }
     let options = notebooks::Options { check: true, timeout: 300, ..Default::default() };
+    notebooks::run(place, &options, &place.checkout)
+}
+
+fn check_solutions(place: &Place, _: &Options) -> Result<bool> {
+    let options = notebooks::Options { solutions: true, timeout: 300, ..Default::default() };
     notebooks::run(place, &options, &place.checkout)
 }
 

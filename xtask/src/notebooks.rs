@@ -19,6 +19,9 @@ pub struct Options {
     /// Neither compare nor store: only run
     #[arg(long)]
     pub dry: bool,
+    /// Put the solutions of the exercises in place; fails where a check does not say ✔; store nothing
+    #[arg(long, conflicts_with_all = ["check", "dry"])]
+    pub solutions: bool,
     /// Seconds that one cell may take
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub timeout: u32,
@@ -40,6 +43,7 @@ pub fn run(place: &Place, options: &Options, here: &Path) -> Result<bool> {
         let mut command = runner(place, path)?;
         command.arg("--timeout").arg(options.timeout.to_string());
         command.args(options.check.then_some("--check")).args(options.dry.then_some("--dry"));
+        command.args(options.solutions.then_some("--solutions"));
         let passed = command.status().context("the Python in .venv does not run")?.success();
         let verdict = if passed { "passed" } else { "FAILED" };
         println!("  {verdict} in {}\n", elapsed(began.elapsed()));

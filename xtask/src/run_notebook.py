@@ -10,6 +10,12 @@ A cell's tags change that:
   raises    a deliberate mistake: an error, a panic or a failed `?` is required
   stderr    writes to stderr on purpose (a panic still fails)
   volatile  prints what differs from run to run: only the kinds of its outputs are compared
+  check     prints one line about the reader's work: it must begin with ✘, for the text as it is
+            handed out is unsolved; with --solutions, when each `exercise` cell has the code of its
+            `solution`, with ✔
+
+Exercises come as four tagged cells, in this order: `exercise` (code, with a TODO), `check` (code),
+`hints` (markdown), `solution` (markdown with one block of Rust).
 """
 
 import argparse
@@ -33,6 +39,11 @@ from jupyter_client import KernelManager
 # The kernel's pipes run beside its messages: lines of a cell can come after its "idle".
 QUIET_SECONDS = 0.1
 RAISES, STDERR, VOLATILE = "raises", "stderr", "volatile"
+CHECK, EXERCISE = "check", "exercise"
+# The cells of an exercise, in their order, and what each is.
+PARTS = {EXERCISE: "code", CHECK: "code", "hints": "markdown", "solution": "markdown"}
+UNSOLVED, SOLVED = "✘", "✔"
+RUST_BLOCK = re.compile(r"^```rust\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PANIC = re.compile(r"^thread .* panicked at ", re.MULTILINE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 BACKTRACE = re.compile(r"^stack backtrace:\n(?:\s+(?:\d+:|at ).*\n?|note: .*\n?)*", re.MULTILINE)
@@ -125,7 +136,67 @@ def text_of(outputs, name):
     return "".join(o.text for o in outputs if o.output_type == "stream" and o.name == name)
 
 
-def fault(outputs, failed, tags):
+def parts(notebook):
+    """The cells that belong to exercises, each with its part."""
+    for cell in notebook.cells:
+        for part in PARTS:
+            if part in cell.metadata.get("tags", []):
+                yield part, cell
+
+
+def code_of(solution):
+    """The code that a `solution` cell holds, or None when it doesn't hold exactly one block."""
+    blocks = RUST_BLOCK.findall(solution.source)
+    return blocks[0].rstrip("\n") if len(blocks) == 1 else None
+
+
+def disorder(notebook):
+    """What is wrong with the notebook's exercises, before anything runs, or None."""
+    order, before, unsolved = list(PARTS), "solution", None
+    for part, cell in parts(notebook):
+        where = f"the `{part}` cell {cell.get('id', '')} ({title(cell)})"
+        if cell.cell_type != PARTS[part]:
+            return f"{where} is no {PARTS[part]} cell"
+        due = order[(order.index(before) + 1) % len(order)]
+        if part != due:
+            return f"{where} comes where a `{due}` cell is due: the order is {', '.join(order)}"
+        if part == EXERCISE:
+            unsolved = cell.source
+            if "TODO" not in unsolved:
+                return f"{where} does not say what is TODO"
+        if part == "solution":
+            if code_of(cell) is None:
+                return f"{where} must hold one block of Rust: ```rust … ```"
+            if code_of(cell).strip() == unsolved.strip():
+                return f"{where} is the unsolved text"
+        before = part
+    return None if before == "solution" else f"an exercise ends with its `{before}` cell"
+
+
+def solve(notebook):
+    """Puts the solutions in place; gives how many there are."""
+    unsolved, count = None, 0
+    for part, cell in parts(notebook):
+        if part == EXERCISE:
+            unsolved = cell
+        elif part == "solution":
+            unsolved.source, count = code_of(cell), count + 1
+    return count
+
+
+def verdict_fault(outputs, wanted):
+    """What is wrong with what a `check` cell says, or None."""
+    said = text_of(outputs, "stdout").splitlines()
+    if len(outputs) != 1 or len(said) != 1:
+        return f"a `check` cell prints one line, and nothing else; this is {len(outputs)} output(s) of " \
+               f"{len(said)} line(s)"
+    if not said[0].startswith(wanted + " "):
+        work = "its solution" if wanted == SOLVED else "the unsolved text"
+        return f"on {work} the check must begin with {wanted}; it says: {said[0]}"
+    return None
+
+
+def fault(outputs, failed, tags, solved=False):
     """Why the cell as such fails, or None. It looks at the cell alone, not at what is stored."""
     stderr = text_of(outputs, "stderr")
     errors = [o for o in outputs if o.output_type == "error"]
@@ -146,7 +217,7 @@ def fault(outputs, failed, tags):
                 png_size(output.data["image/png"])
             except ValueError as error:
                 return f"its PNG cannot be decoded: {error}"
-    return None
+    return verdict_fault(outputs, SOLVED if solved else UNSOLVED) if CHECK in tags else None
 
 
 def png_size(text):
@@ -228,7 +299,8 @@ def tidy_notebook(notebook):
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells, 1):
         cell.setdefault("id", f"cell-{number:02}")
-        cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if cell.metadata.get("tags") else {})
+        cell.metadata = nbformat.from_dict(
+            {name: cell.metadata[name] for name in ("slideshow", "tags") if cell.metadata.get(name)})
 
 
 def write(notebook, path):
@@ -263,7 +335,7 @@ def run(notebook, kernel, arguments):
         try:
             raw, failed = kernel.execute(cell.source, arguments.timeout)
             cell.execution_count, cell.outputs = number, as_stored(raw, number)
-            said = fault(cell.outputs, failed, tags)
+            said = fault(cell.outputs, failed, tags, arguments.solutions)
             fatal = said is not None
             if said is None and arguments.check:
                 said = difference(stored, cell.outputs, tags)
@@ -289,12 +361,20 @@ def main():
     parser.add_argument("notebook")
     parser.add_argument("--check", action="store_true", help="compare with the stored outputs, store nothing")
     parser.add_argument("--dry", action="store_true", help="neither compare nor store")
+    parser.add_argument("--solutions", action="store_true",
+                        help="put the solutions in place and require each check to agree; store nothing")
     parser.add_argument("--timeout", type=float, default=300, help="seconds that one cell may take")
     parser.add_argument("--cwd", default=".", help="the folder in which the kernel runs")
     parser.add_argument("--report", help="write seconds and faults of the cells there, as JSON")
     arguments = parser.parse_args()
 
     notebook = nbformat.read(arguments.notebook, as_version=4)
+    if said := disorder(notebook):
+        print("  FAIL " + said)
+        return 1
+    if arguments.solutions and not solve(notebook):
+        print("  no exercises")
+        return 0
     kernel = None
     try:
         kernel = Kernel("rust", arguments.cwd)
@@ -310,7 +390,7 @@ def main():
             json.dump(report, file)
     if faults:
         return 1
-    if not arguments.check and not arguments.dry:
+    if not (arguments.check or arguments.dry or arguments.solutions):
         tidy_notebook(notebook)
         write(notebook, arguments.notebook)
     return 0
