@@ -40,6 +40,9 @@ pub(crate) enum Delivery {
 
 #[derive(Default)]
 struct ShardState {
+    /// Split or merged before it was opened. It has an end, and only there is it read through: an empty
+    /// page before that says nothing, and what was put later lies in its children.
+    closed: bool,
     /// Read to its tip in the present poll.
     polled: bool,
     caught_up: bool,
@@ -91,8 +94,10 @@ impl Run {
             fresh: false,
             report: Arc::default(),
         };
-        let first: Vec<String> = match &consumer.shard {
-            Some(id) if shards.iter().any(|shard| shard.id == *id) => vec![id.clone()],
+        let first: Vec<Shard> = match &consumer.shard {
+            Some(id) if shards.iter().any(|shard| shard.id == *id) => {
+                shards.into_iter().filter(|shard| shard.id == *id).collect()
+            }
             Some(id) => {
                 let known: Vec<&str> = shards.iter().map(|shard| shard.id.as_str()).collect();
                 return Err(Error::invalid(format!(
@@ -108,7 +113,7 @@ impl Run {
                     run.ended.extend(closed);
                     run.begun = run.ended.clone();
                 }
-                ready(&shards, &run.begun, &run.ended).into_iter().map(|shard| shard.id.clone()).collect()
+                ready(&shards, &run.begun, &run.ended).into_iter().cloned().collect()
             }
         };
         run.open(first, &consumer.from)?;
@@ -129,13 +134,13 @@ impl Run {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open(&mut self, ids: Vec<String>, from: &From) -> Result<()> {
-        let mut readers: Vec<ShardReader> = ids
+    fn open(&mut self, shards: Vec<Shard>, from: &From) -> Result<()> {
+        let mut readers: Vec<ShardReader> = shards
             .iter()
-            .map(|id| {
+            .map(|shard| {
                 ShardReader::new(
                     &self.consumer,
-                    id,
+                    &shard.id,
                     from.clone(),
                     self.until_caught_up,
                     self.epoch,
@@ -151,10 +156,11 @@ impl Run {
                 Ok::<_, Error>(readers)
             })?;
         }
-        for (id, reader) in ids.into_iter().zip(readers) {
+        for (shard, reader) in shards.into_iter().zip(readers) {
             self.readers.spawn_on(reader.run(), runtime::handle());
-            self.active.insert(id.as_str().into(), ShardState::default());
-            self.begun.insert(id);
+            let state = ShardState { closed: !shard.is_open(), ..ShardState::default() };
+            self.active.insert(shard.id.as_str().into(), state);
+            self.begun.insert(shard.id);
         }
         Ok(())
     }
@@ -225,13 +231,38 @@ impl Run {
             return Ok(Some(Ended::ShardsEnded));
         }
         let caught_up = self.until_caught_up && self.active.values().all(|shard| shard.caught_up);
-        Ok(caught_up.then_some(Ended::CaughtUp))
+        Ok((caught_up && self.none_has_closed()?).then_some(Ended::CaughtUp))
+    }
+
+    /// Whether the shards at whose tips we are still are the stream's tips: one that was split or
+    /// merged while it was read may have children with records in them already.
+    fn none_has_closed(&mut self) -> Result<bool> {
+        if self.consumer.shard.is_some() {
+            return Ok(true);
+        }
+        let stream = self.consumer.stream.clone();
+        let shards = match block_on(async move { stream.list_shards().await }) {
+            Ok(shards) => shards,
+            Err(error) if error.is_stream_not_found() => return Ok(true),
+            // Asked again after the next page.
+            Err(error) if error.is_transient() => {
+                self.report().retries += 1;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        for shard in shards.iter().filter(|shard| !shard.is_open()) {
+            if let Some(state) = self.active.get_mut(shard.id.as_str()) {
+                (state.closed, state.caught_up) = (true, false);
+            }
+        }
+        Ok(self.active.values().all(|shard| shard.caught_up))
     }
 
     fn page(&mut self, shard_id: &Arc<str>, page: Page, processor: &mut dyn RecordProcessor) -> Result<()> {
         if let Some(state) = self.active.get_mut(shard_id) {
             state.polled |= page.poll_done;
-            state.caught_up = page.caught_up;
+            state.caught_up = page.caught_up && !state.closed;
             state.millis_behind = Some(page.millis_behind_latest);
             state.unread = None;
         }
@@ -309,7 +340,7 @@ impl Run {
         };
         self.relist = None;
         let children = ready(&shards, &self.begun, &self.ended);
-        let children = children.into_iter().map(|shard| shard.id.clone()).collect();
+        let children = children.into_iter().cloned().collect();
         // All that a child holds came after what its parents held; a start in the past stands.
         let from = match &self.consumer.from {
             From::AtTimestamp(time) => From::AtTimestamp(*time),

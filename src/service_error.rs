@@ -166,3 +166,41 @@ pub(crate) fn is_ambiguous<E>(error: &SdkError<E, HttpResponse>) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_its_kind_and_says_what_to_do() {
+        let place =
+            Place { region: "eu-west-1".into(), endpoint: None, profile: Some("blogpost-kinesis".into()) };
+        for (code, status, kind, advice) in [
+            (
+                "ResourceNotFoundException",
+                400,
+                ErrorKind::StreamNotFound,
+                "create it with create_stream(\"s\", 1)",
+            ),
+            ("ResourceInUseException", 400, ErrorKind::StreamInUse, "already exists"),
+            ("LimitExceededException", 400, ErrorKind::LimitExceeded, "ask for fewer shards"),
+            (
+                "ProvisionedThroughputExceededException",
+                400,
+                ErrorKind::Throttled,
+                "spread the partition keys",
+            ),
+            ("ExpiredIteratorException", 400, ErrorKind::ExpiredIterator, "5 minutes"),
+            ("ExpiredTokenException", 400, ErrorKind::AccessDenied, "of profile blogpost-kinesis"),
+            ("InvalidArgumentException", 400, ErrorKind::InvalidInput, "the service's words"),
+            ("KMSDisabledException", 400, ErrorKind::Refused, "KMSDisabledException (status 400)"),
+            ("InternalFailure", 500, ErrorKind::Service, "InternalFailure (status 500)"),
+        ] {
+            let (found, sentence) = place.service("s", Some(code), Some("the service's words"), Some(status));
+            assert_eq!(found, kind, "{code}");
+            assert!(sentence.contains(advice), "{code}: {sentence}");
+        }
+        let none = place.no_credentials("nothing found").to_string();
+        assert!(none.contains("aws configure --profile blogpost-kinesis"), "{none}");
+    }
+}

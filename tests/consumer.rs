@@ -145,6 +145,19 @@ fn children_are_read_after_their_parents() {
     assert!(refused.to_string().contains("has no open shard"), "{refused}");
 }
 
+#[test]
+fn an_empty_page_of_a_closed_shard_is_not_the_end() {
+    let stream = stream("closed", 1);
+    stream.put("key", "before").unwrap();
+    // The local service gives one empty page with an iterator when a shard is closed in a later second
+    // than its last record; AWS does so whenever it likes.
+    std::thread::sleep(millis(1_100));
+    stream.split_shard(&stream.shards().unwrap()[0].id).unwrap();
+    stream.put("key", "after").unwrap();
+    let (data, report) = all(stream.consumer().trim_horizon());
+    assert_eq!((data, report.ended), (vec!["before".to_owned(), "after".to_owned()], Some(Ended::CaughtUp)));
+}
+
 fn assert_in_order(keys: &[String], data: &[String]) {
     let mut rounds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (key, round) in data.iter().map(|data| data.rsplit_once(' ').unwrap()) {
@@ -152,6 +165,29 @@ fn assert_in_order(keys: &[String], data: &[String]) {
     }
     assert_eq!(rounds.len(), keys.len());
     assert!(rounds.values().all(|rounds| *rounds == ["0", "1", "2"]), "{rounds:?}");
+}
+
+/// Splits the shard in the middle of the run, and puts a record into a child.
+struct Splits(Stream, Seen);
+
+impl RecordProcessor for Splits {
+    fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+        if self.1.data.is_empty() {
+            self.0.split_shard(&batch.shard_id)?;
+            self.0.put("k", "in a child")?;
+        }
+        self.1.process(batch, ctx)
+    }
+}
+
+#[test]
+fn caught_up_means_with_the_children_of_a_shard_that_closed_meanwhile() {
+    let stream = stream("meanwhile", 1);
+    stream.put("k", "in the parent").unwrap();
+    let mut splits = Splits(stream.clone(), Seen::default());
+    let report = stream.consumer().trim_horizon().run_until_caught_up(&mut splits).unwrap();
+    assert_eq!(splits.1.data, ["in the parent", "in a child"]);
+    assert_eq!(report.ended, Some(Ended::CaughtUp));
 }
 
 #[test]

@@ -85,6 +85,13 @@ fn the_largest_batches_go_through() {
 }
 
 #[test]
+fn more_shards_than_the_account_may_have() {
+    let error = Kinesis::local().unwrap().create_stream("huge", 10_001).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+    assert!(error.to_string().contains("Delete streams that you no longer need"), "{error}");
+}
+
+#[test]
 fn an_endpoint_where_nothing_listens() {
     let kinesis = Kinesis::endpoint("http://127.0.0.1:9").unwrap();
     let error = kinesis.list_streams().unwrap_err();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::steps::elapsed;
-use crate::{Place, notebooks, setup};
+use crate::{Place, notebooks, repl, setup};
 
 /// Which checks.
 #[derive(clap::Args, Debug)]
@@ -31,7 +31,11 @@ const STEPS: [(&str, &str, Work); 9] = [
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
     ("notebooks", "the notebooks against their stored outputs", check_notebooks),
+<<<<<<< HEAD
+    ("repl", "every cell of every notebook pasted into the REPL, and that check tested", repl),
+=======
     ("solutions", "the notebooks with their exercises solved", check_solutions),
+>>>>>>> 35b241086dff5a5a23807abd0146818373ddb89c
 ];
 
 /// All steps, also after one that fails: a report of everything is worth more than the first fault.
@@ -101,9 +105,17 @@ fn downstream(place: &Place, _: &Options) -> Result<bool> {
 }
 
 fn kernel(place: &Place, _: &Options) -> Result<bool> {
-    // Ignored in `cargo test`, because they need the set-up; one at a time, because they measure.
-    let tests = ["test", "--package", "xtask", "--test", "kernel", "--locked"];
-    let mut command = cargo(place, &tests)?;
+    with_the_set_up(place, "kernel")
+}
+
+fn repl(place: &Place, _: &Options) -> Result<bool> {
+    repl::program(place)?;
+    Ok(with_the_set_up(place, "repl")? & repl::paste_notebooks(place)?)
+}
+
+/// Ignored in `cargo test`, because they need the set-up; one at a time, because they measure.
+fn with_the_set_up(place: &Place, test: &str) -> Result<bool> {
+    let mut command = cargo(place, &["test", "--package", "xtask", "--test", test, "--locked"])?;
     command.args(["--", "--ignored", "--nocapture", "--test-threads=1"]);
     command.ok()
 }

@@ -8,6 +8,7 @@ pub mod lab;
 pub mod needs;
 pub mod notebooks;
 mod place;
+pub mod repl;
 pub mod setup;
 mod steps;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{book, checks, data, lab, notebooks, setup};
+use xtask::{book, checks, data, lab, notebooks, repl, setup};
 
 /// kinesis-lab's own commands.
 #[derive(Parser)]
@@ -45,6 +45,12 @@ Tags of a cell: `raises` (a deliberate mistake, required), `stderr` (writes ther
 `volatile` (prints what differs from run to run). Of an exercise, in this order: `exercise`, `check`
 (✘ as handed out, ✔ with the solution), `hints`, `solution`.")]
     Notebooks(notebooks::Options),
+    /// Opens evcxr, Rust's REPL, where the notebooks' cells can be pasted; they start as warm.
+    Repl {
+        /// Paste every cell of every notebook on a pseudo-terminal, and say whether all work
+        #[arg(long)]
+        check: bool,
+    },
     /// Makes what a teacher hands out: a book in HTML, the notebooks without solutions, slides.
     #[command(after_help = "Examples:
   cargo xtask book                 target/book/index.html, and target/book/student
@@ -91,6 +97,13 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             // Relative to where the command was typed, which cargo keeps as the current folder.
             let here: PathBuf = std::env::current_dir()?;
             notebooks::run(&place, &options, &here)
+        }
+        Command::Repl { check } => {
+            setup::run(&place)?;
+            match check {
+                true => repl::paste_notebooks(&place),
+                false => repl::open(&place).map(|()| true),
+            }
         }
         Command::Book(options) => {
             setup::run(&place)?;
