@@ -231,7 +231,32 @@ impl Run {
             return Ok(Some(Ended::ShardsEnded));
         }
         let caught_up = self.until_caught_up && self.active.values().all(|shard| shard.caught_up);
-        Ok(caught_up.then_some(Ended::CaughtUp))
+        Ok((caught_up && self.none_has_closed()?).then_some(Ended::CaughtUp))
+    }
+
+    /// Whether the shards at whose tips we are still are the stream's tips: one that was split or
+    /// merged while it was read may have children with records in them already.
+    fn none_has_closed(&mut self) -> Result<bool> {
+        if self.consumer.shard.is_some() {
+            return Ok(true);
+        }
+        let stream = self.consumer.stream.clone();
+        let shards = match block_on(async move { stream.list_shards().await }) {
+            Ok(shards) => shards,
+            Err(error) if error.is_stream_not_found() => return Ok(true),
+            // Asked again after the next page.
+            Err(error) if error.is_transient() => {
+                self.report().retries += 1;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        for shard in shards.iter().filter(|shard| !shard.is_open()) {
+            if let Some(state) = self.active.get_mut(shard.id.as_str()) {
+                (state.closed, state.caught_up) = (true, false);
+            }
+        }
+        Ok(self.active.values().all(|shard| shard.caught_up))
     }
 
     fn page(&mut self, shard_id: &Arc<str>, page: Page, processor: &mut dyn RecordProcessor) -> Result<()> {

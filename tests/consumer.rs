@@ -167,6 +167,29 @@ fn assert_in_order(keys: &[String], data: &[String]) {
     assert!(rounds.values().all(|rounds| *rounds == ["0", "1", "2"]), "{rounds:?}");
 }
 
+/// Splits the shard in the middle of the run, and puts a record into a child.
+struct Splits(Stream, Seen);
+
+impl RecordProcessor for Splits {
+    fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+        if self.1.data.is_empty() {
+            self.0.split_shard(&batch.shard_id)?;
+            self.0.put("k", "in a child")?;
+        }
+        self.1.process(batch, ctx)
+    }
+}
+
+#[test]
+fn caught_up_means_with_the_children_of_a_shard_that_closed_meanwhile() {
+    let stream = stream("meanwhile", 1);
+    stream.put("k", "in the parent").unwrap();
+    let mut splits = Splits(stream.clone(), Seen::default());
+    let report = stream.consumer().trim_horizon().run_until_caught_up(&mut splits).unwrap();
+    assert_eq!(splits.1.data, ["in the parent", "in a child"]);
+    assert_eq!(report.ended, Some(Ended::CaughtUp));
+}
+
 #[test]
 fn a_deleted_stream_ends_its_consumers() {
     let stream = stream("deleted", 1);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::steps::elapsed;
-use crate::{Place, notebooks, setup};
+use crate::{Place, notebooks, repl, setup};
 
 /// Which checks.
 #[derive(clap::Args, Debug)]
@@ -22,7 +22,7 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 8] = [
+const STEPS: [(&str, &str, Work); 9] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("doc", "documentation, warnings denied", doc),
@@ -30,7 +30,12 @@ const STEPS: [(&str, &str, Work); 8] = [
     ("unit", "tests and doctests of the workspace", unit),
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
-    ("notebooks", "the notebooks against their stored outputs", check_notebooks),
+    (
+        "notebooks",
+        "the notebooks against their stored outputs, their exercises unsolved and solved",
+        check_notebooks,
+    ),
+    ("repl", "every cell of every notebook pasted into the REPL, and that check tested", repl),
 ];
 
 /// All steps, also after one that fails: a report of everything is worth more than the first fault.
@@ -100,9 +105,17 @@ fn downstream(place: &Place, _: &Options) -> Result<bool> {
 }
 
 fn kernel(place: &Place, _: &Options) -> Result<bool> {
-    // Ignored in `cargo test`, because they need the set-up; one at a time, because they measure.
-    let tests = ["test", "--package", "xtask", "--test", "kernel", "--locked"];
-    let mut command = cargo(place, &tests)?;
+    with_the_set_up(place, "kernel")
+}
+
+fn repl(place: &Place, _: &Options) -> Result<bool> {
+    repl::program(place)?;
+    Ok(with_the_set_up(place, "repl")? & repl::paste_notebooks(place)?)
+}
+
+/// Ignored in `cargo test`, because they need the set-up; one at a time, because they measure.
+fn with_the_set_up(place: &Place, test: &str) -> Result<bool> {
+    let mut command = cargo(place, &["test", "--package", "xtask", "--test", test, "--locked"])?;
     command.args(["--", "--ignored", "--nocapture", "--test-threads=1"]);
     command.ok()
 }
@@ -112,7 +125,8 @@ fn check_notebooks(place: &Place, _: &Options) -> Result<bool> {
         println!("there are no notebooks yet");
         return Ok(true);
     }
-    let options = notebooks::Options { check: true, timeout: 300, ..Default::default() };
+    let options =
+        notebooks::Options { check: true, solutions: true, jobs: 2, timeout: 300, ..Default::default() };
     notebooks::run(place, &options, &place.checkout)
 }
 

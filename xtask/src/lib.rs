@@ -1,5 +1,6 @@
 //! What `cargo xtask` does, as a library so that its tests reach it.
 
+pub mod book;
 pub mod checks;
 pub mod data;
 pub mod jupyter;
@@ -7,6 +8,7 @@ pub mod lab;
 pub mod needs;
 pub mod notebooks;
 mod place;
+pub mod repl;
 pub mod setup;
 mod steps;
 

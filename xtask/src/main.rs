@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{checks, data, lab, notebooks, setup};
+use xtask::{book, checks, data, lab, notebooks, repl, setup};
 
 /// kinesis-lab's own commands.
 #[derive(Parser)]
@@ -37,11 +37,29 @@ enum Command {
   cargo xtask notebooks            runs all and stores their outputs
   cargo xtask notebooks --check    runs all; fails where an output is not the stored one
   cargo xtask notebooks 01         only those whose name starts with 01
+  cargo xtask notebooks --solutions 02
+                                   with the exercises solved; fails where a check does not agree
   cargo xtask notebooks --dry /tmp/scratch.ipynb
 
 Tags of a cell: `raises` (a deliberate mistake, required), `stderr` (writes there on purpose),
-`volatile` (prints what differs from run to run).")]
+`volatile` (prints what differs from run to run). Of an exercise, in this order: `exercise`, `check`
+(✘ as handed out, ✔ with the solution), `hints`, `solution`.")]
     Notebooks(notebooks::Options),
+    /// Opens evcxr, Rust's REPL, where the notebooks' cells can be pasted; they start as warm.
+    Repl {
+        /// Paste every cell of every notebook on a pseudo-terminal, and say whether all work
+        #[arg(long)]
+        check: bool,
+    },
+    /// Makes what a teacher hands out: a book in HTML, the notebooks without solutions, slides.
+    #[command(after_help = "Examples:
+  cargo xtask book                 target/book/index.html, and target/book/student
+  cargo xtask book --slides        and target/book/slides
+  cargo xtask book --out /tmp/workshop
+
+The pages need no network. Students put the notebooks of `student` into the folder `notebooks` of
+their checkout, where the first cell finds the library.")]
+    Book(book::Options),
     /// Everything that CI runs.
     #[command(after_help = "Examples:
   cargo xtask test                 all steps; a summary at the end
@@ -79,6 +97,17 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             // Relative to where the command was typed, which cargo keeps as the current folder.
             let here: PathBuf = std::env::current_dir()?;
             notebooks::run(&place, &options, &here)
+        }
+        Command::Repl { check } => {
+            setup::run(&place)?;
+            match check {
+                true => repl::paste_notebooks(&place),
+                false => repl::open(&place).map(|()| true),
+            }
+        }
+        Command::Book(options) => {
+            setup::run(&place)?;
+            book::make(&place, &options, &std::env::current_dir()?)
         }
         Command::Test(options) => checks::run(&place, &options),
         Command::Data => data::write(&place),

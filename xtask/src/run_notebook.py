@@ -10,6 +10,12 @@ A cell's tags change that:
   raises    a deliberate mistake: an error, a panic or a failed `?` is required
   stderr    writes to stderr on purpose (a panic still fails)
   volatile  prints what differs from run to run: only the kinds of its outputs are compared
+  check     prints one line about the reader's work: it must begin with ✘, for the text as it is
+            handed out is unsolved. With --solutions the code of the `solution` is run then, and the
+            check once more, as a reader does who has found it: now it must begin with ✔
+
+Exercises come as four tagged cells, in this order: `exercise` (code, with a TODO), `check` (code),
+`hints` (markdown), `solution` (markdown with one block of Rust).
 """
 
 import argparse
@@ -33,6 +39,11 @@ from jupyter_client import KernelManager
 # The kernel's pipes run beside its messages: lines of a cell can come after its "idle".
 QUIET_SECONDS = 0.1
 RAISES, STDERR, VOLATILE = "raises", "stderr", "volatile"
+CHECK, EXERCISE = "check", "exercise"
+# The cells of an exercise, in their order, and what each is.
+PARTS = {EXERCISE: "code", CHECK: "code", "hints": "markdown", "solution": "markdown"}
+UNSOLVED, SOLVED = "✘", "✔"
+RUST_BLOCK = re.compile(r"^```rust\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PANIC = re.compile(r"^thread .* panicked at ", re.MULTILINE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 BACKTRACE = re.compile(r"^stack backtrace:\n(?:\s+(?:\d+:|at ).*\n?|note: .*\n?)*", re.MULTILINE)
@@ -125,7 +136,77 @@ def text_of(outputs, name):
     return "".join(o.text for o in outputs if o.output_type == "stream" and o.name == name)
 
 
-def fault(outputs, failed, tags):
+def parts(notebook):
+    """The cells that belong to exercises, each with its part."""
+    for cell in notebook.cells:
+        for part in PARTS:
+            if part in cell.metadata.get("tags", []):
+                yield part, cell
+
+
+def code_of(solution):
+    """The code that a `solution` cell holds, or None when it doesn't hold exactly one block."""
+    blocks = RUST_BLOCK.findall(solution.source)
+    return blocks[0].rstrip("\n") if len(blocks) == 1 else None
+
+
+def disorder(notebook):
+    """What is wrong with the notebook's exercises, before anything runs, or None."""
+    order, before, unsolved = list(PARTS), "solution", None
+    for part, cell in parts(notebook):
+        where = f"the `{part}` cell {cell.get('id', '')} ({title(cell)})"
+        if cell.cell_type != PARTS[part]:
+            return f"{where} is no {PARTS[part]} cell"
+        due = order[(order.index(before) + 1) % len(order)]
+        if part != due:
+            return f"{where} comes where a `{due}` cell is due: the order is {', '.join(order)}"
+        if part == EXERCISE:
+            unsolved = cell.source
+            if "TODO" not in unsolved:
+                return f"{where} does not say what is TODO"
+        if part == "solution":
+            if code_of(cell) is None:
+                return f"{where} must hold one block of Rust: ```rust … ```"
+            if code_of(cell).strip() == unsolved.strip():
+                return f"{where} is the unsolved text"
+        before = part
+    return None if before == "solution" else f"an exercise ends with its `{before}` cell"
+
+
+def solutions(notebook):
+    """The code of each solution, by the id of the `check` cell before it."""
+    found, check = {}, None
+    for part, cell in parts(notebook):
+        if part == CHECK:
+            check = cell.id
+        elif part == "solution":
+            found[check] = code_of(cell)
+    return found
+
+
+def solve(kernel, solution, check, timeout):
+    """Runs a solution and its check after the unsolved text; gives what is wrong, or None."""
+    outputs, failed = kernel.execute(solution, timeout)
+    said = fault(as_stored(outputs, 0), failed, [])
+    if said is not None:
+        return "the solution fails: " + said
+    outputs, failed = kernel.execute(check, timeout)
+    return fault(as_stored(outputs, 0), failed, [CHECK], SOLVED)
+
+
+def verdict_fault(outputs, wanted):
+    """What is wrong with what a `check` cell says, or None."""
+    said = text_of(outputs, "stdout").splitlines()
+    if len(outputs) != 1 or len(said) != 1:
+        return f"a `check` cell prints one line, and nothing else; this is {len(outputs)} output(s) of " \
+               f"{len(said)} line(s)"
+    if not said[0].startswith(wanted + " "):
+        work = "its solution" if wanted == SOLVED else "the unsolved text"
+        return f"on {work} the check must begin with {wanted}; it says: {said[0]}"
+    return None
+
+
+def fault(outputs, failed, tags, wanted=UNSOLVED):
     """Why the cell as such fails, or None. It looks at the cell alone, not at what is stored."""
     stderr = text_of(outputs, "stderr")
     errors = [o for o in outputs if o.output_type == "error"]
@@ -146,7 +227,7 @@ def fault(outputs, failed, tags):
                 png_size(output.data["image/png"])
             except ValueError as error:
                 return f"its PNG cannot be decoded: {error}"
-    return None
+    return verdict_fault(outputs, wanted) if CHECK in tags else None
 
 
 def png_size(text):
@@ -228,7 +309,8 @@ def tidy_notebook(notebook):
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells, 1):
         cell.setdefault("id", f"cell-{number:02}")
-        cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if cell.metadata.get("tags") else {})
+        cell.metadata = nbformat.from_dict(
+            {name: cell.metadata[name] for name in ("slideshow", "tags") if cell.metadata.get(name)})
 
 
 def write(notebook, path):
@@ -255,6 +337,7 @@ def run(notebook, kernel, arguments):
     """Runs all cells; gives one line of report a cell, and the faults found."""
     report, faults = [], []
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    solved = solutions(notebook) if arguments.solutions else {}
     for number, cell in enumerate(cells, 1):
         tags = cell.metadata.get("tags", [])
         stored, began = copy.deepcopy(cell.outputs), time.monotonic()
@@ -269,6 +352,8 @@ def run(notebook, kernel, arguments):
                 said = difference(stored, cell.outputs, tags)
                 if never_ran:
                     said = "it was never run: `cargo xtask notebooks` runs it and stores its output"
+            if said is None and cell.get("id") in solved:
+                said = solve(kernel, solved[cell.id], cell.source, arguments.timeout)
         except Dead as error:
             said, fatal = str(error), True
         seconds = time.monotonic() - began - QUIET_SECONDS
@@ -289,12 +374,17 @@ def main():
     parser.add_argument("notebook")
     parser.add_argument("--check", action="store_true", help="compare with the stored outputs, store nothing")
     parser.add_argument("--dry", action="store_true", help="neither compare nor store")
+    parser.add_argument("--solutions", action="store_true",
+                        help="run each solution too and require its check to agree; store nothing")
     parser.add_argument("--timeout", type=float, default=300, help="seconds that one cell may take")
     parser.add_argument("--cwd", default=".", help="the folder in which the kernel runs")
     parser.add_argument("--report", help="write seconds and faults of the cells there, as JSON")
     arguments = parser.parse_args()
 
     notebook = nbformat.read(arguments.notebook, as_version=4)
+    if said := disorder(notebook):
+        print("  FAIL " + said)
+        return 1
     kernel = None
     try:
         kernel = Kernel("rust", arguments.cwd)
@@ -310,7 +400,7 @@ def main():
             json.dump(report, file)
     if faults:
         return 1
-    if not arguments.check and not arguments.dry:
+    if not (arguments.check or arguments.dry or arguments.solutions):
         tidy_notebook(notebook)
         write(notebook, arguments.notebook)
     return 0

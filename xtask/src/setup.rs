@@ -60,6 +60,16 @@ fn installed(place: &Place, package: &str, name: &str) -> Option<PathBuf> {
     (list.contains(&format!("\"{package} {EVCXR} (")) && users.is_file()).then_some(users)
 }
 
+/// The REPL's program, installed when it is asked for the first time.
+pub(crate) fn repl(place: &Place) -> Result<PathBuf> {
+    let find = || installed(place, "evcxr_repl", "evcxr");
+    if find().is_none() {
+        eprintln!("compiling the evcxr REPL, once a machine: 4 to 10 minutes …");
+        install(place, "evcxr_repl")?;
+    }
+    find().context("cargo installed no `evcxr`; run this again")
+}
+
 /// Only the kernel: the REPL shares its crates, but with other features, so that both together take
 /// half as long again. Whoever wants the REPL waits for it then.
 fn install_kernel(place: &Place) -> Result<Done> {

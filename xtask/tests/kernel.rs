@@ -73,6 +73,13 @@ fn what_must_fail_fails() {
         ("other_output.ipynb", "--check", "its output is not the stored one"),
         ("missing_output.ipynb", "--check", "a line that no longer comes"),
         ("never_run.ipynb", "--check", "it was never run"),
+        ("exercise_wrong_solution.ipynb", "--solutions", "must begin with ✔; it says: ✘ It is 3, not two."),
+        ("exercise_broken_solution.ipynb", "--solutions", "mismatched types"),
+        ("exercise_solved_as_handed_out.ipynb", "--dry", "must begin with ✘; it says: ✔ It is two."),
+        ("exercise_panicking_check.ipynb", "--dry", "panic: "),
+        ("exercise_without_solution.ipynb", "--dry", "an exercise ends with its `hints` cell"),
+        ("exercise_without_check.ipynb", "--solutions", "comes where a `check` cell is due"),
+        ("exercise_two_blocks.ipynb", "--solutions", "must hold one block of Rust"),
     ];
     // Two at a time: a kernel spends half of its life starting.
     for pair in fixtures.chunks(2) {
@@ -112,6 +119,52 @@ fn what_may_pass_passes_and_storing_is_stable() {
     assert_eq!(stored(), stored(), "two runs must store the same");
     let output = run(&place, &copy, &["--check"]);
     assert!(output.status.success(), "what was stored must pass\n{}", text(&output));
+}
+
+#[test]
+#[ignore = "needs the set-up: cargo xtask test --only kernel"]
+fn an_exercise_is_unsolved_as_handed_out_and_its_solution_solves_it() {
+    let place = place();
+    for how in ["--check", "--solutions"] {
+        let output = run(&place, &fixture("exercise.ipynb"), &[how]);
+        assert!(output.status.success(), "{how}\n{}", text(&output));
+    }
+    // A run with solutions leaves the notebook as it is.
+    let copy = scratch("solved").join("exercise.ipynb");
+    fs::copy(fixture("exercise.ipynb"), &copy).unwrap();
+    assert!(run(&place, &copy, &["--solutions"]).status.success());
+    assert_eq!(fs::read(&copy).unwrap(), fs::read(fixture("exercise.ipynb")).unwrap());
+}
+
+/// Pages that ask no other server for anything, and nothing in the students' copy that gives it away.
+#[test]
+#[ignore = "needs the set-up: cargo xtask test --only kernel"]
+fn the_book_is_whole_without_a_network() {
+    let (place, out) = (place(), scratch("book"));
+    let options = xtask::book::Options { out: Some(out.clone()), slides: true };
+    assert!(xtask::book::make(&place, &options, &out).unwrap());
+    let index = fs::read_to_string(out.join("index.html")).unwrap();
+    for notebook in notebooks::all(&place).unwrap() {
+        let name = notebook.file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(index.contains(&format!("href=\"{name}.html\"")), "the index names {name}");
+        for folder in [out.clone(), out.join("slides")] {
+            let page = fs::read_to_string(folder.join(format!("{name}.html"))).unwrap();
+            for asks in ["src=\"http", "src=\"//", "<link", "@import", "url(http", "url(\"http", "url('http", "import("]
+            {
+                assert!(!page.contains(asks), "{name} in {}: {asks}", folder.display());
+            }
+            assert!(!page.contains(".ipynb\""), "{name} in {} links to a notebook", folder.display());
+        }
+        let copy = fs::read_to_string(out.join("student").join(format!("{name}.ipynb"))).unwrap();
+        let copy: Value = serde_json::from_str(&copy).unwrap();
+        for cell in copy["cells"].as_array().unwrap() {
+            assert!(!cell["metadata"]["tags"].as_array().is_some_and(|tags| tags.contains(&"solution".into())));
+            assert!(cell["cell_type"] != "code" || cell["outputs"].as_array().unwrap().is_empty());
+        }
+        let had: Value = serde_json::from_str(&fs::read_to_string(&notebook).unwrap()).unwrap();
+        let solutions = had["cells"].as_array().unwrap().len() - copy["cells"].as_array().unwrap().len();
+        assert!(solutions >= 2, "{name}: {solutions} solutions taken out");
+    }
 }
 
 /// The library is changed, the checkout's path has a space in it, nothing is set up for it, and two

@@ -1,0 +1,57 @@
+//! The evcxr REPL with the notebooks' engine, and the proof that their cells work in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::steps::elapsed;
+use crate::{Place, engine, jupyter, notebooks, setup};
+
+/// Opens the REPL in the notebooks' folder, where their first cell finds the face.
+pub fn open(place: &Place) -> Result<()> {
+    let mut command = Command::new(program(place)?);
+    engine::scrub(&mut command);
+    command.current_dir(place.notebooks());
+    eprintln!("paste the cells of a notebook in order; the first one is");
+    eprintln!("  :dep kinesis-lab-face = {{ path = \"face\" }}");
+    eprintln!("  use kinesis_lab::prelude::*;");
+    let status = command.status().context("the REPL does not start")?;
+    anyhow::ensure!(status.success(), "the REPL ended with {status}");
+    Ok(())
+}
+
+/// Pastes every code cell of every notebook into the REPL on a pseudo-terminal; false when one failed.
+pub fn paste_notebooks(place: &Place) -> Result<bool> {
+    let program = program(place)?;
+    let mut failed = 0;
+    for notebook in notebooks::all(place)? {
+        failed += usize::from(!paste(place, &program, &notebook)?);
+    }
+    println!("pasted into the REPL: {failed} notebooks failed");
+    Ok(failed == 0)
+}
+
+/// evcxr's program, installed when it is asked for the first time.
+pub fn program(place: &Place) -> Result<PathBuf> {
+    setup::repl(place)
+}
+
+/// The command that pastes one notebook; the outcome is its exit status.
+pub fn paster(place: &Place, program: &Path, notebook: &Path) -> Command {
+    let mut command = jupyter::python(place);
+    command.arg(place.checkout.join("xtask/src/paste_notebook.py")).arg(program).arg(notebook);
+    // The user's own settings for evcxr would make a run theirs alone.
+    command.env("EVCXR_CONFIG_DIR", place.venv().join("var/none")).env("PYTHONUNBUFFERED", "1");
+    command
+}
+
+fn paste(place: &Place, program: &Path, notebook: &Path) -> Result<bool> {
+    let began = Instant::now();
+    println!("{}", notebook.file_name().unwrap_or_default().display());
+    let passed =
+        paster(place, program, notebook).status().context("the Python in .venv does not run")?.success();
+    println!("  {} in {}", if passed { "passed" } else { "FAILED" }, elapsed(began.elapsed()));
+    Ok(passed)
+}

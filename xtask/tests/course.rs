@@ -1,0 +1,82 @@
+//! What every notebook of the course has, so that it can be taught from, looked up and shown as a talk.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use xtask::{Place, notebooks};
+
+struct Cell {
+    id: String,
+    code: bool,
+    source: String,
+    slide: Option<String>,
+    tags: Vec<String>,
+}
+
+fn cells(path: &Path) -> Vec<Cell> {
+    let notebook: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let cell = |cell: &Value| Cell {
+        id: text(&cell["id"]),
+        code: cell["cell_type"] == "code",
+        source: match &cell["source"] {
+            Value::Array(lines) => lines.iter().map(text).collect(),
+            source => text(source),
+        },
+        slide: cell["metadata"]["slideshow"]["slide_type"].as_str().map(str::to_owned),
+        tags: cell["metadata"]["tags"].as_array().into_iter().flatten().map(text).collect(),
+    };
+    notebook["cells"].as_array().unwrap().iter().map(cell).collect()
+}
+
+/// Each notebook's name and cells, in reading order.
+fn course() -> Vec<(String, Vec<Cell>)> {
+    let place = Place::find().unwrap();
+    let all = notebooks::all(&place).unwrap();
+    all.iter().map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), cells(path))).collect()
+}
+
+#[test]
+fn each_notebook_has_what_a_lesson_needs() {
+    for (name, cells) in course() {
+        let markdown: String = cells.iter().filter(|c| !c.code).map(|c| c.source.as_str()).collect();
+        let first = cells.iter().find(|c| c.code).unwrap();
+        let dep = ":dep kinesis-lab-face = { path = \"face\" }\nuse kinesis_lab::prelude::*;";
+        assert!(first.source.starts_with(dep), "{name}: the first cell names the library");
+        for needed in ["| **Time** |", "| **You need** |", "## Recap", "**Check yourself.**", "**Next:**"] {
+            assert!(markdown.contains(needed), "{name} lacks: {needed}");
+        }
+        // Every other piece between ** and ** is in bold.
+        let asked = markdown.split("**").skip(1).step_by(2).filter(|bold| bold.ends_with('?')).count();
+        assert!(asked >= 3, "{name} asks for {asked} predictions");
+        let exercises = cells.iter().filter(|c| c.tags.iter().any(|tag| tag == "exercise")).count();
+        assert!((2..=4).contains(&exercises), "{name} has {exercises} exercises");
+
+        let ids: BTreeSet<&str> = cells.iter().map(|c| c.id.as_str()).collect();
+        assert_eq!(ids.len(), cells.len(), "{name}: each cell has an id of its own");
+        let types = ["slide", "subslide", "fragment", "skip", "notes"].map(str::to_owned).map(Some);
+        for cell in &cells {
+            assert!(types.contains(&cell.slide), "{name}: {} says nothing of slides", cell.id);
+        }
+    }
+}
+
+#[test]
+fn links_between_notebooks_lead_somewhere() {
+    let folder = Place::find().unwrap().notebooks();
+    for (name, cells) in course() {
+        for cell in cells.iter().filter(|c| !c.code) {
+            for after in cell.source.split("](").skip(1) {
+                let target = after.split([')', '#', ' ']).next().unwrap_or_default();
+                if target.is_empty() || target.contains("://") {
+                    continue;
+                }
+                assert!(folder.join(target).exists(), "{name}, {}: there is no {target}", cell.id);
+            }
+        }
+        let map = fs::read_to_string(folder.join("README.md")).unwrap();
+        assert!(map.contains(&format!("]({name})")), "notebooks/README.md does not name {name}");
+    }
+}
