@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -231,7 +234,7 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// A profile of `~/.aws/config`. Default: what the environment says, else `default`.
+    /// A profile of `~/.aws/config`, which then comes before keys in the environment. Default: what the environment says, else `default`.
     pub fn profile(mut self, name: &str) -> Aws {
         self.profile = Some(name.to_owned());
         self
@@ -263,9 +266,17 @@ impl Aws {
 
     async fn load(self) -> Result<Kinesis> {
         let http = http_client(self.endpoint_url.as_deref().unwrap_or("https://"));
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone());
         if let Some(profile) = &self.profile {
-            loader = loader.profile_name(profile);
+            // Named by the caller, it comes before keys in the environment, as `--profile` does in the
+            // AWS CLI: the chain that is used otherwise would take those, and another account with them.
+            let region = match &self.region {
+                Some(name) => Some(Region::new(name.clone())),
+                None => DefaultRegionChain::builder().profile_name(profile).build().region().await,
+            };
+            let config = ProviderConfig::default().with_http_client(http.clone()).with_region(region);
+            let provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile);
+            loader = loader.profile_name(profile).credentials_provider(provider.build());
         }
         if let Some(region) = self.region {
             loader = loader.region(Region::new(region));

@@ -157,6 +157,11 @@ fn no_credentials_and_no_region_are_sentences() {
         "{text}"
     );
     assert!(text.contains("no AWS region: add .region(\"eu-west-1\")"), "{text}");
+
+    // A profile that is asked for by name is that profile or none, whoever's keys lie around.
+    let keys = [("AWS_ACCESS_KEY_ID", "somebody"), ("AWS_SECRET_ACCESS_KEY", "else")];
+    let text = child("child_connects", &keys);
+    assert!(text.contains("no usable AWS credentials for profile nobody"), "{text}");
 }
 
 #[test]
