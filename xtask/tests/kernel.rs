@@ -149,8 +149,16 @@ fn the_book_is_whole_without_a_network() {
         assert!(index.contains(&format!("href=\"{name}.html\"")), "the index names {name}");
         for folder in [out.clone(), out.join("slides")] {
             let page = fs::read_to_string(folder.join(format!("{name}.html"))).unwrap();
-            for asks in ["src=\"http", "src=\"//", "<link", "@import", "url(http", "url(\"http", "url('http", "import("]
-            {
+            for asks in [
+                "src=\"http",
+                "src=\"//",
+                "<link",
+                "@import",
+                "url(http",
+                "url(\"http",
+                "url('http",
+                "import(",
+            ] {
                 assert!(!page.contains(asks), "{name} in {}: {asks}", folder.display());
             }
             assert!(!page.contains(".ipynb\""), "{name} in {} links to a notebook", folder.display());
@@ -158,7 +166,9 @@ fn the_book_is_whole_without_a_network() {
         let copy = fs::read_to_string(out.join("student").join(format!("{name}.ipynb"))).unwrap();
         let copy: Value = serde_json::from_str(&copy).unwrap();
         for cell in copy["cells"].as_array().unwrap() {
-            assert!(!cell["metadata"]["tags"].as_array().is_some_and(|tags| tags.contains(&"solution".into())));
+            assert!(
+                !cell["metadata"]["tags"].as_array().is_some_and(|tags| tags.contains(&"solution".into()))
+            );
             assert!(cell["cell_type"] != "code" || cell["outputs"].as_array().unwrap().is_empty());
         }
         let had: Value = serde_json::from_str(&fs::read_to_string(&notebook).unwrap()).unwrap();
