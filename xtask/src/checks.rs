@@ -30,12 +30,12 @@ const STEPS: [(&str, &str, Work); 9] = [
     ("unit", "tests and doctests of the workspace", unit),
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
-    ("notebooks", "the notebooks against their stored outputs", check_notebooks),
-<<<<<<< HEAD
+    (
+        "notebooks",
+        "the notebooks against their stored outputs, their exercises unsolved and solved",
+        check_notebooks,
+    ),
     ("repl", "every cell of every notebook pasted into the REPL, and that check tested", repl),
-=======
-    ("solutions", "the notebooks with their exercises solved", check_solutions),
->>>>>>> 35b241086dff5a5a23807abd0146818373ddb89c
 ];
 
 /// All steps, also after one that fails: a report of everything is worth more than the first fault.
@@ -125,12 +125,8 @@ fn check_notebooks(place: &Place, _: &Options) -> Result<bool> {
         println!("there are no notebooks yet");
         return Ok(true);
     }
-    let options = notebooks::Options { check: true, timeout: 300, ..Default::default() };
-    notebooks::run(place, &options, &place.checkout)
-}
-
-fn check_solutions(place: &Place, _: &Options) -> Result<bool> {
-    let options = notebooks::Options { solutions: true, timeout: 300, ..Default::default() };
+    let options =
+        notebooks::Options { check: true, solutions: true, jobs: 2, timeout: 300, ..Default::default() };
     notebooks::run(place, &options, &place.checkout)
 }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -19,9 +21,12 @@ pub struct Options {
     /// Neither compare nor store: only run
     #[arg(long)]
     pub dry: bool,
-    /// Put the solutions of the exercises in place; fails where a check does not say ✔; store nothing
-    #[arg(long, conflicts_with_all = ["check", "dry"])]
+    /// Run the solution of each exercise too; fails where its check does not say ✔; store nothing
+    #[arg(long)]
     pub solutions: bool,
+    /// How many to run side by side; each needs about a core
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub jobs: usize,
     /// Seconds that one cell may take
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub timeout: u32,
@@ -30,32 +35,58 @@ pub struct Options {
     pub names: Vec<String>,
 }
 
-/// Runs them one after the other; false when one failed.
+/// Runs them; false when one failed.
 pub fn run(place: &Place, options: &Options, here: &Path) -> Result<bool> {
     let chosen = choose(place, &options.names, here)?;
     if chosen.is_empty() {
         bail!("no notebooks in {}", place.notebooks().display());
     }
-    let mut failed = Vec::new();
-    for path in &chosen {
-        let (name, began) = (path.file_name().unwrap_or_default().display(), Instant::now());
-        println!("{name}");
-        let mut command = runner(place, path)?;
-        command.arg("--timeout").arg(options.timeout.to_string());
-        command.args(options.check.then_some("--check")).args(options.dry.then_some("--dry"));
-        command.args(options.solutions.then_some("--solutions"));
-        let passed = command.status().context("the Python in .venv does not run")?.success();
-        let verdict = if passed { "passed" } else { "FAILED" };
-        println!("  {verdict} in {}\n", elapsed(began.elapsed()));
-        if !passed {
-            failed.push(name.to_string());
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(Vec::new());
+    let work = || -> Result<()> {
+        while let Some(path) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if !run_one(place, options, path)? {
+                let name = path.file_name().unwrap_or_default().display().to_string();
+                failed.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+            }
         }
-    }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..options.jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| match worker.join() {
+            Ok(outcome) => outcome,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    })?;
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!("notebooks: {} passed, {} failed", chosen.len() - failed.len(), failed.len());
     for name in &failed {
         println!("  failed: {name}");
     }
     Ok(failed.is_empty())
+}
+
+fn run_one(place: &Place, options: &Options, path: &Path) -> Result<bool> {
+    let (name, began) = (path.file_name().unwrap_or_default().display(), Instant::now());
+    let mut command = runner(place, path)?;
+    command.arg("--timeout").arg(options.timeout.to_string());
+    command.args(options.check.then_some("--check")).args(options.dry.then_some("--dry"));
+    command.args(options.solutions.then_some("--solutions"));
+    let does_not_run = "the Python in .venv does not run";
+    let passed = if options.jobs > 1 {
+        // Whole, when it is done: two notebooks' lines would be mixed.
+        let output = command.output().context(does_not_run)?;
+        let (said, errors) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        print!("{name}\n{said}{errors}");
+        output.status.success()
+    } else {
+        println!("{name}");
+        command.status().context(does_not_run)?.success()
+    };
+    println!("  {name} {} in {}\n", if passed { "passed" } else { "FAILED" }, elapsed(began.elapsed()));
+    Ok(passed)
 }
 
 /// The command that runs one notebook; the outcome is its exit status.

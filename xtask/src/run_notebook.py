@@ -11,8 +11,8 @@ A cell's tags change that:
   stderr    writes to stderr on purpose (a panic still fails)
   volatile  prints what differs from run to run: only the kinds of its outputs are compared
   check     prints one line about the reader's work: it must begin with ✘, for the text as it is
-            handed out is unsolved; with --solutions, when each `exercise` cell has the code of its
-            `solution`, with ✔
+            handed out is unsolved. With --solutions the code of the `solution` is run then, and the
+            check once more, as a reader does who has found it: now it must begin with ✔
 
 Exercises come as four tagged cells, in this order: `exercise` (code, with a TODO), `check` (code),
 `hints` (markdown), `solution` (markdown with one block of Rust).
@@ -173,15 +173,25 @@ def disorder(notebook):
     return None if before == "solution" else f"an exercise ends with its `{before}` cell"
 
 
-def solve(notebook):
-    """Puts the solutions in place; gives how many there are."""
-    unsolved, count = None, 0
+def solutions(notebook):
+    """The code of each solution, by the id of the `check` cell before it."""
+    found, check = {}, None
     for part, cell in parts(notebook):
-        if part == EXERCISE:
-            unsolved = cell
+        if part == CHECK:
+            check = cell.id
         elif part == "solution":
-            unsolved.source, count = code_of(cell), count + 1
-    return count
+            found[check] = code_of(cell)
+    return found
+
+
+def solve(kernel, solution, check, timeout):
+    """Runs a solution and its check after the unsolved text; gives what is wrong, or None."""
+    outputs, failed = kernel.execute(solution, timeout)
+    said = fault(as_stored(outputs, 0), failed, [])
+    if said is not None:
+        return "the solution fails: " + said
+    outputs, failed = kernel.execute(check, timeout)
+    return fault(as_stored(outputs, 0), failed, [CHECK], SOLVED)
 
 
 def verdict_fault(outputs, wanted):
@@ -196,7 +206,7 @@ def verdict_fault(outputs, wanted):
     return None
 
 
-def fault(outputs, failed, tags, solved=False):
+def fault(outputs, failed, tags, wanted=UNSOLVED):
     """Why the cell as such fails, or None. It looks at the cell alone, not at what is stored."""
     stderr = text_of(outputs, "stderr")
     errors = [o for o in outputs if o.output_type == "error"]
@@ -217,7 +227,7 @@ def fault(outputs, failed, tags, solved=False):
                 png_size(output.data["image/png"])
             except ValueError as error:
                 return f"its PNG cannot be decoded: {error}"
-    return verdict_fault(outputs, SOLVED if solved else UNSOLVED) if CHECK in tags else None
+    return verdict_fault(outputs, wanted) if CHECK in tags else None
 
 
 def png_size(text):
@@ -327,6 +337,7 @@ def run(notebook, kernel, arguments):
     """Runs all cells; gives one line of report a cell, and the faults found."""
     report, faults = [], []
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    solved = solutions(notebook) if arguments.solutions else {}
     for number, cell in enumerate(cells, 1):
         tags = cell.metadata.get("tags", [])
         stored, began = copy.deepcopy(cell.outputs), time.monotonic()
@@ -335,12 +346,14 @@ def run(notebook, kernel, arguments):
         try:
             raw, failed = kernel.execute(cell.source, arguments.timeout)
             cell.execution_count, cell.outputs = number, as_stored(raw, number)
-            said = fault(cell.outputs, failed, tags, arguments.solutions)
+            said = fault(cell.outputs, failed, tags)
             fatal = said is not None
             if said is None and arguments.check:
                 said = difference(stored, cell.outputs, tags)
                 if never_ran:
                     said = "it was never run: `cargo xtask notebooks` runs it and stores its output"
+            if said is None and cell.get("id") in solved:
+                said = solve(kernel, solved[cell.id], cell.source, arguments.timeout)
         except Dead as error:
             said, fatal = str(error), True
         seconds = time.monotonic() - began - QUIET_SECONDS
@@ -362,7 +375,7 @@ def main():
     parser.add_argument("--check", action="store_true", help="compare with the stored outputs, store nothing")
     parser.add_argument("--dry", action="store_true", help="neither compare nor store")
     parser.add_argument("--solutions", action="store_true",
-                        help="put the solutions in place and require each check to agree; store nothing")
+                        help="run each solution too and require its check to agree; store nothing")
     parser.add_argument("--timeout", type=float, default=300, help="seconds that one cell may take")
     parser.add_argument("--cwd", default=".", help="the folder in which the kernel runs")
     parser.add_argument("--report", help="write seconds and faults of the cells there, as JSON")
@@ -372,9 +385,6 @@ def main():
     if said := disorder(notebook):
         print("  FAIL " + said)
         return 1
-    if arguments.solutions and not solve(notebook):
-        print("  no exercises")
-        return 0
     kernel = None
     try:
         kernel = Kernel("rust", arguments.cwd)
