@@ -35,7 +35,11 @@ const STEPS: [(&str, &str, Work); 9] = [
         "the notebooks against their stored outputs, their exercises unsolved and solved",
         check_notebooks,
     ),
-    ("repl", "every cell of every notebook pasted into the REPL, and that check tested", repl),
+    (
+        "repl",
+        "notebooks pasted into the REPL cell by cell (one; all with --full), and that check tested",
+        repl,
+    ),
 ];
 
 /// All steps, also after one that fails: a report of everything is worth more than the first fault.
@@ -108,9 +112,11 @@ fn kernel(place: &Place, _: &Options) -> Result<bool> {
     with_the_set_up(place, "kernel")
 }
 
-fn repl(place: &Place, _: &Options) -> Result<bool> {
+fn repl(place: &Place, options: &Options) -> Result<bool> {
     repl::program(place)?;
-    Ok(with_the_set_up(place, "repl")? & repl::paste_notebooks(place)?)
+    // The cells are those that the step before has run in the notebook; half a minute each.
+    let first = if options.full { usize::MAX } else { 1 };
+    Ok(with_the_set_up(place, "repl")? & repl::paste_notebooks(place, first)?)
 }
 
 /// Ignored in `cargo test`, because they need the set-up; one at a time, because they measure.

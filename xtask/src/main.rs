@@ -101,7 +101,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Repl { check } => {
             setup::run(&place)?;
             match check {
-                true => repl::paste_notebooks(&place),
+                true => repl::paste_notebooks(&place, usize::MAX),
                 false => repl::open(&place).map(|()| true),
             }
         }

@@ -22,14 +22,17 @@ pub fn open(place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Pastes every code cell of every notebook into the REPL on a pseudo-terminal; false when one failed.
-pub fn paste_notebooks(place: &Place) -> Result<bool> {
+/// Pastes every code cell of the first so many notebooks into the REPL on a pseudo-terminal; false when
+/// one failed.
+pub fn paste_notebooks(place: &Place, first: usize) -> Result<bool> {
     let program = program(place)?;
-    let mut failed = 0;
-    for notebook in notebooks::all(place)? {
-        failed += usize::from(!paste(place, &program, &notebook)?);
+    let all = notebooks::all(place)?;
+    let (mut pasted, mut failed) = (0, 0);
+    for notebook in all.iter().take(first) {
+        pasted += 1;
+        failed += usize::from(!paste(place, &program, notebook)?);
     }
-    println!("pasted into the REPL: {failed} notebooks failed");
+    println!("pasted into the REPL: {pasted} of {} notebooks, {failed} failed", all.len());
     Ok(failed == 0)
 }
 
