@@ -234,7 +234,8 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// A profile of `~/.aws/config`, which then comes before keys in the environment. Default: what the environment says, else `default`.
+    /// A profile of `~/.aws/config`; it comes before keys in the environment.
+    /// Default: what the environment says, else `default`.
     pub fn profile(mut self, name: &str) -> Aws {
         self.profile = Some(name.to_owned());
         self

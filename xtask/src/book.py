@@ -6,7 +6,9 @@
 """
 
 import argparse
+import base64
 import copy
+import mimetypes
 import os
 import re
 import shutil
@@ -103,9 +105,19 @@ def with_links(notebook, pages):
 def render(exporter, template, notebook, name, folder):
     exporter = exporter(
         extra_loaders=[DictLoader({"kinesis_lab.html.j2": template})], template_file="kinesis_lab.html.j2",
-        embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True)
-    resources = {"metadata": {"name": name, "title": title(notebook), "path": folder}}
-    return exporter.from_notebook_node(notebook, resources=resources)[0]
+        exclude_input_prompt=True, exclude_output_prompt=True)
+    resources = {"metadata": {"name": name, "title": title(notebook)}}
+    return with_pictures(exporter.from_notebook_node(notebook, resources=resources)[0], folder)
+
+
+def with_pictures(page, folder):
+    """Pictures from files into the page. nbconvert's own `embed_images` closes each <details> at once."""
+    def embed(found):
+        path = os.path.join(folder, found.group(1))
+        with open(path, "rb") as file:
+            data = base64.b64encode(file.read()).decode("ascii")
+        return f'src="data:{mimetypes.guess_type(path)[0]};base64,{data}"'
+    return re.sub(r'src="(figures/[^"]+)"', embed, page)
 
 
 def write(path, text):
@@ -131,8 +143,8 @@ def main():
     os.makedirs(out, exist_ok=True)
     figures = os.path.join(folder, "figures")
     if os.path.isdir(figures):
-        for place in (out, os.path.join(out, "student")):
-            shutil.copytree(figures, os.path.join(place, "figures"), dirs_exist_ok=True)
+        # The pages have them inside.
+        shutil.copytree(figures, os.path.join(out, "student", "figures"), dirs_exist_ok=True)
     for number, name in enumerate(names):
         notebook = nbformat.read(os.path.join(folder, f"{name}.ipynb"), as_version=4)
         handed_out = nbformat.writes(student(notebook), version=nbformat.NO_CONVERT)
@@ -152,7 +164,7 @@ def main():
         print(f"  {name}", flush=True)
     for name in ["README.md", *others]:
         with open(os.path.join(folder, name), encoding="utf-8") as file:
-            body = markdown2html(for_book(file.read(), pages))
+            body = with_pictures(markdown2html(for_book(file.read(), pages)), folder)
         if name == "README.md" and arguments.slides:
             decks = " · ".join(f'<a href="slides/{name}.html">{name[:2]}</a>' for name in names)
             body += f"<p>As slides: {decks} (arrow keys; <kbd>n</kbd> shows the speaker's notes)</p>"

@@ -162,6 +162,8 @@ fn the_book_is_whole_without_a_network() {
                 assert!(!page.contains(asks), "{name} in {}: {asks}", folder.display());
             }
             assert!(!page.contains(".ipynb\""), "{name} in {} links to a notebook", folder.display());
+            assert!(!page.contains("</summary>\n</details>"), "{name}: what is to be unfolded is not inside");
+            assert!(!page.contains("src=\"figures"), "{name}: a picture is not inside");
         }
         let copy = fs::read_to_string(out.join("student").join(format!("{name}.ipynb"))).unwrap();
         let copy: Value = serde_json::from_str(&copy).unwrap();
