@@ -1,7 +1,7 @@
 //! What must be on the machine before anything is made; one sentence for each thing that is not.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
@@ -75,15 +75,26 @@ fn rustc() -> Result<(), String> {
     }
 }
 
-/// evcxr asks rust-analyzer for the types of variables, which reads std's sources.
+/// evcxr asks rust-analyzer for the types of variables, which reads std's sources. Where rustup made the
+/// toolchain, it is asked for them: they are 3 MB to fetch, and nobody should have to know of them.
 fn rust_sources() -> Result<(), String> {
-    let output = Command::new("rustc").args(["--print", "sysroot"]).output();
-    let sysroot = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
-    if Path::new(&sysroot).join("lib/rustlib/src/rust/library/core").is_dir() {
+    if has_rust_sources() {
         return Ok(());
     }
-    Err("the sources of Rust's standard library, which the kernel reads: run `rustup component add rust-src`"
+    eprintln!("adding the sources of Rust's standard library, which the kernel reads (rust-src) …");
+    let added = Command::new("rustup").args(["component", "add", "rust-src"]).stdin(Stdio::null()).status();
+    if added.is_ok_and(|status| status.success()) && has_rust_sources() {
+        return Ok(());
+    }
+    Err("the sources of Rust's standard library, which the kernel reads: run `rustup component add rust-src`, \
+         or install your distribution's package of that name"
         .into())
+}
+
+fn has_rust_sources() -> bool {
+    let output = Command::new("rustc").args(["--print", "sysroot"]).output();
+    let sysroot = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
+    Path::new(&sysroot).join("lib/rustlib/src/rust/library/core").is_dir()
 }
 
 /// By `df`, because std cannot ask; where `df` does not answer, nothing is claimed.
