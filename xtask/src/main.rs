@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{book, checks, data, lab, notebooks, repl, setup};
+use xtask::{bench, book, checks, data, lab, notebooks, repl, setup};
 
 /// kinesis-lab's own commands.
 #[derive(Parser)]
@@ -66,6 +66,12 @@ their checkout, where the first cell finds the library.")]
   cargo xtask test --only clippy   one step
   cargo xtask test --full          long suites whole, not a seeded subset of them")]
     Test(checks::Options),
+    /// Measures, in ratios, and writes BENCHMARKS.md.
+    #[command(after_help = "Examples:
+  cargo xtask bench                all but the set-up: about 10 minutes; leave the machine alone
+  cargo xtask bench --only kernel  one section
+  cargo xtask bench --only setup   the set-up from nothing: about 15 minutes, and the network")]
+    Bench(bench::Options),
     /// Writes the sample access log anew: data/access.log, the same bytes on any machine.
     Data,
 }
@@ -109,6 +115,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             setup::run(&place)?;
             book::make(&place, &options, &std::env::current_dir()?)
         }
+        Command::Bench(options) => bench::run(&place, &options).map(|()| true),
         Command::Test(options) => checks::run(&place, &options),
         Command::Data => data::write(&place),
     }

@@ -359,7 +359,8 @@ def run(notebook, kernel, arguments):
         seconds = time.monotonic() - began - QUIET_SECONDS
         mark = "ok  " if said is None else "FAIL"
         print(f"  {mark} {number:3}/{len(cells)} {seconds:6.1f} s  {title(cell)}", flush=True)
-        report.append({"cell": number, "seconds": round(seconds, 3), "fault": said})
+        report.append({"cell": number, "seconds": round(seconds, 3), "fault": said,
+                       "stdout": text_of(cell.outputs, "stdout")})
         if said is not None:
             faults.append(said)
             print("\n".join("       | " + line for line in said.splitlines()), flush=True)
@@ -378,16 +379,19 @@ def main():
                         help="run each solution too and require its check to agree; store nothing")
     parser.add_argument("--timeout", type=float, default=300, help="seconds that one cell may take")
     parser.add_argument("--cwd", default=".", help="the folder in which the kernel runs")
-    parser.add_argument("--report", help="write seconds and faults of the cells there, as JSON")
+    parser.add_argument("--report", help="write the seconds until the kernel was ready, and of each cell its seconds, its fault and "
+                        "its stdout, there, as JSON")
     arguments = parser.parse_args()
 
     notebook = nbformat.read(arguments.notebook, as_version=4)
     if said := disorder(notebook):
         print("  FAIL " + said)
         return 1
-    kernel = None
+    kernel, started = None, None
     try:
+        began = time.monotonic()
         kernel = Kernel("rust", arguments.cwd)
+        started = time.monotonic() - began
         report, faults = run(notebook, kernel, arguments)
     except Dead as error:
         print(error)
@@ -397,7 +401,7 @@ def main():
             kernel.stop()
     if arguments.report:
         with open(arguments.report, "w", encoding="utf-8") as file:
-            json.dump(report, file)
+            json.dump({"start": started, "cells": report}, file)
     if faults:
         return 1
     if not (arguments.check or arguments.dry or arguments.solutions):

@@ -1,0 +1,65 @@
+//! Kinesis on this machine, for programs in any language, until Ctrl-C: streams and records in memory.
+//!
+//! Prints its address, and nothing else, on stdout.
+
+use std::process::ExitCode;
+
+use kinesis_lab::prelude::*;
+
+const USAGE: &str = "\
+A local Kinesis for other programs: the AWS CLI, boto3, your own.
+
+Usage: local_kinesis [--port N] [--folder DIR]
+
+  --port N      the loopback port to listen on [default: any free one]
+  --folder DIR  keep streams and records there [default: in memory]
+  -h, --help    this text
+
+Example:
+  cargo run --release --example local_kinesis -- --port 4567
+  aws --endpoint-url http://127.0.0.1:4567 --region us-east-1 kinesis list-streams
+";
+
+fn main() -> ExitCode {
+    let local = match arguments(std::env::args().skip(1)) {
+        Ok(Some(local)) => local,
+        Ok(None) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match local.open() {
+        Ok(kinesis) => {
+            println!("{}", kinesis.endpoint_url().unwrap_or_default());
+            eprintln!("listening; any credentials will do, the region is us-east-1; Ctrl-C ends it");
+            loop {
+                std::thread::park();
+            }
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn arguments(mut arguments: impl Iterator<Item = String>) -> Result<Option<Local>, String> {
+    let mut local = Local::new();
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+        match argument.as_str() {
+            "-h" | "--help" => return Ok(None),
+            "--port" => {
+                let port = value()?;
+                local = local.port(port.parse().map_err(|_| format!("`{port}` is no port: 0 to 65535"))?);
+            }
+            "--folder" => local = local.folder(value()?),
+            other => return Err(format!("`{other}` is not understood")),
+        }
+    }
+    Ok(Some(local))
+}
