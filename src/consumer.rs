@@ -1,6 +1,7 @@
 //! [`Consumer`]: which records are read, and for how long.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use crate::consumer_handle::ConsumerHandle;
@@ -41,6 +42,7 @@ pub struct Consumer {
     pub(crate) limit: i32,
     pub(crate) poll_every: Duration,
     pub(crate) run_for: Duration,
+    pub(crate) until_caught_up: bool,
 }
 
 /// Where reading begins: the service's shard iterator types.
@@ -51,6 +53,8 @@ pub(crate) enum From {
     AtTimestamp(Timestamp),
     AtSequenceNumber(String),
     AfterSequenceNumber(String),
+    /// After this record, which arrived then: if it is still there.
+    Checkpoint(String, Timestamp),
 }
 
 impl Consumer {
@@ -62,6 +66,7 @@ impl Consumer {
             limit: GET_RECORDS_LIMIT,
             poll_every: Duration::from_millis(500),
             run_for: Duration::from_secs(30),
+            until_caught_up: false,
         }
     }
 
@@ -146,7 +151,14 @@ impl Consumer {
         until_caught_up: bool,
         processor: &mut dyn RecordProcessor,
     ) -> Result<ConsumerReport> {
-        Run::begin(self, time, until_caught_up)?.drive(processor)
+        Run::begin(self, time, until_caught_up, processor)?.drive(processor)
+    }
+
+    /// Lets a run in the background end once every shard has been read to its tip, as
+    /// [`run_until_caught_up`](Self::run_until_caught_up) does. Default: it goes on.
+    pub fn until_caught_up(mut self) -> Consumer {
+        self.until_caught_up = true;
+        self
     }
 
     /// Reads in the background, on a thread of its own, until it is stopped or the stream is deleted.
@@ -183,8 +195,40 @@ pub struct ConsumerReport {
     /// The last processed sequence number of each shard: where another run can go on, with
     /// [`Consumer::after_sequence_number`].
     pub positions: std::collections::BTreeMap<String, String>,
+    /// What had outlived the stream's retention before it could be read.
+    pub lost: Vec<Lost>,
     /// Why the run ended; `None` while it goes on.
     pub ended: Option<Ended>,
+}
+
+/// Records that a checkpoint promised to read, and that the stream no longer keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lost {
+    /// Their shard.
+    pub shard_id: String,
+    /// When the last record arrived that was processed.
+    pub after: Timestamp,
+    /// When the oldest record arrived that is still there; `None` when the shard itself is gone.
+    pub before: Option<Timestamp>,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shard, after) = (&self.shard_id, self.after.plain(0));
+        match self.before {
+            Some(before) => write!(
+                f,
+                "{shard}: what arrived between {after} and {} has outlived the stream's retention unread; \
+                 reading goes on with the oldest record",
+                before.plain(0)
+            ),
+            None => write!(
+                f,
+                "{shard} is gone: what arrived there after {after} has outlived the stream's retention unread"
+            ),
+        }
+    }
 }
 
 /// Why a run ended.

@@ -10,7 +10,7 @@ use crate::consumer::{Consumer, ConsumerReport};
 use crate::consumer_run::{Delivery, Run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::notice;
-use crate::processor::{Context, ProcessError, RecordProcessor};
+use crate::processor::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::Batch;
 
 /// A consumer in the background; made by [`Consumer::start`]. Dropping it stops the consumer.
@@ -34,9 +34,9 @@ pub struct ConsumerHandle<P> {
 }
 
 impl<P: RecordProcessor + Send + 'static> ConsumerHandle<P> {
-    pub(crate) fn start(consumer: &Consumer, processor: P) -> Result<ConsumerHandle<P>> {
+    pub(crate) fn start(consumer: &Consumer, mut processor: P) -> Result<ConsumerHandle<P>> {
+        let run = Run::begin(consumer, None, consumer.until_caught_up, &mut processor)?;
         let processor = Arc::new(Mutex::new(processor));
-        let run = Run::begin(consumer, None, false)?;
         let (report, stop) = (run.shared_report(), run.stopper());
         let shared: Arc<Mutex<dyn RecordProcessor + Send>> = processor.clone();
         let thread = spawn(run, shared)?;
@@ -147,6 +147,10 @@ impl Shared {
 }
 
 impl RecordProcessor for Shared {
+    fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
+        self.lock().checkpoints(stream)
+    }
+
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
         self.lock().process(batch, ctx)
     }

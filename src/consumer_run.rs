@@ -11,16 +11,17 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::consumer::{Consumer, ConsumerReport, Ended, From, SKIPPED_KEPT, processor_failed};
+use crate::consumer::{Consumer, ConsumerReport, Ended, From, Lost, SKIPPED_KEPT, processor_failed};
 use crate::error::{Error, Result};
 use crate::notice::notice;
-use crate::processor::{Context, RecordProcessor, Verdict};
+use crate::processor::{Checkpoint, Context, RecordProcessor, StreamId, Verdict};
 use crate::put_queue::delay;
 use crate::record::Batch;
 use crate::runtime::{self, block_on};
 use crate::shard::{Shard, ready};
 use crate::shard_reader::{Page, ShardReader};
 use crate::timestamp::Timestamp;
+use crate::watermark::ShardProgress;
 
 /// How often a batch is delivered again before *retry* becomes *stop*.
 const RETRIES: u32 = 10;
@@ -34,6 +35,7 @@ pub(crate) enum Delivery {
     Page(Arc<str>, Page),
     ShardEnded(Arc<str>),
     Retrying(Arc<str>, Error),
+    Lost(Lost),
     Failed(Arc<str>, Error),
     Stop,
 }
@@ -43,6 +45,7 @@ struct ShardState {
     /// Split or merged before it was opened. It has an end, and only there is it read through: an empty
     /// page before that says nothing, and what was put later lies in its children.
     closed: bool,
+    parents: Vec<String>,
     /// Read to its tip in the present poll.
     polled: bool,
     caught_up: bool,
@@ -63,6 +66,10 @@ pub(crate) struct Run {
     begun: BTreeSet<String>,
     ended: BTreeSet<String>,
     active: BTreeMap<Arc<str>, ShardState>,
+    /// Shards that ended while not all of their children are open, with their parents.
+    waiting: BTreeMap<Arc<str>, Vec<String>>,
+    /// Shards that were not yet read to their end, and are no longer listed.
+    gone: Vec<Lost>,
     /// When to look for the children of shards that ended.
     relist: Option<Instant>,
     last_tick: Instant,
@@ -73,8 +80,15 @@ pub(crate) struct Run {
 
 impl Run {
     /// Lists the shards and opens them; when this returns, "latest" means this moment.
-    pub(crate) fn begin(consumer: &Consumer, time: Option<Duration>, until_caught_up: bool) -> Result<Run> {
+    pub(crate) fn begin(
+        consumer: &Consumer,
+        time: Option<Duration>,
+        until_caught_up: bool,
+        processor: &mut dyn RecordProcessor,
+    ) -> Result<Run> {
         let stream = consumer.stream.clone();
+        let id = StreamId { name: stream.shared_name(), created: stream.created() };
+        let remembered = processor.checkpoints(&id).map_err(|error| processor_failed(&error.message))?;
         let shards = block_on(async move { stream.list_shards().await })?;
         let (sender, deliveries) = channel();
         let epoch = Instant::now();
@@ -89,35 +103,92 @@ impl Run {
             begun: BTreeSet::new(),
             ended: BTreeSet::new(),
             active: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            gone: Vec::new(),
             relist: None,
             last_tick: epoch,
             fresh: false,
             report: Arc::default(),
         };
         let first: Vec<Shard> = match &consumer.shard {
-            Some(id) if shards.iter().any(|shard| shard.id == *id) => {
-                shards.into_iter().filter(|shard| shard.id == *id).collect()
-            }
-            Some(id) => {
-                let known: Vec<&str> = shards.iter().map(|shard| shard.id.as_str()).collect();
-                return Err(Error::invalid(format!(
-                    "stream {} has no shard {id}; it has {}",
-                    consumer.stream.name(),
-                    known.join(", ")
-                )));
-            }
+            Some(id) => match shards.iter().find(|shard| shard.id == *id) {
+                Some(shard) => vec![shard.clone()],
+                None => {
+                    let known: Vec<&str> = shards.iter().map(|shard| shard.id.as_str()).collect();
+                    return Err(Error::invalid(format!(
+                        "stream {} has no shard {id}; it has {}",
+                        consumer.stream.name(),
+                        known.join(", ")
+                    )));
+                }
+            },
             None => {
-                if consumer.from == From::Latest {
+                if remembered.is_empty() && consumer.from == From::Latest {
                     // What closed shards hold is older than "latest".
                     let closed = shards.iter().filter(|shard| !shard.is_open()).map(|shard| shard.id.clone());
                     run.ended.extend(closed);
-                    run.begun = run.ended.clone();
                 }
+                run.remember(&shards, &remembered);
+                run.begun = run.ended.clone();
                 ready(&shards, &run.begun, &run.ended).into_iter().cloned().collect()
             }
         };
-        run.open(first, &consumer.from)?;
+        let first = first.into_iter().map(|shard| (run.first_position(&shard, &remembered), shard)).collect();
+        run.open(first)?;
+        if !remembered.is_empty() {
+            run.settle(&shards);
+        }
         Ok(run)
+    }
+
+    /// Takes over which shards have ended, as the processor remembers it.
+    fn remember(&mut self, shards: &[Shard], remembered: &[Checkpoint]) {
+        for checkpoint in remembered {
+            let listed = shards.iter().find(|shard| shard.id == checkpoint.shard_id);
+            if listed.is_some() && !checkpoint.ended {
+                continue;
+            }
+            if !checkpoint.ended {
+                let (shard_id, after) = (checkpoint.shard_id.clone(), checkpoint.arrival);
+                self.gone.push(Lost { shard_id, after, before: None });
+            }
+            self.ended.insert(checkpoint.shard_id.clone());
+            let parents = listed.map(Shard::parent_ids).unwrap_or_default();
+            self.waiting.insert(checkpoint.shard_id.as_str().into(), parents);
+        }
+    }
+
+    /// Where a shard that is there at the beginning is read from.
+    fn first_position(&self, shard: &Shard, remembered: &[Checkpoint]) -> From {
+        let from = &self.consumer.from;
+        match remembered.iter().find(|checkpoint| checkpoint.shard_id == shard.id) {
+            _ if remembered.is_empty() => from.clone(),
+            Some(Checkpoint { sequence_number: Some(number), arrival, .. }) => {
+                From::Checkpoint(number.clone(), *arrival)
+            }
+            // It was read, and there was nothing: "latest" was then.
+            Some(checkpoint) if *from == From::Latest => From::AtTimestamp(checkpoint.arrival),
+            Some(_) => from.clone(),
+            None => self.position_of_child(),
+        }
+    }
+
+    /// All that a child holds came after what its parents held; a start in the past stands.
+    fn position_of_child(&self) -> From {
+        match &self.consumer.from {
+            From::AtTimestamp(time) => From::AtTimestamp(*time),
+            _ => From::TrimHorizon,
+        }
+    }
+
+    /// Of the shards that ended, keeps waiting for those with a child that is not open.
+    fn settle(&mut self, shards: &[Shard]) {
+        let begun = &self.begun;
+        self.waiting.retain(|ended, _| {
+            shards
+                .iter()
+                .any(|shard| !begun.contains(&shard.id) && shard.parent_ids().iter().any(|p| **p == **ended))
+        });
     }
 
     /// For whoever wants to stop the run from another thread.
@@ -134,10 +205,10 @@ impl Run {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open(&mut self, shards: Vec<Shard>, from: &From) -> Result<()> {
+    fn open(&mut self, shards: Vec<(From, Shard)>) -> Result<()> {
         let mut readers: Vec<ShardReader> = shards
             .iter()
-            .map(|shard| {
+            .map(|(from, shard)| {
                 ShardReader::new(
                     &self.consumer,
                     &shard.id,
@@ -148,7 +219,7 @@ impl Run {
                 )
             })
             .collect();
-        if *from == From::Latest {
+        if shards.iter().any(|(from, _)| *from == From::Latest) {
             readers = block_on(async move {
                 for reader in &mut readers {
                     reader.open_early().await?;
@@ -156,9 +227,10 @@ impl Run {
                 Ok::<_, Error>(readers)
             })?;
         }
-        for (shard, reader) in shards.into_iter().zip(readers) {
+        for ((_, shard), reader) in shards.into_iter().zip(readers) {
             self.readers.spawn_on(reader.run(), runtime::handle());
-            let state = ShardState { closed: !shard.is_open(), ..ShardState::default() };
+            let (closed, parents) = (!shard.is_open(), shard.parent_ids());
+            let state = ShardState { closed, parents, ..ShardState::default() };
             self.active.insert(shard.id.as_str().into(), state);
             self.begun.insert(shard.id);
         }
@@ -167,6 +239,12 @@ impl Run {
 
     /// Runs to the end; the processor is called on this thread alone.
     pub(crate) fn drive(mut self, processor: &mut dyn RecordProcessor) -> Result<ConsumerReport> {
+        for lost in std::mem::take(&mut self.gone) {
+            let ended = processor.shard_ended(&lost.shard_id, &mut self.context());
+            ended.map_err(|error| processor_failed(&error.message))?;
+            self.fresh = true;
+            self.lost(lost);
+        }
         let ended = loop {
             if let Some(ended) = self.step(processor)? {
                 break ended;
@@ -215,6 +293,7 @@ impl Run {
                 self.shard_ended(&shard, processor)?;
             }
             Ok(Delivery::Failed(_, error)) => return Err(error),
+            Ok(Delivery::Lost(lost)) => self.lost(lost),
             Ok(Delivery::Stop) => return Ok(Some(Ended::Stopped)),
             // The loop holds a sender itself: it can't be disconnected.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -311,11 +390,18 @@ impl Run {
         Ok(())
     }
 
+    fn lost(&mut self, lost: Lost) {
+        notice(&lost.to_string());
+        self.report().lost.push(lost);
+    }
+
     fn shard_ended(&mut self, shard_id: &Arc<str>, processor: &mut dyn RecordProcessor) -> Result<()> {
-        self.active.remove(shard_id);
+        let state = self.active.remove(shard_id);
         self.ended.insert(shard_id.to_string());
+        self.fresh = true;
         if self.consumer.shard.is_none() {
             self.relist = Some(Instant::now());
+            self.waiting.insert(shard_id.clone(), state.map(|state| state.parents).unwrap_or_default());
         }
         let ended = processor.shard_ended(shard_id, &mut self.context());
         ended.map_err(|error| processor_failed(&error.message))
@@ -340,13 +426,10 @@ impl Run {
         };
         self.relist = None;
         let children = ready(&shards, &self.begun, &self.ended);
-        let children = children.into_iter().cloned().collect();
-        // All that a child holds came after what its parents held; a start in the past stands.
-        let from = match &self.consumer.from {
-            From::AtTimestamp(time) => From::AtTimestamp(*time),
-            _ => From::TrimHorizon,
-        };
-        self.open(children, &from)
+        let children = children.into_iter().map(|shard| (self.position_of_child(), shard.clone())).collect();
+        self.open(children)?;
+        self.settle(&shards);
+        Ok(())
     }
 
     /// Whether it was deleted; one created again under its name is another stream.
@@ -366,6 +449,22 @@ impl Run {
     }
 
     fn context(&self) -> Context {
-        Context { millis_behind_latest: self.report().millis_behind_latest, ..Context::at(Timestamp::now()) }
+        let reading = self.active.iter().map(|(id, state)| ShardProgress {
+            shard_id: id.clone(),
+            parents: state.parents.clone(),
+            idle: state.caught_up,
+            ended: false,
+        });
+        let waiting = self.waiting.iter().map(|(id, parents)| ShardProgress {
+            shard_id: id.clone(),
+            parents: parents.clone(),
+            idle: false,
+            ended: true,
+        });
+        Context {
+            now: Timestamp::now(),
+            millis_behind_latest: self.report().millis_behind_latest,
+            shards: reading.chain(waiting).collect(),
+        }
     }
 }

@@ -3,19 +3,34 @@
 use std::time::Duration;
 
 use crate::event::Event;
+use crate::late::{Late, Refused};
 use crate::printing::Printing;
 use crate::processor::{Context, ProcessError, RecordProcessor};
 use crate::record::{Batch, Record};
+use crate::store::Store;
+use crate::stored_counter::StoredCounter;
 use crate::text::printable;
+use crate::timestamp::Timestamp;
+use crate::watermark::Watermark;
 use crate::window::{Window, Windows};
 
 /// How many records that did not parse are kept for inspection; all are counted.
-const UNPARSED_KEPT: usize = 100;
+pub(crate) const SAMPLES_KEPT: usize = 100;
+/// An event that claims to be from later than this after its arrival is refused.
+const FUTURE: Duration = Duration::from_secs(600);
+const STORED_LATENESS: Duration = Duration::from_secs(30);
 
 /// Counts events per key (requests per IP address) in windows of event time.
 ///
 /// It is silent; [`printing`](Counter::printing) wraps it in one that writes its windows at every
-/// poll. It keeps all windows, in memory. What a record must look like: [`Event::parse`].
+/// poll. What a record must look like: [`Event::parse`]. An event with an id that was counted before
+/// is not counted again.
+///
+/// By default it keeps all windows, in memory, and an event is never too late. Told a
+/// [`lateness`](Counter::lateness), it *completes* windows: those that the watermark has passed are
+/// dropped from memory and handed out once, in order, by [`take_completed`](Counter::take_completed);
+/// an event that comes for a completed window is in [`late`](Counter::late), one from more than 10
+/// minutes after its own arrival in [`refused`](Counter::refused). None is lost in silence.
 ///
 /// ```
 /// # use kinesis_lab::prelude::*;
@@ -31,8 +46,14 @@ const UNPARSED_KEPT: usize = 100;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Counter {
-    windows: Windows,
-    unparsed: u64,
+    pub(crate) windows: Windows,
+    /// Without one, no window is ever complete.
+    pub(crate) watermark: Option<Watermark>,
+    pub(crate) completed: Vec<Window>,
+    pub(crate) late: Late,
+    pub(crate) refused: Refused,
+    pub(crate) duplicates: u64,
+    pub(crate) unparsed: u64,
     samples: Vec<Unparsed>,
 }
 
@@ -54,7 +75,52 @@ impl Counter {
 
     /// Windows of any size, aligned to the epoch, one after the other.
     pub fn tumbling(size: Duration) -> Counter {
-        Counter { windows: Windows::tumbling(size), unparsed: 0, samples: Vec::new() }
+        Counter::sliding(size, size)
+    }
+
+    /// Windows of any size, one every `slide`, that overlap: an event counts in `size / slide` of them.
+    pub fn sliding(size: Duration, slide: Duration) -> Counter {
+        Counter {
+            windows: Windows::sliding(size, slide),
+            watermark: None,
+            completed: Vec::new(),
+            late: Late::default(),
+            refused: Refused::default(),
+            duplicates: 0,
+            unparsed: 0,
+            samples: Vec::new(),
+        }
+    }
+
+    /// Completes windows once the [`Watermark`] has passed their end: the newest event time of the
+    /// slowest shard, less this. Default: no window is ever complete.
+    pub fn lateness(mut self, lateness: Duration) -> Counter {
+        self.watermark = Some(Watermark::new(lateness));
+        self
+    }
+
+    /// How many (pane, key) pairs are kept in memory; events of further keys are counted without their
+    /// key, in [`Window::overflow`]. Default: 1,000,000.
+    pub fn max_pairs(mut self, pairs: usize) -> Counter {
+        self.windows = self.windows.max_pairs(pairs);
+        self
+    }
+
+    /// The same counter, keeping its windows and its place in the stream in an SQLite file: see
+    /// [`Sqlite`](crate::Sqlite) for its tables. Without a [`lateness`](Counter::lateness), that is 30 s.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) when the file can't be used.
+    #[cfg(feature = "sqlite")]
+    pub fn stored_in(self, path: impl AsRef<std::path::Path>) -> crate::Result<StoredCounter> {
+        Ok(self.stored(Box::new(crate::sqlite::Sqlite::open(path)?)))
+    }
+
+    /// The same counter, keeping its windows and its place in the stream in a store of your own.
+    pub fn stored(mut self, store: Box<dyn Store>) -> StoredCounter {
+        // Without a watermark the open state would grow for ever, and no window ever reach its table.
+        self.watermark.get_or_insert_with(|| Watermark::new(STORED_LATENESS));
+        StoredCounter::new(self, store)
     }
 
     /// The same counter, writing its windows to stdout at every poll.
@@ -62,14 +128,44 @@ impl Counter {
         Printing::new(self)
     }
 
-    /// The windows that have events, by time.
+    /// The windows in memory that have events, by time: all that are not complete.
     pub fn windows(&self) -> Vec<Window> {
         self.windows.iter().collect()
     }
 
-    /// All events counted.
+    /// The windows completed since this was last called, in order.
+    pub fn take_completed(&mut self) -> Vec<Window> {
+        std::mem::take(&mut self.completed)
+    }
+
+    /// Completes the windows still open: nothing more is expected.
+    pub fn flush(&mut self) {
+        self.completed.extend(self.windows.flush());
+    }
+
+    /// All events in memory: in windows that are not complete.
     pub fn total(&self) -> u64 {
         self.windows.total()
+    }
+
+    /// How far event time is; [`Timestamp::MIN`] without a [`lateness`](Counter::lateness).
+    pub fn watermark(&self) -> Timestamp {
+        self.watermark.as_ref().map_or(Timestamp::MIN, Watermark::current)
+    }
+
+    /// The events that came for windows already complete.
+    pub fn late(&self) -> &Late {
+        &self.late
+    }
+
+    /// The events from the future.
+    pub fn refused(&self) -> &Refused {
+        &self.refused
+    }
+
+    /// How many events had an id that was counted before.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
     }
 
     /// How many records did not parse as an event.
@@ -82,38 +178,67 @@ impl Counter {
         &self.samples
     }
 
-    /// The windows as a chart; as the last expression of a notebook cell, it is drawn there.
+    /// The windows in memory as a chart; as the last expression of a notebook cell, it is drawn there.
     #[cfg(feature = "chart")]
     pub fn chart(&self) -> crate::chart::Chart {
         let rows = self.windows.iter().map(|window| (window.start, window.counts)).collect();
         crate::chart::Chart::bars(&format!("Requests per {}", unit(self.windows.size())), rows)
     }
 
-    fn count(&mut self, record: &Record) {
+    fn count(&mut self, shard_id: &str, record: &Record) {
         match Event::parse(record) {
-            Ok(event) => self.windows.add(&event.key, event.time, 1),
+            Ok(event) => self.count_event(shard_id, record, &event),
             Err(error) => {
                 self.unparsed += 1;
-                if self.samples.len() < UNPARSED_KEPT {
+                if self.samples.len() < SAMPLES_KEPT {
                     self.samples.push(Unparsed { record: record.clone(), reason: error.to_string() });
                 }
             }
+        }
+    }
+
+    fn count_event(&mut self, shard_id: &str, record: &Record, event: &Event<'_>) {
+        if let Some(watermark) = &mut self.watermark {
+            if event.time > record.arrival + FUTURE {
+                self.refused.add(record, event);
+                return; // one broken clock must not complete everybody's windows
+            }
+            watermark.observe(shard_id, event.time);
+        }
+        let added = self.windows.add_with_id(&event.key, event.time, 1, event.id.as_deref());
+        self.duplicates += u64::from(added.duplicate);
+        if !added.late.is_empty() {
+            self.late.add(&event.key, event.time, &added.late);
         }
     }
 }
 
 impl RecordProcessor for Counter {
     fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
-        batch.records.iter().for_each(|record| self.count(record));
+        batch.records.iter().for_each(|record| self.count(&batch.shard_id, record));
+        Ok(())
+    }
+
+    fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
+        if let Some(watermark) = &mut self.watermark {
+            let now = watermark.advance(&ctx.shards);
+            self.completed.extend(self.windows.complete(now));
+        }
         Ok(())
     }
 }
 
-/// A line a window, and one for the records that did not parse, if there are any.
+/// A line a window in memory, and one for each kind of event that is in none.
 impl std::fmt::Display for Counter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for window in self.windows.iter() {
             writeln!(f, "{window}")?;
+        }
+        if self.late.count() > 0 {
+            writeln!(f, "{}", self.late)?;
+        }
+        if self.refused.count() > 0 {
+            writeln!(f, "{}", self.refused)?;
         }
         if let Some(first) = self.samples.first() {
             let (key, data) =
@@ -129,7 +254,7 @@ impl std::fmt::Display for Counter {
 }
 
 #[cfg(feature = "chart")]
-fn unit(size: Duration) -> String {
+pub(crate) fn unit(size: Duration) -> String {
     match size.as_secs() {
         3_600 => "hour".into(),
         60 => "minute".into(),

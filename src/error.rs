@@ -54,6 +54,8 @@ pub enum ErrorKind {
     Processor,
     /// A file could not be read or written.
     Io,
+    /// The store of a counter could not be read or written, or holds something else.
+    Store,
     /// The service failed, or answered what it should not (a status of 500 and above, a missing
     /// sequence number): trying again may help.
     Service,

@@ -49,6 +49,7 @@ pub mod echo;
 pub mod error;
 pub mod event;
 pub mod kinesis;
+pub mod late;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "local")]
@@ -69,9 +70,14 @@ pub mod runtime;
 pub(crate) mod service_error;
 pub mod shard;
 pub(crate) mod shard_reader;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+pub mod store;
+pub mod stored_counter;
 pub mod stream;
 pub mod text;
 pub mod timestamp;
+pub mod watermark;
 pub mod window;
 
 // The SDK's crates, for the calls that this crate doesn't wrap, in the version that it uses. A cell
@@ -82,18 +88,19 @@ pub use aws_sdk_kinesis;
 pub use access_log::{AccessLog, LogRecord, UnparsedLine};
 #[cfg(feature = "chart")]
 pub use chart::{Chart, ChartError};
-pub use consumer::{Consumer, ConsumerReport, Ended};
+pub use consumer::{Consumer, ConsumerReport, Ended, Lost};
 pub use consumer_handle::ConsumerHandle;
 pub use counter::{Counter, Unparsed};
 pub use echo::Echo;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, EventError};
 pub use kinesis::{Aws, Kinesis};
+pub use late::{Late, LateEvent, Refused, RefusedEvent};
 #[cfg(feature = "local")]
 pub use local::Local;
 pub use log_line::{LogLine, LogLineError};
 pub use printing::Printing;
-pub use processor::{Context, ProcessError, RecordProcessor};
+pub use processor::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
 pub use producer::Producer;
 pub use producer_handle::{ProducerHandle, ProducerReport};
 pub use put::{FailedEntry, PutFailure, PutMany, PutReport};
@@ -101,10 +108,15 @@ pub use record::{Batch, Entry, Record};
 pub use replay::Replay;
 pub use runtime::block_on;
 pub use shard::{Shard, hash_key};
+#[cfg(feature = "sqlite")]
+pub use sqlite::Sqlite;
+pub use store::{Change, Fingerprint, SavedState, Store, Totals};
+pub use stored_counter::StoredCounter;
 pub use stream::{PutReceipt, Stream, StreamDescription};
 pub use text::{printable, shorten};
 pub use timestamp::{Timestamp, TimestampError};
-pub use window::{Window, Windows};
+pub use watermark::{ShardProgress, Watermark};
+pub use window::{Added, SavedPane, Window, Windows};
 
 // The README's programs are compiled and run with the other doctests.
 #[cfg(all(doctest, feature = "local"))]

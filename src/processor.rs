@@ -1,9 +1,11 @@
 //! [`RecordProcessor`]: what is done with the records that a consumer reads.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::record::Batch;
 use crate::timestamp::Timestamp;
+use crate::watermark::ShardProgress;
 
 /// What is done with the records of a stream: the one trait that a consumer drives.
 ///
@@ -33,6 +35,18 @@ use crate::timestamp::Timestamp;
 /// # Ok::<(), Error>(())
 /// ```
 pub trait RecordProcessor {
+    /// Where reading goes on: what this processor remembers of the stream, of this run or of one that
+    /// crashed. Called once, before a run begins. Shards that it names are read after their checkpoint,
+    /// and not at all when they had ended; where it names none (the default), the consumer begins where
+    /// it was told to.
+    ///
+    /// # Errors
+    /// When what is remembered can't be read, or is of another stream: the run does not begin.
+    fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
+        let _ = stream;
+        Ok(Vec::new())
+    }
+
     /// Takes the records of a batch, which is of one shard and never empty.
     ///
     /// # Errors
@@ -59,6 +73,28 @@ pub trait RecordProcessor {
     }
 }
 
+/// Which stream: a name, and when it was created. One deleted and created again is another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamId {
+    /// The stream's name.
+    pub name: Arc<str>,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+/// Up to where a shard has been processed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The shard.
+    pub shard_id: String,
+    /// The last record that was processed; `None` when the shard ended without one.
+    pub sequence_number: Option<String>,
+    /// When that record arrived.
+    pub arrival: Timestamp,
+    /// The shard was split or merged, and has been processed to its end.
+    pub ended: bool,
+}
+
 /// What a processor is told beside its records.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -68,12 +104,20 @@ pub struct Context {
     /// How far behind the tip of the stream the consumer is, in milliseconds: the maximum over the
     /// shards, 0 when caught up, `None` before the first answer.
     pub millis_behind_latest: Option<u64>,
+    /// How far each shard of the run is: all that are being read, and those that ended while their
+    /// children are not open yet.
+    pub shards: Arc<[ShardProgress]>,
 }
 
 impl Context {
     /// A context as a consumer would give it: for tests of your own processors.
     pub fn at(now: Timestamp) -> Context {
-        Context { now, millis_behind_latest: None }
+        Context { now, millis_behind_latest: None, shards: Arc::from([]) }
+    }
+
+    /// The same, with shards.
+    pub fn with_shards(self, shards: &[ShardProgress]) -> Context {
+        Context { shards: shards.into(), ..self }
     }
 }
 

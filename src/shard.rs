@@ -34,6 +34,10 @@ impl Shard {
         self.hash_range.0 <= hash && hash <= self.hash_range.1
     }
 
+    pub(crate) fn parent_ids(&self) -> Vec<String> {
+        self.parents().map(str::to_owned).collect()
+    }
+
     fn parents(&self) -> impl Iterator<Item = &str> {
         [&self.parent, &self.adjacent_parent].into_iter().flatten().map(String::as_str)
     }

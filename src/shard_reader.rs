@@ -11,7 +11,7 @@ use fastrand::Rng;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::consumer::{Consumer, From};
+use crate::consumer::{Consumer, From, Lost};
 use crate::consumer_run::Delivery;
 use crate::error::{Error, ErrorKind, Result};
 use crate::put_queue::delay;
@@ -122,13 +122,14 @@ impl ShardReader {
             tokio::time::sleep_until(next_read).await;
             next_read = Instant::now() + READ_SPACING;
             match self.page().await {
-                Ok((records, lag)) => {
+                Ok((mut records, lag)) => {
                     (failures, failing_since) = (0, None);
                     let ended = self.iterator.is_none();
                     let millis_behind_latest = millis_behind(&records, lag, self.limit, Timestamp::now());
                     let caught_up = records.is_empty() && millis_behind_latest == 0;
                     let at_tip = millis_behind_latest == 0 && records.len() < self.limit as usize;
                     let poll_done = if self.eager { caught_up } else { at_tip };
+                    self.pass_checkpoint(&mut records);
                     if let Some(last) = records.last() {
                         self.last_sequence_number = Some(last.sequence_number.clone());
                     }
@@ -152,6 +153,21 @@ impl ShardReader {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Reading began *at* the checkpoint's record, so that its absence shows: it has outlived the
+    /// stream's retention, and perhaps others after it.
+    fn pass_checkpoint(&mut self, records: &mut Vec<Record>) {
+        let (From::Checkpoint(number, arrival), None) = (&self.from, &self.last_sequence_number) else {
+            return;
+        };
+        let Some(first) = records.first() else { return };
+        if first.sequence_number == *number {
+            self.last_sequence_number = Some(records.remove(0).sequence_number);
+        } else {
+            let (shard_id, before) = (self.shard_id.to_string(), Some(first.arrival));
+            self.deliver(Delivery::Lost(Lost { shard_id, after: *arrival, before }));
         }
     }
 
@@ -183,7 +199,7 @@ impl ShardReader {
             From::AtTimestamp(time) => {
                 call.shard_iterator_type(ShardIteratorType::AtTimestamp).timestamp(date_time(time))
             }
-            From::AtSequenceNumber(number) => {
+            From::AtSequenceNumber(number) | From::Checkpoint(number, _) => {
                 call.shard_iterator_type(ShardIteratorType::AtSequenceNumber).starting_sequence_number(number)
             }
             From::AfterSequenceNumber(number) => call

@@ -1,13 +1,24 @@
-//! [`Windows`]: counts per key in tumbling windows of event time. Pure.
+//! [`Windows`]: counts per key in windows of event time, tumbling or sliding. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
+
+use md5::{Digest, Md5};
 
 use crate::timestamp::Timestamp;
 
-/// Counts per key in windows of equal size, aligned to the epoch, one after the other.
+/// How many (pane, key) pairs are kept, if nothing else is said; about 100 MB of IP addresses.
+const MAX_PAIRS: usize = 1_000_000;
+
+/// Counts per key in windows of equal size, aligned to the epoch.
 ///
-/// There is no clock in here: the time of an event decides where it counts, whenever it comes.
+/// *Tumbling* windows follow one another; *sliding* ones begin every `slide` and overlap, so that an
+/// event counts in several. There is no clock in here: the time of an event decides where it counts,
+/// whenever it comes, and [`complete`](Self::complete) is told how far event time is.
+///
+/// What is stored is not the windows but the *panes* that they have in common (as long as the greatest
+/// common divisor of size and slide), so an event costs the same however many windows it is in.
 ///
 /// ```
 /// # use kinesis_lab::{Windows, Timestamp};
@@ -25,16 +36,90 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Clone)]
 pub struct Windows {
     size: Duration,
-    /// By start. The keys are hashed while counting and sorted only when they are looked at.
-    counts: BTreeMap<Timestamp, Counts>,
+    slide: Duration,
+    /// The same three in microseconds.
+    span: Span,
+    /// By start.
+    panes: BTreeMap<i64, Pane>,
+    /// Windows that end here or earlier are complete: no longer in memory, nothing is added to them.
+    completed_until: i64,
+    pairs: usize,
+    max_pairs: usize,
 }
 
-type Counts = HashMap<Box<str>, u64, foldhash::quality::RandomState>;
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    size: i64,
+    slide: i64,
+    pane: i64,
+}
+
+/// The keys are hashed while counting and sorted only when they are looked at.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pane {
+    pub(crate) counts: HashMap<Box<str>, Count, foldhash::quality::RandomState>,
+    /// Events of keys that came when there was no room for another one.
+    pub(crate) overflow: Count,
+    /// Hashes of the ids of events counted here.
+    pub(crate) ids: HashSet<u128, foldhash::quality::RandomState>,
+    /// Those not yet saved.
+    pub(crate) new_ids: Vec<u128>,
+}
+
+/// A count, and whether it is other than what a store has.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Count {
+    pub(crate) n: u64,
+    pub(crate) changed: bool,
+}
+
+impl Count {
+    fn add(&mut self, n: u64) {
+        self.n = self.n.saturating_add(n);
+        self.changed = true;
+    }
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Added {
+    /// The starts of the windows for which it came too late; it counts in its others, if there are any.
+    pub late: Vec<Timestamp>,
+    /// Its key is one too many: it counts in its windows' `overflow`.
+    pub overflow: bool,
+    /// It has an id, and was here before: it counts nowhere.
+    pub duplicate: bool,
+}
 
 impl Windows {
     /// No events yet, in windows of this size. One below a microsecond becomes a microsecond.
     pub fn tumbling(size: Duration) -> Windows {
-        Windows { size: size.max(Duration::from_micros(1)), counts: BTreeMap::new() }
+        Windows::sliding(size, size)
+    }
+
+    /// No events yet, in windows of this size, one every `slide`; a slide beyond the size is the size.
+    pub fn sliding(size: Duration, slide: Duration) -> Windows {
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 4).max(1);
+        let size = micros(size).min(i64::MAX / 4);
+        let slide = micros(slide).min(size);
+        let of = |micros: i64| Duration::from_micros(micros.unsigned_abs());
+        Windows {
+            size: of(size),
+            slide: of(slide),
+            span: Span { size, slide, pane: gcd(size, slide) },
+            panes: BTreeMap::new(),
+            completed_until: i64::MIN,
+            pairs: 0,
+            max_pairs: MAX_PAIRS,
+        }
+    }
+
+    /// How many (pane, key) pairs are kept in memory, ids of events included: events of further keys
+    /// count in their window's `overflow`. Default: 1,000,000.
+    pub fn max_pairs(mut self, pairs: usize) -> Windows {
+        self.max_pairs = pairs;
+        self
     }
 
     /// The windows' size.
@@ -42,29 +127,221 @@ impl Windows {
         self.size
     }
 
+    /// The time from the start of one window to the next one's.
+    pub fn slide(&self) -> Duration {
+        self.slide
+    }
+
     /// Counts `count` events of a key at a time.
-    pub fn add(&mut self, key: &str, time: Timestamp, count: u64) {
-        let window = self.counts.entry(time.truncate(self.size)).or_default();
-        match window.get_mut(key) {
-            Some(sum) => *sum += count,
-            None => drop(window.insert(key.into(), count)),
+    pub fn add(&mut self, key: &str, time: Timestamp, count: u64) -> Added {
+        self.add_with_id(key, time, count, None)
+    }
+
+    /// As [`add`](Self::add); an `id` that was here before, in the same pane, counts nowhere.
+    pub fn add_with_id(&mut self, key: &str, time: Timestamp, count: u64, id: Option<&str>) -> Added {
+        let time = time.as_micros();
+        let mut added = Added::default();
+        // Before that time no window is complete, so nearly every event passes with one comparison.
+        if time < self.completed_until {
+            added.late = self
+                .span
+                .starts(time)
+                .filter(|start| start + self.span.size <= self.completed_until)
+                .map(Timestamp::from_micros)
+                .collect();
+            if self.span.last_end(time) <= self.completed_until {
+                return added; // all of its windows are complete
+            }
+        }
+        let pane = self.panes.entry(self.span.pane_of(time)).or_default();
+        let full = self.pairs >= self.max_pairs;
+        if let Some(id) = id {
+            let id = u128::from_be_bytes(Md5::digest(id.as_bytes()).into());
+            if pane.ids.contains(&id) {
+                added.duplicate = true;
+                return added;
+            }
+            if !full {
+                pane.ids.insert(id);
+                pane.new_ids.push(id);
+                self.pairs += 1;
+            }
+        }
+        match pane.counts.get_mut(key) {
+            Some(sum) => sum.add(count),
+            None if full => {
+                pane.overflow.add(count);
+                added.overflow = true;
+            }
+            None => {
+                pane.counts.insert(key.into(), Count { n: count, changed: true });
+                self.pairs += 1;
+            }
+        }
+        added
+    }
+
+    /// Takes out the windows that end at `watermark` or earlier, in order; each comes once, and what is
+    /// added to it later is late. A watermark before an earlier one changes nothing.
+    pub fn complete(&mut self, watermark: Timestamp) -> Vec<Window> {
+        let watermark = watermark.as_micros();
+        if watermark <= self.completed_until {
+            return Vec::new();
+        }
+        let starts: BTreeSet<i64> = self
+            .panes
+            .range(..watermark)
+            .flat_map(|(pane, _)| self.span.starts(*pane))
+            .filter(|start| {
+                start + self.span.size > self.completed_until && start + self.span.size <= watermark
+            })
+            .collect();
+        let completed = starts.into_iter().map(|start| self.window(start)).collect();
+        self.completed_until = watermark;
+        // The panes that no open window needs any more.
+        let span = self.span;
+        while let Some(first) = self.panes.first_entry()
+            && span.last_end(*first.key()) <= watermark
+        {
+            let pane = first.remove();
+            self.pairs -= pane.counts.len() + pane.ids.len();
+        }
+        completed
+    }
+
+    /// Completes whatever is still open.
+    pub fn flush(&mut self) -> Vec<Window> {
+        let end = self.panes.last_key_value().map(|(pane, _)| self.span.last_end(*pane));
+        let open = self.open_starts().into_iter().map(|start| self.window(start)).collect();
+        self.panes.clear();
+        self.pairs = 0;
+        self.completed_until = self.completed_until.max(end.unwrap_or(i64::MIN));
+        open
+    }
+
+    /// The windows in memory that have events, by time: all that are not complete.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Window> + '_ {
+        self.open_starts().into_iter().map(|start| self.window(start))
+    }
+
+    /// All events in memory, each once.
+    pub fn total(&self) -> u64 {
+        self.panes.values().map(|pane| pane.counts.values().map(|c| c.n).sum::<u64>() + pane.overflow.n).sum()
+    }
+
+    /// How many (pane, key) pairs and ids are in memory.
+    pub fn pairs(&self) -> usize {
+        self.pairs
+    }
+
+    fn open_starts(&self) -> BTreeSet<i64> {
+        self.panes
+            .keys()
+            .flat_map(|pane| self.span.starts(*pane))
+            .filter(|start| start + self.span.size > self.completed_until)
+            .collect()
+    }
+
+    fn window(&self, start: i64) -> Window {
+        let end = start + self.span.size;
+        let mut panes = self.panes.range(start..end).map(|(_, pane)| pane).peekable();
+        let (mut overflow, mut counts) = (0, Vec::new());
+        if let Some(first) = panes.next() {
+            overflow = first.overflow.n;
+            counts = first.counts.iter().map(|(key, count)| (key.to_string(), count.n)).collect();
+            if panes.peek().is_some() {
+                let mut sums: HashMap<String, u64, foldhash::quality::RandomState> =
+                    counts.into_iter().collect();
+                for pane in panes {
+                    overflow += pane.overflow.n;
+                    for (key, count) in &pane.counts {
+                        match sums.get_mut(&**key) {
+                            Some(sum) => *sum += count.n,
+                            None => drop(sums.insert(key.to_string(), count.n)),
+                        }
+                    }
+                }
+                counts = sums.into_iter().collect();
+            }
+        }
+        counts.sort_unstable();
+        let (from, end) = (Timestamp::from_micros(start), Timestamp::from_micros(end));
+        Window { start: from, end, size: self.size, counts, overflow }
+    }
+
+    /// For a store: what it must know to bring this back.
+    pub(crate) fn panes(&mut self) -> impl Iterator<Item = (Timestamp, &mut Pane)> {
+        self.panes.iter_mut().map(|(start, pane)| (Timestamp::from_micros(*start), pane))
+    }
+
+    /// The watermark that was last completed to; [`Timestamp::MIN`] when none was.
+    pub(crate) fn completed_until(&self) -> Timestamp {
+        Timestamp::from_micros(self.completed_until)
+    }
+
+    /// The start of the oldest pane that an open window may need.
+    pub(crate) fn oldest_needed(&self) -> Timestamp {
+        match self.completed_until {
+            i64::MIN => Timestamp::MIN,
+            until => Timestamp::from_micros(self.span.starts(until).next().unwrap_or(until)),
         }
     }
 
-    /// The windows that have events, by time.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Window> + '_ {
-        self.counts.iter().map(|(start, counts)| {
-            let mut counts: Vec<(String, u64)> =
-                counts.iter().map(|(key, count)| (key.to_string(), *count)).collect();
-            counts.sort_unstable();
-            Window { start: *start, size: self.size, counts }
-        })
+    /// Brings back what a store has saved.
+    pub(crate) fn restore(&mut self, completed_until: Timestamp, panes: Vec<(Timestamp, SavedPane)>) {
+        self.panes.clear();
+        self.completed_until = match completed_until {
+            Timestamp::MIN => i64::MIN,
+            time => time.as_micros(),
+        };
+        for (start, saved) in panes {
+            let pane = self.panes.entry(start.as_micros()).or_default();
+            pane.overflow.n = saved.overflow;
+            pane.ids.extend(saved.ids);
+            for (key, n) in saved.counts {
+                match pane.counts.entry(key.into()) {
+                    Entry::Occupied(mut entry) => entry.get_mut().n += n,
+                    Entry::Vacant(entry) => drop(entry.insert(Count { n, changed: false })),
+                }
+            }
+        }
+        self.pairs = self.panes.values().map(|pane| pane.counts.len() + pane.ids.len()).sum();
+    }
+}
+
+/// A pane as a store gives it back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SavedPane {
+    /// Each key with its count.
+    pub counts: Vec<(String, u64)>,
+    /// Events of keys beyond the cap.
+    pub overflow: u64,
+    /// Hashes of the ids of the events counted.
+    pub ids: Vec<u128>,
+}
+
+impl Span {
+    fn pane_of(self, time: i64) -> i64 {
+        time - time.rem_euclid(self.pane)
     }
 
-    /// All events counted.
-    pub fn total(&self) -> u64 {
-        self.counts.values().flat_map(HashMap::values).sum()
+    /// The starts of all windows that a time lies in, the earliest first.
+    fn starts(self, time: i64) -> impl Iterator<Item = i64> {
+        let last = time - time.rem_euclid(self.slide);
+        // The first one that ends after the time.
+        let before = (last + self.size - time - 1) / self.slide;
+        (0..=before).rev().map(move |n| last - n * self.slide)
     }
+
+    /// The end of the last window that a time lies in.
+    fn last_end(self, time: i64) -> i64 {
+        time - time.rem_euclid(self.slide) + self.size
+    }
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// One window with its counts.
@@ -73,10 +350,21 @@ impl Windows {
 pub struct Window {
     /// The first instant in it.
     pub start: Timestamp,
-    /// Its length; the first instant after it is `start + size`.
+    /// The first instant after it: `start + size`.
+    pub end: Timestamp,
+    /// Its length.
     pub size: Duration,
     /// Each key with its count, sorted by key.
     pub counts: Vec<(String, u64)>,
+    /// Events of keys that came when no further key could be kept ([`Windows::max_pairs`]).
+    pub overflow: u64,
+}
+
+impl Window {
+    /// All events in it.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().map(|(_, count)| count).sum::<u64>() + self.overflow
+    }
 }
 
 /// `2018-09-06 08:04:00 : [('192.0.2.10', 9), ('192.0.2.20', 4)]`
@@ -88,41 +376,13 @@ impl std::fmt::Display for Window {
             let comma = if n == 0 { "" } else { ", " };
             write!(f, "{comma}('{}', {count})", crate::text::printable(key.as_bytes()))?;
         }
-        f.write_str("]")
+        f.write_str("]")?;
+        match self.overflow {
+            0 => Ok(()),
+            n => write!(f, " and {n} of further keys"),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        // 256 cases of up to 100 events; each compares with the count that one would write by hand.
-        #[test]
-        fn any_order_gives_the_batch_count(
-            mut events in proptest::collection::vec((0u8..4, -200_000_000i64..200_000_000), 0..100),
-            size in 1u64..100,
-        ) {
-            let size = Duration::from_secs(size);
-            let count = |events: &[(u8, i64)]| {
-                let mut windows = Windows::tumbling(size);
-                events.iter().for_each(|(key, at)| windows.add(&key.to_string(), Timestamp::from_micros(*at), 1));
-                windows.iter().collect::<Vec<_>>()
-            };
-            let forward = count(&events);
-            for window in &forward {
-                for (key, n) in &window.counts {
-                    let by_hand = events.iter().filter(|(k, at)| {
-                        let at = Timestamp::from_micros(*at);
-                        k.to_string() == *key && window.start <= at && at < window.start + size
-                    });
-                    prop_assert_eq!(by_hand.count() as u64, *n);
-                }
-            }
-            prop_assert_eq!(forward.iter().flat_map(|w| &w.counts).map(|(_, n)| n).sum::<u64>(), events.len() as u64);
-            events.reverse();
-            prop_assert_eq!(count(&events), forward);
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,177 @@
+//! Counts a stream's requests per key in windows of event time, into a database that survives it.
+//!
+//! Kill it whenever you like: the next one goes on where it was, and each record counts once.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, ValueEnum};
+use kinesis_lab::prelude::*;
+use kinesis_lab::{ConsumerHandle, StoredCounter, block_on};
+
+/// Counts the requests per key of a stream, in windows of event time, into an SQLite file.
+///
+/// Records: partition key = IP address, data = ISO-8601 timestamp (JSON and access-log lines are read
+/// too). Region and credentials come from where the AWS CLI takes them.
+#[derive(Parser)]
+#[command(
+    name = "count",
+    after_help = "\
+Examples:
+  cargo run --release --example count -- --stream web-requests --db counts.db
+  cargo run --release --example count -- --endpoint http://127.0.0.1:4567 --stream web-requests \\
+      --db counts.db --window 60s --slide 10s --lateness 30s --until-caught-up
+
+Tables: windows(start, \"end\", key, count), late(…), checkpoints(…). Ctrl-C ends it after a commit; a
+second one on the same file waits until the first has ended, in whatever way, and takes over."
+)]
+struct Arguments {
+    /// The service's address [default: AWS, in the region of the environment]
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// The stream's name
+    #[arg(long, value_name = "NAME")]
+    stream: String,
+    /// The database file; made when it is not there
+    #[arg(long, value_name = "FILE")]
+    db: PathBuf,
+    /// How long a window is: 500ms, 60s, 5m, 1h
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    window: Duration,
+    /// From the start of one window to the next [default: the window's length]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    slide: Option<Duration>,
+    /// How much later than the newest event of its shard an event is still waited for
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    lateness: Duration,
+    /// Where the first run begins; later ones go on from the database
+    #[arg(long, value_enum, default_value_t = Begin::TrimHorizon)]
+    from: Begin,
+    /// End when every shard is read to its tip
+    #[arg(long)]
+    until_caught_up: bool,
+    /// At the end, complete the windows that are still open
+    #[arg(long)]
+    flush: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Begin {
+    /// The oldest record that the stream keeps
+    TrimHorizon,
+    /// What arrives from now on
+    Latest,
+}
+
+fn main() -> ExitCode {
+    match count(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn count(arguments: &Arguments) -> Result<(), Error> {
+    let aws = Kinesis::aws();
+    let kinesis = match &arguments.endpoint {
+        Some(url) => aws.endpoint_url(url).connect()?,
+        None => aws.connect()?,
+    };
+    let stream = kinesis.stream(&arguments.stream)?;
+    let slide = arguments.slide.unwrap_or(arguments.window);
+    if slide > arguments.window {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            "--slide is longer than --window: events between two windows would be in none",
+        ));
+    }
+    // Waits here while another process has the database.
+    let counter =
+        Counter::sliding(arguments.window, slide).lateness(arguments.lateness).stored_in(&arguments.db)?;
+    let mut consumer = match arguments.from {
+        Begin::TrimHorizon => stream.consumer().trim_horizon(),
+        Begin::Latest => stream.consumer().latest(),
+    };
+    if arguments.until_caught_up {
+        consumer = consumer.until_caught_up();
+    }
+    let running = consumer.start(counter)?;
+    watch(&running);
+    // Ended by itself or asked to: either way the last poll is committed when this returns.
+    let (mut counter, outcome) = running.stop();
+    let report = outcome?;
+    // One that was interrupted goes on later, and its open windows with it.
+    if arguments.flush && report.ended != Some(Ended::Stopped) {
+        counter.flush()?;
+    }
+    eprintln!(
+        "{} records read and committed; watermark {}; {} late, {} from the future, {} unparsed, {} duplicates",
+        report.records,
+        counter.watermark(),
+        counter.late().count(),
+        counter.refused().count(),
+        counter.unparsed(),
+        counter.duplicates(),
+    );
+    Ok(())
+}
+
+/// A line a second on stderr, until the run ends or somebody wants it to.
+fn watch(running: &ConsumerHandle<StoredCounter>) {
+    let (sender, asked) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        block_on(asked_to_end());
+        let _ = sender.send(());
+    });
+    let (mut last, mut before) = (Instant::now(), 0);
+    while running.is_running() {
+        if asked.recv_timeout(Duration::from_millis(50)).is_ok() {
+            eprintln!("ending, after a commit");
+            return;
+        }
+        if last.elapsed() < Duration::from_secs(1) {
+            continue;
+        }
+        let report = running.report();
+        let rate = (report.records - before) as f64 / last.elapsed().as_secs_f64();
+        let lag =
+            report.millis_behind_latest.map_or("unknown".into(), |millis| format!("{} s", millis / 1_000));
+        let watermark = running.with(|counter| counter.watermark());
+        eprintln!("{rate:.0} records/s, {} in all, lag {lag}, watermark {watermark}", report.records);
+        (last, before) = (Instant::now(), report.records);
+    }
+}
+
+#[cfg(unix)]
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Where a handler can't be installed, the signal ends the process: then nothing is lost either.
+    match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_end() {
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// `500ms`, `60s`, `5m`, `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("write a number and ms, s, m or h: 60s".into()),
+    };
+    let number: u64 = number.parse().map_err(|_| "write a number and ms, s, m or h: 60s".to_owned())?;
+    number.checked_mul(millis).map(Duration::from_millis).ok_or("that is too long".into())
+}

@@ -1,0 +1,145 @@
+//! Windows against counts that one would make by hand.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_micros(millis * 1_000)
+}
+
+/// Every window that has an event, each counted by looking at every event.
+fn by_hand(events: &[(u8, i64)], size: Duration, slide: Duration) -> Vec<(Timestamp, Vec<(String, u64)>)> {
+    let (size, slide) = (size.as_millis() as i64, slide.as_millis() as i64);
+    let mut windows: BTreeMap<i64, BTreeMap<String, u64>> = BTreeMap::new();
+    for (key, time) in events {
+        // All multiples of the slide that could be a start, by trial.
+        let mut start = (time - size).div_euclid(slide) * slide;
+        while start <= *time {
+            if start + size > *time {
+                *windows.entry(start).or_default().entry(key.to_string()).or_default() += 1;
+            }
+            start += slide;
+        }
+    }
+    windows.into_iter().map(|(start, counts)| (at(start), counts.into_iter().collect())).collect()
+}
+
+fn plain(windows: impl IntoIterator<Item = Window>) -> Vec<(Timestamp, Vec<(String, u64)>)> {
+    windows.into_iter().map(|window| (window.start, window.counts)).collect()
+}
+
+fn events() -> impl Strategy<Value = Vec<(u8, i64)>> {
+    proptest::collection::vec((0u8..4, -200_000i64..200_000), 0..100)
+}
+
+proptest! {
+    // 256 cases of up to 100 events; sizes and slides that divide each other and that don't.
+    #[test]
+    fn any_order_gives_the_count_by_hand(mut events in events(), size in 1u64..100, slide in 1u64..100) {
+        let (size, slide) = (secs(size.max(slide)), secs(size.min(slide)));
+        let count = |events: &[(u8, i64)]| {
+            let mut windows = Windows::sliding(size, slide);
+            events.iter().for_each(|(key, time)| drop(windows.add(&key.to_string(), at(*time), 1)));
+            prop_assert_eq!(windows.total(), events.len() as u64);
+            Ok(plain(windows.iter()))
+        };
+        let forward = count(&events)?;
+        prop_assert_eq!(&forward, &by_hand(&events, size, slide));
+        events.reverse();
+        prop_assert_eq!(count(&events)?, forward);
+    }
+
+    // Watermarks at random places: each (event, window) pair is in exactly one of a completed window, an
+    // open one, the late list.
+    #[test]
+    fn no_pair_is_lost_or_doubled(
+        events in events(),
+        watermarks in proptest::collection::vec(-250_000i64..250_000, 100),
+        size in 1u64..60,
+        slide in 1u64..60,
+    ) {
+        let (size, slide) = (secs(size.max(slide)), secs(size.min(slide)));
+        let mut windows = Windows::sliding(size, slide);
+        let (mut completed, mut late) = (Vec::new(), BTreeMap::<(Timestamp, String), u64>::new());
+        for ((key, time), watermark) in events.iter().zip(watermarks) {
+            for start in windows.add(&key.to_string(), at(*time), 1).late {
+                *late.entry((start, key.to_string())).or_default() += 1;
+            }
+            completed.extend(windows.complete(at(watermark)));
+        }
+        prop_assert!(completed.windows(2).all(|pair| pair[0].start < pair[1].start), "in order, each once");
+        completed.extend(windows.flush());
+        prop_assert!(completed.windows(2).all(|pair| pair[0].start < pair[1].start));
+        prop_assert_eq!((windows.pairs(), windows.total()), (0, 0));
+        let mut sum: BTreeMap<(Timestamp, String), u64> = late;
+        for window in completed {
+            for (key, count) in window.counts {
+                *sum.entry((window.start, key)).or_default() += count;
+            }
+        }
+        let expected: BTreeMap<(Timestamp, String), u64> = by_hand(&events, size, slide)
+            .into_iter()
+            .flat_map(|(start, counts)| counts.into_iter().map(move |(key, n)| ((start, key), n)))
+            .collect();
+        prop_assert_eq!(sum, expected);
+    }
+}
+
+#[test]
+fn a_completed_window_is_gone_and_what_comes_for_it_is_late() {
+    let mut windows = Windows::sliding(secs(60), secs(20));
+    windows.add("a", at(65_000), 1);
+    assert_eq!(windows.complete(at(60_000)), []);
+    let completed = windows.complete(at(80_000));
+    assert_eq!(plain(completed), [(at(20_000), vec![("a".into(), 1)])]);
+    assert_eq!(windows.complete(at(80_000)), [], "each comes once");
+    // 70 s lies in the windows from 20 s, 40 s and 60 s, of which the first is complete.
+    assert_eq!(windows.add("a", at(70_000), 1), Added { late: vec![at(20_000)], ..Added::default() });
+    assert_eq!(
+        plain(windows.iter()),
+        [(at(40_000), vec![("a".into(), 2)]), (at(60_000), vec![("a".into(), 2)])]
+    );
+    // 10 s lies in three windows, all of them complete, though they never had an event.
+    assert_eq!(windows.add("a", at(10_000), 1).late, [at(-40_000), at(-20_000), at(0)]);
+    assert_eq!(windows.total(), 2);
+}
+
+#[test]
+fn an_id_counts_once() {
+    let mut windows = Windows::tumbling(secs(60));
+    assert!(!windows.add_with_id("a", at(0), 1, Some("x")).duplicate);
+    assert!(windows.add_with_id("a", at(0), 1, Some("x")).duplicate);
+    assert!(!windows.add_with_id("a", at(0), 1, Some("y")).duplicate);
+    assert_eq!((windows.total(), windows.pairs()), (2, 3));
+    windows.complete(at(60_000));
+    assert_eq!(windows.pairs(), 0, "ids go with their window");
+}
+
+#[test]
+fn a_flood_of_keys_is_counted_without_them() {
+    let mut windows = Windows::tumbling(secs(60)).max_pairs(1_000);
+    let overflow = (0..1_000_000).filter(|n| windows.add(&n.to_string(), at(0), 1).overflow).count();
+    assert_eq!((overflow, windows.pairs(), windows.total()), (999_000, 1_000, 1_000_000));
+    assert!(!windows.add("7", at(1), 1).overflow, "a key that is known still counts");
+    assert_eq!(windows.complete(at(60_000))[0].total(), 1_000_001);
+    assert!(!windows.add("another", at(60_000), 1).overflow, "and there is room again");
+}
+
+#[test]
+fn the_ends_of_time_are_no_trouble() {
+    let mut windows = Windows::sliding(secs(3_600), secs(7));
+    for time in [Timestamp::MIN, Timestamp::MAX] {
+        windows.add("a", time, 1);
+    }
+    assert_eq!(windows.complete(Timestamp::MAX).iter().map(Window::total).max(), Some(1));
+    windows.flush();
+    assert_eq!(windows.total(), 0);
+    let mut windows = Windows::tumbling(Duration::MAX);
+    windows.add("a", Timestamp::now(), 1);
+    assert_eq!(windows.iter().count(), 1);
+}

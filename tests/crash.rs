@@ -1,0 +1,230 @@
+//! The program `count`, killed at random moments: the counts in its database equal the stream's records.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{Faults, faulty};
+use fastrand::Rng;
+use kinesis_lab::prelude::*;
+
+const SOME: Faults = Faults { throttled: 4, failed: 3, broken: 3, expired: 4, partial: 5 };
+
+/// (start of the window, key) and how many, completed and late together.
+type Counts = BTreeMap<(String, String), u64>;
+
+fn program() -> PathBuf {
+    // Beside the test's own folder; cargo builds examples before it runs tests.
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.join("examples").join(format!("count{}", std::env::consts::EXE_SUFFIX))
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crash").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder.join("counts.db")
+}
+
+fn start(endpoint: &str, database: &Path, more: &[&str]) -> Child {
+    Command::new(program())
+        .args(["--endpoint", endpoint, "--stream", "crash", "--lateness", "2h", "--db"])
+        .arg(database)
+        .args(more)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_REGION", "us-east-1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn finish(endpoint: &str, database: &Path, more: &[&str]) -> String {
+    let mut arguments = vec!["--until-caught-up", "--flush"];
+    arguments.extend(more);
+    let output = start(endpoint, database, &arguments).wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+fn counts(database: &Path) -> Counts {
+    let database = rusqlite::Connection::open(database).unwrap();
+    let mut counts = Counts::new();
+    for table in ["windows", "late"] {
+        let mut statement = database.prepare(&format!("SELECT start, key, count FROM {table}")).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            *counts.entry((row.get(0).unwrap(), row.get(1).unwrap())).or_default() +=
+                row.get::<_, i64>(2).unwrap() as u64;
+        }
+    }
+    counts
+}
+
+/// What the stream holds, each record in every window of `size` seconds that begins every `slide`.
+struct Expected {
+    size: i64,
+    slide: i64,
+    counts: Counts,
+    records: u64,
+}
+
+impl RecordProcessor for Expected {
+    fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+        for record in &batch.records {
+            // The time by hand: all events are of one day, at whole seconds.
+            let text = std::str::from_utf8(&record.data).unwrap();
+            let number = |at: usize| text[at..at + 2].parse::<i64>().unwrap();
+            let second = number(11) * 3_600 + number(14) * 60 + number(17);
+            let mut start = second - second % self.slide;
+            while start > second - self.size {
+                let iso =
+                    format!("{}T{:02}:{:02}:{:02}Z", &text[..10], start / 3_600, start / 60 % 60, start % 60);
+                *self.counts.entry((iso, record.partition_key.clone())).or_default() += 1;
+                start -= self.slide;
+            }
+            self.records += 1;
+        }
+        Ok(())
+    }
+}
+
+fn expected(stream: &Stream, size: i64, slide: i64) -> Expected {
+    let mut expected = Expected { size, slide, counts: Counts::new(), records: 0 };
+    stream.consumer().trim_horizon().run_until_caught_up(&mut expected).unwrap();
+    expected
+}
+
+/// Visitors that go on until they are told to stop, over half a day of event time.
+fn produce(stream: &Stream, seed: u64, stop: &AtomicBool) {
+    let mut rng = Rng::with_seed(seed);
+    let mut second: i64 = 6 * 3_600;
+    while !stop.load(Ordering::Relaxed) && second < 20 * 3_600 {
+        let entries = (0..rng.usize(1..200)).map(|_| {
+            second += rng.i64(0..3);
+            // Out of order, well within the lateness.
+            let at = second - rng.i64(0..30);
+            let time = format!("2018-09-06T{:02}:{:02}:{:02}", at / 3_600, at / 60 % 60, at % 60);
+            Entry::new(format!("192.0.2.{}", rng.u8(0..40)), time)
+        });
+        stream.put_many(entries.collect()).send().unwrap();
+        std::thread::sleep(Duration::from_millis(rng.u64(1..30)));
+    }
+}
+
+/// Splits and merges while records are put and read.
+fn reshard(stream: &Stream, seed: u64, stop: &AtomicBool) -> u32 {
+    let (mut rng, mut done) = (Rng::with_seed(seed), 0);
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(rng.u64(200..900)));
+        let mut open: Vec<Shard> = stream.shards().unwrap().into_iter().filter(Shard::is_open).collect();
+        open.sort_by_key(|shard| shard.hash_range.0);
+        let changed = if open.len() < 4 || (open.len() < 7 && rng.bool()) {
+            stream.split_shard(&open[rng.usize(0..open.len())].id)
+        } else {
+            let at = rng.usize(0..open.len() - 1);
+            stream.merge_shards(&open[at].id, &open[at + 1].id)
+        };
+        done += u32::from(changed.is_ok());
+    }
+    done
+}
+
+/// 200 kills with `--full`, over runs of 20.
+fn runs() -> u64 {
+    if std::env::var_os("KINESIS_LAB_FULL").is_some() { 10 } else { 1 }
+}
+
+#[test]
+fn counts_are_exact_however_often_it_is_killed() {
+    let mut kills = 0;
+    for seed in 0..runs() {
+        kills += killed_again_and_again(seed, if runs() == 1 { 10 } else { 20 });
+    }
+    println!("{kills} kills, counts exact each time");
+}
+
+fn killed_again_and_again(seed: u64, kills: u32) -> u32 {
+    let mut rng = Rng::with_seed(seed);
+    let service = faulty(seed, SOME);
+    let direct = service.direct.create_stream("crash", 2).unwrap();
+    let endpoint = service.kinesis.endpoint_url().unwrap().to_owned();
+    let database = scratch(&format!("seed {seed}"));
+    // Tumbling and sliding in turn.
+    let (slide, window): (i64, &[&str]) =
+        if seed % 2 == 0 { (60, &[]) } else { (20, &["--window", "60s", "--slide", "20s"]) };
+    let stop = AtomicBool::new(false);
+    let resharded = std::thread::scope(|scope| {
+        let producers: Vec<_> = (0..2)
+            .map(|n| {
+                let (stream, stop) = (&direct, &stop);
+                scope.spawn(move || produce(stream, seed * 10 + n, stop))
+            })
+            .collect();
+        let resharding = scope.spawn(|| reshard(&direct, seed, &stop));
+        for _ in 0..kills {
+            let mut child = start(&endpoint, &database, window);
+            std::thread::sleep(Duration::from_millis(rng.u64(0..1_200)));
+            child.kill().unwrap(); // SIGKILL: no handler, no clean-up
+            child.wait().unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+        producers.into_iter().for_each(|producer| producer.join().unwrap());
+        resharding.join().unwrap()
+    });
+    let said = finish(&endpoint, &database, window);
+    let expected = expected(&direct, 60, slide);
+    let counted = counts(&database);
+    println!(
+        "seed {seed}: {kills} kills, {resharded} splits and merges, {} shards, {} records, {} windows and keys; {}",
+        direct.shards().unwrap().len(),
+        expected.records,
+        counted.len(),
+        said.lines().last().unwrap_or_default()
+    );
+    assert!(expected.records > 1_000 && resharded > 0, "too little went on: this proves nothing");
+    let wrong: Vec<_> =
+        expected.counts.iter().filter(|(pair, n)| counted.get(pair) != Some(n)).take(5).collect();
+    assert!(wrong.is_empty(), "seed {seed}: these are wrong, for instance: {wrong:?}");
+    assert_eq!(counted.len(), expected.counts.len(), "seed {seed}: nothing else was counted");
+    kills
+}
+
+#[test]
+fn a_second_process_takes_over() {
+    let service = faulty(1, Faults { throttled: 0, failed: 0, broken: 0, expired: 0, partial: 0 });
+    let stream = service.direct.create_stream("crash", 2).unwrap();
+    let endpoint = service.kinesis.endpoint_url().unwrap().to_owned();
+    let database = scratch("two");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| produce(&stream, 1, &stop));
+        let mut first = start(&endpoint, &database, &[]);
+        while !database.exists() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let second = start(&endpoint, &database, &["--until-caught-up"]);
+        std::thread::sleep(Duration::from_millis(1_500));
+        first.kill().unwrap();
+        first.wait().unwrap();
+        stop.store(true, Ordering::Relaxed);
+        let began = Instant::now();
+        let output = second.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("another process counts into") && said.contains("it has ended"), "{said}");
+        assert!(began.elapsed() < Duration::from_secs(30));
+    });
+    finish(&endpoint, &database, &[]);
+    assert_eq!(counts(&database), expected(&stream, 60, 60).counts);
+}
