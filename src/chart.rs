@@ -52,6 +52,10 @@ pub struct Chart {
     key_count: usize,
     /// In order of time.
     windows: Vec<Window>,
+    /// Whether any window has late events.
+    marks_late: bool,
+    /// Drawn below this one, in the same picture.
+    below: Vec<Chart>,
 }
 
 /// One window's counts. They are sums of any number of `u64`, hence `u128`.
@@ -62,6 +66,14 @@ struct Window {
     counts: Vec<u128>,
     /// Of all keys.
     total: u128,
+    /// Events that came too late to be in `total`.
+    late: u128,
+}
+
+impl Window {
+    fn new(start: Timestamp, keys: usize) -> Window {
+        Window { start, counts: vec![0; keys], total: 0, late: 0 }
+    }
 }
 
 impl Chart {
@@ -83,11 +95,7 @@ impl Chart {
         let rank: HashMap<&str, usize> = ranked.iter().enumerate().map(|(i, (key, _))| (*key, i)).collect();
         let mut windows: BTreeMap<Timestamp, Window> = BTreeMap::new();
         for (start, counts) in &rows {
-            let window = windows.entry(*start).or_insert_with(|| Window {
-                start: *start,
-                counts: vec![0; ranked.len()],
-                total: 0,
-            });
+            let window = windows.entry(*start).or_insert_with(|| Window::new(*start, ranked.len()));
             for (key, count) in counts {
                 window.total += u128::from(*count);
                 if let Some(i) = rank.get(key.as_str()) {
@@ -102,7 +110,30 @@ impl Chart {
             keys: ranked.iter().map(|(key, _)| name(key)).collect(),
             key_count,
             windows: windows.into_values().collect(),
+            marks_late: false,
+            below: Vec::new(),
         }
+    }
+
+    /// Marks events that came too late to be counted: rows of (start of the window, key, how many), as
+    /// [`Late::windows`](crate::Late::windows) gives them. They stand on top of their window's bars.
+    pub fn late(mut self, rows: Vec<(Timestamp, String, u64)>) -> Chart {
+        for (start, _, count) in rows {
+            let at = self.windows.binary_search_by_key(&start, |window| window.start);
+            let at = at.unwrap_or_else(|at| {
+                self.windows.insert(at, Window::new(start, self.keys.len()));
+                at
+            });
+            self.windows[at].late += u128::from(count);
+            self.marks_late = true;
+        }
+        self
+    }
+
+    /// Another chart below this one, in the same picture: a notebook cell shows only one.
+    pub fn above(mut self, other: Chart) -> Chart {
+        self.below.push(other);
+        self
     }
 
     /// Another title.
@@ -128,7 +159,7 @@ impl Chart {
     /// # Errors
     /// When the drawing library fails, which no data should make it do.
     pub fn png(&self) -> Result<Vec<u8>, ChartError> {
-        paint::png(&self.scene(), self.size).map_err(ChartError)
+        paint::png(&self.scene(), self.whole_size()).map_err(ChartError)
     }
 
     /// The picture as an SVG document, safe to put into a page: every text in it is escaped.
@@ -136,13 +167,14 @@ impl Chart {
     /// # Errors
     /// As for [`png`](Self::png).
     pub fn svg(&self) -> Result<String, ChartError> {
-        paint::svg(&self.scene(), self.size).map_err(ChartError)
+        paint::svg(&self.scene(), self.whole_size()).map_err(ChartError)
     }
 
     /// The chart as text for a terminal, some 80 columns wide, at most about 100 lines. It ends
     /// without a line break.
     pub fn text(&self) -> String {
-        table::text(self)
+        let texts: Vec<String> = self.panels().iter().map(|panel| table::text(panel)).collect();
+        texts.join("\n\n")
     }
 
     /// Writes the PNG to a file, replacing what is there.
@@ -183,7 +215,25 @@ impl Chart {
     }
 
     fn scene(&self) -> scene::Scene {
-        scene::layout(self, self.size, &paint::text_width)
+        let (mut whole, mut top) = (scene::Scene::default(), 0);
+        for panel in self.panels() {
+            whole.add(scene::layout(panel, panel.size, &paint::text_width), top);
+            top += panel.size.1 as i32;
+        }
+        whole
+    }
+
+    /// This chart, and those below it, and below those.
+    fn panels(&self) -> Vec<&Chart> {
+        let mut panels = vec![self];
+        panels.extend(self.below.iter().flat_map(Chart::panels));
+        panels
+    }
+
+    fn whole_size(&self) -> (u32, u32) {
+        let panels = self.panels();
+        let width = panels.iter().map(|panel| panel.size.0).max().unwrap_or(self.size.0);
+        (width, panels.iter().map(|panel| panel.size.1).sum())
     }
 
     /// What gets a colour: the top keys, and the rest under one name if there is more than one.
@@ -200,23 +250,34 @@ impl Chart {
             1 => names.push("1 other".to_owned()),
             n => names.push(format!("{} others", crate::text::grouped(n))),
         }
-        Series { names, named }
+        let others = names.len() - named;
+        if self.marks_late {
+            names.push("too late, not counted".to_owned());
+        }
+        Series { names, named, others, late: self.marks_late }
     }
 }
 
 /// See [`Chart::series`].
 struct Series {
     names: Vec<String>,
-    /// How many of them are keys; a name after them is that of the others.
+    /// How many of them are keys; after these come
     named: usize,
+    /// the others, if there are any (0 or 1),
+    others: usize,
+    /// and the late events, if they are marked.
+    late: bool,
 }
 
 impl Series {
     /// A window's counts, one for each name.
     fn counts(&self, window: &Window) -> Vec<u128> {
         let mut counts = window.counts[..self.named].to_vec();
-        if self.names.len() > self.named {
+        if self.others > 0 {
             counts.push(window.total - counts.iter().sum::<u128>());
+        }
+        if self.late {
+            counts.push(window.late);
         }
         counts
     }

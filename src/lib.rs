@@ -45,6 +45,8 @@ pub mod consumer;
 pub mod consumer_handle;
 pub(crate) mod consumer_run;
 pub mod counter;
+#[cfg(feature = "sqlite")]
+pub mod counts;
 pub mod echo;
 pub mod error;
 pub mod event;
@@ -91,6 +93,8 @@ pub use chart::{Chart, ChartError};
 pub use consumer::{Consumer, ConsumerReport, Ended, Lost};
 pub use consumer_handle::ConsumerHandle;
 pub use counter::{Counter, Unparsed};
+#[cfg(feature = "sqlite")]
+pub use counts::{Counts, Rows};
 pub use echo::Echo;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, EventError};

@@ -6,6 +6,8 @@ pub use crate::access_log::AccessLog;
 pub use crate::consumer::{Consumer, ConsumerReport, Ended};
 pub use crate::consumer_handle::ConsumerHandle;
 pub use crate::counter::Counter;
+#[cfg(feature = "sqlite")]
+pub use crate::counts::Counts;
 pub use crate::echo::Echo;
 pub use crate::error::{Error, ErrorKind};
 pub use crate::event::Event;

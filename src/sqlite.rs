@@ -93,8 +93,8 @@ impl Sqlite {
         let ours = [
             ("stream", fingerprint.stream.name.to_string()),
             ("stream_created", fingerprint.stream.created.to_string()),
-            ("window_size", format!("{:?}", fingerprint.size)),
-            ("window_slide", format!("{:?}", fingerprint.slide)),
+            ("window_size_micros", fingerprint.size.as_micros().to_string()),
+            ("window_slide_micros", fingerprint.slide.as_micros().to_string()),
         ];
         let theirs = self.names().map_err(|error| explain(&self.path, error))?;
         if theirs.is_empty() {
@@ -113,9 +113,14 @@ impl Sqlite {
                 return Err(Error::new(
                     ErrorKind::Store,
                     format!(
-                        "{} has counts with {} = {}, and this counter has {}: give this one a file of its own",
+                        "{} is of another {} ({}; this counter's is {}): give this one a file of its own",
                         self.path.display(),
-                        name.replace('_', " "),
+                        match *name {
+                            "stream" => "stream",
+                            "stream_created" => "stream of that name, created at another time",
+                            "window_size_micros" => "window size in microseconds",
+                            _ => "window slide in microseconds",
+                        },
                         printable(found.as_bytes()),
                         printable(value.as_bytes()),
                     ),

@@ -1,11 +1,11 @@
 //! [`Windows`]: counts per key in windows of event time, tumbling or sliding. Pure.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use md5::{Digest, Md5};
 
+use crate::record::Entry;
 use crate::timestamp::Timestamp;
 
 /// How many (pane, key) pairs are kept, if nothing else is said; about 100 MB of IP addresses.
@@ -299,10 +299,7 @@ impl Windows {
             pane.overflow.n = saved.overflow;
             pane.ids.extend(saved.ids);
             for (key, n) in saved.counts {
-                match pane.counts.entry(key.into()) {
-                    Entry::Occupied(mut entry) => entry.get_mut().n += n,
-                    Entry::Vacant(entry) => drop(entry.insert(Count { n, changed: false })),
-                }
+                pane.counts.insert(key.into(), Count { n, changed: false });
             }
         }
         self.pairs = self.panes.values().map(|pane| pane.counts.len() + pane.ids.len()).sum();
@@ -364,6 +361,32 @@ impl Window {
     /// All events in it.
     pub fn total(&self) -> u64 {
         self.counts.iter().map(|(_, count)| count).sum::<u64>() + self.overflow
+    }
+
+    /// The window as records for another stream, one a key, with the key as partition key:
+    /// `{"count":9,"end":"…","id":"…","ip":"192.0.2.10","time":"…"}`. `time` is the window's start, and the
+    /// id tells a copy from another window: [`Event::parse`](crate::Event::parse) reads them.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// # let mut counter = Counter::per_minute().lateness(secs(30));
+    /// # let kinesis = Kinesis::local()?;
+    /// # let counts = kinesis.create_stream("counts", 1)?;
+    /// let records: Vec<Entry> = counter.take_completed().iter().flat_map(Window::entries).collect();
+    /// counts.put_many(records).send()?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn entries(&self) -> Vec<Entry> {
+        let (time, end) = (self.start.to_string(), self.end.to_string());
+        let entry = |(key, count): &(String, u64)| {
+            let id = format!("{time}/{end}/{key}");
+            let data = serde_json::json!({ "ip": key, "time": time, "end": end, "count": count, "id": id });
+            // An event's key may be what no partition key can be.
+            let partition_key: String = key.chars().take(256).collect();
+            let partition_key = if partition_key.is_empty() { "-".to_owned() } else { partition_key };
+            Entry::new(partition_key, data.to_string())
+        };
+        self.counts.iter().map(entry).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 //! whether labels overlap; `paint` only carries it out.
 
 use super::scale::{Slots, TimeFormat, date, round_micros, short, slots, ticks};
-use super::{Chart, Window};
+use super::{Chart, Series, Window};
 use crate::text::{grouped, shorten};
 
 pub(super) type Color = (u8, u8, u8);
@@ -20,6 +20,8 @@ const PALETTE: [Color; 8] = [
     (240, 228, 66),
 ];
 const OTHERS: Color = (190, 190, 190);
+/// Late events: black, which no key has.
+const LATE: Color = (0, 0, 0);
 const INK: Color = (34, 34, 34);
 const FAINT_INK: Color = (95, 95, 95);
 const GRID: Color = (228, 228, 228);
@@ -64,6 +66,16 @@ pub(super) struct Scene {
 }
 
 impl Scene {
+    /// Another scene, so many pixels lower.
+    pub(super) fn add(&mut self, other: Scene, lower: i32) {
+        self.marks.extend(other.marks.into_iter().map(|mark| match mark {
+            Mark::Rect { x, y, width, height, color } => Mark::Rect { x, y: y + lower, width, height, color },
+            Mark::Text { x, y, align, font, color, text } => {
+                Mark::Text { x, y: y + lower, align, font, color, text }
+            }
+        }));
+    }
+
     fn rect(&mut self, x: i32, y: i32, width: i32, height: i32, color: Color) {
         if width > 0 && height > 0 {
             self.marks.push(Mark::Rect { x, y, width, height, color });
@@ -102,7 +114,7 @@ pub(super) fn layout(chart: &Chart, size: (u32, u32), width: &dyn Fn(&str, Font)
     scene.text(MARGIN, 34, Align::Left, TITLE, INK, title);
 
     let series = chart.series();
-    let legend_end = legend(&mut scene, &series.names, series.named, right, width);
+    let legend_end = legend(&mut scene, &series, right, width);
     let day = |window: Option<&Window>| window.map(|window| date(window.start));
     let below = if day(chart.windows.first()) == day(chart.windows.last()) { 50 } else { 66 };
     let mut plot = Plot { left: MARGIN, right: right - MARGIN, top: legend_end + 44, bottom: bottom - below };
@@ -161,7 +173,7 @@ pub(super) fn layout(chart: &Chart, size: (u32, u32), width: &dyn Fn(&str, Font)
                     plot.bottom - height,
                     bar - i32::from(bar > 3 && bars > 1),
                     height,
-                    color(k, series.named),
+                    color(k, &series),
                 );
                 if numbered && *count > 0 {
                     let y = plot.bottom - height - 5;
@@ -183,7 +195,7 @@ pub(super) fn layout(chart: &Chart, size: (u32, u32), width: &dyn Fn(&str, Font)
                 sum += count;
                 // From sums, so that rounding does not add up.
                 let top = plot.bottom - plot.height(sum, top_tick);
-                scene.rect(x, top, wide, y - top, color(k, series.named));
+                scene.rect(x, top, wide, y - top, color(k, &series));
                 y = top;
             }
         }
@@ -193,16 +205,11 @@ pub(super) fn layout(chart: &Chart, size: (u32, u32), width: &dyn Fn(&str, Font)
 }
 
 /// Below the title, in at most three rows. Gives its lower edge.
-fn legend(
-    scene: &mut Scene,
-    names: &[String],
-    named: usize,
-    right: i32,
-    width: &dyn Fn(&str, Font) -> i32,
-) -> i32 {
+fn legend(scene: &mut Scene, series: &Series, right: i32, width: &dyn Fn(&str, Font) -> i32) -> i32 {
     const ROWS: usize = 3;
     const BESIDE: i32 = 18 + 22;
     let room = right - 2 * MARGIN;
+    let names = &series.names;
     let cut = |pixels: i32| names.iter().map(|name| fit(name, LABEL, pixels, width)).collect();
     let mut labels: Vec<String> = cut(room - BESIDE);
     let mut places = flow(&labels, right, width);
@@ -213,7 +220,7 @@ fn legend(
     }
     for (i, (label, (x, row))) in labels.iter().zip(&places).enumerate() {
         let y = 62 + 21 * row;
-        scene.rect(*x, y - 11, 12, 12, color(i, named));
+        scene.rect(*x, y - 11, 12, 12, color(i, series));
         scene.text(x + 18, y, Align::Left, LABEL, INK, label.as_str());
     }
     places.last().map_or(40, |(_, row)| 62 + 21 * row)
@@ -234,8 +241,12 @@ fn flow(labels: &[String], right: i32, width: &dyn Fn(&str, Font) -> i32) -> Vec
     places
 }
 
-fn color(series: usize, named: usize) -> Color {
-    if series < named { PALETTE[series % PALETTE.len()] } else { OTHERS }
+fn color(i: usize, series: &Series) -> Color {
+    match i {
+        i if i < series.named => PALETTE[i % PALETTE.len()],
+        i if i < series.named + series.others => OTHERS,
+        _ => LATE,
+    }
 }
 
 /// The starts of the windows under the axis, as many as fit, and the dates under them.

@@ -1,5 +1,9 @@
 //! A local Kinesis behind a layer that injects faults, drawn from a seed.
 
+// The embedded service's own: without it, ferrokinesis loses records to readers beside writers.
+#[path = "../../src/local_gate.rs"]
+mod local_gate;
+
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
@@ -51,6 +55,7 @@ pub(crate) fn faulty(seed: u64, faults: Faults) -> Faulty {
     let (direct, faulty) = block_on(async move {
         let (app, _store) = ferrokinesis::create_app(options);
         let app = app.layer(DefaultBodyLimit::max(32 << 20));
+        let app = app.layer(from_fn_with_state(Arc::new(local_gate::Gate::default()), local_gate::pass));
         let plan = Arc::new(Mutex::new(Plan { faults, rng: Rng::with_seed(seed) }));
         (serve(app.clone()).await, serve(app.layer(from_fn_with_state(plan, inject))).await)
     });

@@ -1,0 +1,279 @@
+//! The database of a stored counter: what it goes on from, what it refuses, what it says.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use kinesis_lab::prelude::*;
+use kinesis_lab::{ErrorKind, StoredCounter, block_on};
+use serde_json::{Value, json};
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder.join("counts.db")
+}
+
+fn counter(file: &Path) -> StoredCounter {
+    Counter::per_minute().lateness(secs(30)).stored_in(file).unwrap()
+}
+
+fn produce(stream: &Stream, key: &str, events: u64) {
+    let report = stream.producer(key).interval(secs(10)).at_once().limit(events).start().join();
+    assert_eq!(report.sent, events);
+}
+
+fn drain(stream: &Stream, counter: &mut StoredCounter) -> ConsumerReport {
+    stream.consumer().trim_horizon().run_until_caught_up(counter).unwrap()
+}
+
+fn total(file: &Path) -> u64 {
+    Counts::open(file).unwrap().windows().unwrap().iter().map(Window::total).sum()
+}
+
+#[test]
+fn a_second_run_goes_on_where_the_first_was() {
+    let file = scratch("goes on");
+    let stream = Kinesis::local().unwrap().create_stream("s", 3).unwrap();
+    produce(&stream, "192.0.2.10", 100);
+    let mut first = counter(&file);
+    assert_eq!(drain(&stream, &mut first).records, 100);
+    assert_eq!(drain(&stream, &mut first).records, 0, "the same counter");
+    drop(first);
+    produce(&stream, "192.0.2.20", 50);
+    let mut second = counter(&file);
+    assert_eq!(drain(&stream, &mut second).records, 50, "another one, of another process for all it knows");
+    // 192.0.2.10 has been to 08:16:30; what is open is the last window, and those within the lateness.
+    let open: u64 = second.windows().iter().map(Window::total).sum();
+    let late = second.late().count();
+    assert_eq!(total(&file) + open + late, 150);
+    assert!(late > 0, "192.0.2.20 began at 08:00 as well, after most windows were complete");
+    second.flush().unwrap();
+    assert_eq!(total(&file) + late, 150);
+    assert_eq!(Counts::open(&file).unwrap().late().unwrap().iter().map(|row| row.2).sum::<u64>(), late);
+    drain(&stream, &mut second);
+    assert_eq!(total(&file) + late, 150, "a flushed counter has nothing left");
+}
+
+#[test]
+fn it_follows_a_reshard_between_two_runs() {
+    let file = scratch("reshard");
+    let stream = Kinesis::local().unwrap().create_stream("s", 1).unwrap();
+    let mut counter = Counter::per_minute().lateness(secs(3_600)).stored_in(&file).unwrap();
+    produce(&stream, "192.0.2.10", 30);
+    drain(&stream, &mut counter);
+    stream.split_shard("shardId-000000000000").unwrap();
+    produce(&stream, "192.0.2.20", 30);
+    drain(&stream, &mut counter);
+    let ended = |counter: &StoredCounter| counter.positions().filter(|shard| shard.ended).count();
+    assert_eq!((ended(&counter), counter.positions().count()), (1, 3));
+    stream.merge_shards("shardId-000000000001", "shardId-000000000002").unwrap();
+    produce(&stream, "192.0.2.30", 30);
+    assert_eq!(drain(&stream, &mut counter).records, 30);
+    assert_eq!((ended(&counter), counter.positions().count()), (3, 4));
+    counter.flush().unwrap();
+    assert_eq!((total(&file), counter.late().count()), (90, 0));
+}
+
+#[test]
+fn latest_means_when_it_was_first_said() {
+    let file = scratch("latest");
+    let stream = Kinesis::local().unwrap().create_stream("s", 2).unwrap();
+    produce(&stream, "192.0.2.10", 10);
+    let consumer = stream.consumer().latest();
+    let mut first = counter(&file);
+    assert_eq!(consumer.run_until_caught_up(&mut first).unwrap().records, 0);
+    // Between two runs: the database remembers that it was waiting for this.
+    std::thread::sleep(secs(1)); // arrival times are cut to seconds here
+    produce(&stream, "192.0.2.20", 10);
+    assert_eq!(consumer.run_until_caught_up(&mut first).unwrap().records, 10);
+}
+
+#[test]
+fn what_it_is_not_for_it_refuses() {
+    let file = scratch("refuses");
+    let kinesis = Kinesis::local().unwrap();
+    let stream = kinesis.create_stream("s", 1).unwrap();
+    drain(&stream, &mut counter(&file));
+    let refused = |stream: &Stream, counter: Counter, words: &str| {
+        let mut counter = counter.stored_in(&file).unwrap();
+        let error = stream.consumer().run_until_caught_up(&mut counter).unwrap_err().to_string();
+        assert!(error.contains(words) && error.contains("a file of its own"), "{error}");
+    };
+    refused(&stream, Counter::tumbling(secs(30)), "another window size");
+    refused(&stream, Counter::sliding(secs(60), secs(10)), "another window slide");
+    refused(&kinesis.create_stream("other", 1).unwrap(), Counter::per_minute(), "another stream (s;");
+    stream.delete().unwrap();
+    std::thread::sleep(secs(1)); // a stream is its name and the second of its creation
+    let again = kinesis.create_stream("s", 1).unwrap();
+    refused(&again, Counter::per_minute(), "created at another time");
+
+    let error = |file: &Path| Counter::per_minute().stored_in(file).map(drop).unwrap_err();
+    let held = counter(&file);
+    assert!(error(&file).to_string().contains("open in this program already"), "{}", error(&file));
+    drop(held);
+    fs::write(&file, "Dear diary, today I counted visitors, and there were many of them. ".repeat(100))
+        .unwrap();
+    assert!(error(&file).to_string().contains("is no SQLite database"), "{}", error(&file));
+    fs::remove_file(&file).unwrap();
+    rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE songs (title)").unwrap();
+    assert!(error(&file).to_string().contains("another program's database"), "{}", error(&file));
+    assert!(error(Path::new("/no/such/folder/counts.db")).to_string().contains("is its folder there"));
+    assert_eq!(error(&file).kind(), ErrorKind::Store);
+    fs::remove_file(&file).unwrap();
+    drop(counter(&file));
+    rusqlite::Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(error(&file).to_string().contains("layout 99"), "{}", error(&file));
+}
+
+#[test]
+fn a_damaged_or_locked_file_is_a_sentence_and_loses_nothing() {
+    let file = scratch("damaged");
+    let stream = Kinesis::local().unwrap().create_stream("s", 1).unwrap();
+    let mut ours = counter(&file);
+    produce(&stream, "192.0.2.10", 60);
+    drain(&stream, &mut ours);
+    let before = total(&file);
+    produce(&stream, "192.0.2.10", 60);
+
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = stream.consumer().trim_horizon().run_until_caught_up(&mut ours).unwrap_err().to_string();
+    assert!(error.contains("another program holds a lock"), "{error}");
+    assert_eq!(total(&file), before);
+    other.execute_batch("ROLLBACK").unwrap();
+    drain(&stream, &mut ours);
+    ours.flush().unwrap();
+    assert_eq!(total(&file) + ours.late().count(), 120, "and the next run counts what that one could not");
+    drop((ours, other));
+
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[4096..].iter_mut().for_each(|byte| *byte = 0x5a);
+    fs::write(&file, bytes).unwrap();
+    let mut damaged = counter(&file);
+    let error = stream.consumer().run_until_caught_up(&mut damaged).unwrap_err().to_string();
+    assert!(error.contains("is damaged"), "{error}");
+}
+
+/// What the stream's retention has taken: the number of the last record of shard 0 that is gone, or the
+/// whole shard.
+#[derive(Default)]
+struct Trimmed {
+    through: Option<String>,
+    shard: bool,
+}
+
+/// A day passes in no test; so this answers as the service does once it has.
+async fn trim(State(trimmed): State<Arc<Mutex<Trimmed>>>, request: Request, next: Next) -> Response {
+    let target = request.headers().get("x-amz-target").map(|v| v.to_str().unwrap_or_default().to_owned());
+    let call = target.unwrap_or_default();
+    let (parts, body) = request.into_parts();
+    let mut body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
+    if call.ends_with("GetShardIterator")
+        && let Some(through) = trimmed.lock().unwrap().through.clone()
+    {
+        let mut asked: Value = serde_json::from_slice(&body).unwrap();
+        if asked["ShardIteratorType"] == "AT_SEQUENCE_NUMBER" {
+            asked["ShardIteratorType"] = json!("AFTER_SEQUENCE_NUMBER");
+            asked["StartingSequenceNumber"] = json!(through);
+        }
+        body = asked.to_string().into_bytes();
+    }
+    let mut request = Request::from_parts(parts, Body::from(body));
+    request.headers_mut().remove("content-length");
+    let response = next.run(request).await;
+    if !(call.ends_with("ListShards") && trimmed.lock().unwrap().shard) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let mut listed: Value = serde_json::from_slice(&to_bytes(body, usize::MAX).await.unwrap()).unwrap();
+    let shards = listed["Shards"].as_array_mut().unwrap();
+    shards.retain(|shard| shard["ShardId"] != "shardId-000000000000");
+    parts.headers.remove("content-length");
+    Response::from_parts(parts, Body::from(listed.to_string()))
+}
+
+fn trimming() -> (Kinesis, Arc<Mutex<Trimmed>>) {
+    let trimmed = Arc::<Mutex<Trimmed>>::default();
+    let shared = trimmed.clone();
+    let url = block_on(async move {
+        let options = ferrokinesis::store::StoreOptions {
+            create_stream_ms: 0,
+            update_stream_ms: 0,
+            ..ferrokinesis::store::StoreOptions::default()
+        };
+        let (app, _store) = ferrokinesis::create_app(options);
+        let app = app.layer(DefaultBodyLimit::max(32 << 20)).layer(from_fn_with_state(shared, trim));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        url
+    });
+    (Kinesis::endpoint(&url).unwrap(), trimmed)
+}
+
+#[test]
+fn a_checkpoint_older_than_the_retention_is_reported() {
+    let file = scratch("retention");
+    let (kinesis, trimmed) = trimming();
+    let stream = kinesis.create_stream("s", 1).unwrap();
+    let put = |n: u32| {
+        let time = format!("2018-09-06T08:{n:02}:00Z");
+        stream.put("192.0.2.10", time).unwrap().sequence_number
+    };
+    (0..3).for_each(|n| drop(put(n)));
+    let mut ours = counter(&file);
+    assert_eq!(drain(&stream, &mut ours).lost, []);
+    put(3);
+    trimmed.lock().unwrap().through = Some(put(4));
+    (5..8).for_each(|n| drop(put(n)));
+    let report = drain(&stream, &mut ours);
+    assert_eq!(report.records, 3, "reading goes on with the oldest record");
+    let [lost] = &report.lost[..] else { panic!("{:?}", report.lost) };
+    assert!(lost.before.is_some() && lost.to_string().contains("has outlived the stream's retention"));
+    trimmed.lock().unwrap().through = None;
+    assert_eq!(drain(&stream, &mut ours).lost, [], "once");
+}
+
+#[test]
+fn a_shard_that_is_gone_with_unread_records_is_reported() {
+    let file = scratch("gone");
+    let (kinesis, trimmed) = trimming();
+    let stream = kinesis.create_stream("s", 1).unwrap();
+    stream.put("192.0.2.10", "2018-09-06T08:00:00Z").unwrap();
+    let mut ours = counter(&file);
+    drain(&stream, &mut ours);
+    stream.put("192.0.2.10", "2018-09-06T08:00:01Z").unwrap();
+    stream.split_shard("shardId-000000000000").unwrap();
+    stream.put("192.0.2.10", "2018-09-06T08:00:02Z").unwrap();
+    trimmed.lock().unwrap().shard = true;
+    let report = drain(&stream, &mut ours);
+    assert_eq!((report.records, report.lost.len()), (1, 1), "its child is read from the beginning");
+    assert!(report.lost[0].to_string().contains("shardId-000000000000 is gone"));
+    assert_eq!(drain(&stream, &mut ours).lost, [], "once");
+}
+
+#[test]
+fn completed_windows_go_to_another_stream_and_are_counted_once() {
+    let kinesis = Kinesis::local().unwrap();
+    let (stream, counts) =
+        (kinesis.create_stream("s", 1).unwrap(), kinesis.create_stream("counts", 1).unwrap());
+    produce(&stream, "192.0.2.10", 60);
+    let mut counter = Counter::per_minute().lateness(secs(0));
+    stream.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
+    counter.flush();
+    let records: Vec<Entry> = counter.take_completed().iter().flat_map(Window::entries).collect();
+    assert_eq!(records.len(), 10);
+    // Sent twice, as after a crash between two commits.
+    for _ in 0..2 {
+        counts.put_many(records.clone()).send().unwrap();
+    }
+    let mut of_windows = Counter::tumbling(secs(3_600));
+    counts.consumer().trim_horizon().run_until_caught_up(&mut of_windows).unwrap();
+    assert_eq!((of_windows.total(), of_windows.duplicates()), (10, 10));
+}
