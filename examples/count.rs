@@ -4,11 +4,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use kinesis_lab::prelude::*;
-use kinesis_lab::{ConsumerHandle, StoredCounter, block_on};
+use kinesis_lab::{ConsumerHandle, StoredCounter};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Counts the requests per key of a stream, in windows of event time, into an SQLite file.
 ///
@@ -121,14 +124,17 @@ fn count(arguments: &Arguments) -> Result<(), Error> {
 
 /// A line a second on stderr, until the run ends or somebody wants it to.
 fn watch(running: &ConsumerHandle<StoredCounter>) {
-    let (sender, asked) = std::sync::mpsc::channel::<()>();
-    std::thread::spawn(move || {
-        block_on(asked_to_end());
-        let _ = sender.send(());
-    });
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // A second one ends it at once. Where a handler can't be installed, the first does: nothing is
+        // lost then either.
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, 1, asked.clone());
+        let _ = signal_hook::flag::register(signal, asked.clone());
+    }
     let (mut last, mut before) = (Instant::now(), 0);
     while running.is_running() {
-        if asked.recv_timeout(Duration::from_millis(50)).is_ok() {
+        std::thread::sleep(Duration::from_millis(50));
+        if asked.load(Ordering::Relaxed) {
             eprintln!("ending, after a commit");
             return;
         }
@@ -143,23 +149,6 @@ fn watch(running: &ConsumerHandle<StoredCounter>) {
         eprintln!("{rate:.0} records/s, {} in all, lag {lag}, watermark {watermark}", report.records);
         (last, before) = (Instant::now(), report.records);
     }
-}
-
-#[cfg(unix)]
-async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    // Where a handler can't be installed, the signal ends the process: then nothing is lost either.
-    match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        }
-        _ => std::future::pending().await,
-    }
-}
-
-#[cfg(not(unix))]
-async fn asked_to_end() {
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// `500ms`, `60s`, `5m`, `1h`.

@@ -49,7 +49,11 @@ impl Counts {
     /// # Errors
     /// [`ErrorKind::Store`] when there is none.
     pub fn open(path: impl AsRef<Path>) -> Result<Counts> {
-        let path = path.as_ref();
+        Counts::open_path(path.as_ref())
+    }
+
+    // Not generic: a notebook cell would compile it, and SQLite's C functions are not to be had there.
+    fn open_path(path: &Path) -> Result<Counts> {
         let open = || {
             let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             database.busy_timeout(sqlite::BUSY)?;

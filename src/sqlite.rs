@@ -58,7 +58,11 @@ impl Sqlite {
     /// [`ErrorKind::Store`] when the file can't be opened, is no database of this crate, or is open in
     /// this very process.
     pub fn open(path: impl AsRef<Path>) -> Result<Sqlite> {
-        let path = path.as_ref();
+        Sqlite::open_path(path.as_ref())
+    }
+
+    // Not generic: a notebook cell would compile it, and SQLite's C functions are not to be had there.
+    fn open_path(path: &Path) -> Result<Sqlite> {
         let lock = Lock::take(path)?;
         let prepare = || {
             let database = Connection::open(path)?;

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     match engine::ensure(&checkout, &tools, engine::Show::Terminal) {
         Ok(dir) => {
             println!("cargo:rustc-link-search=all={}", dir.display());
+            println!("cargo:rustc-env=KINESIS_LAB_ENGINE={}", dir.display());
             println!("cargo:rustc-cfg=kinesis_lab_engine");
             ExitCode::SUCCESS
         }

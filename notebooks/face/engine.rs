@@ -6,7 +6,8 @@
 //! In the cache (see [`cache_root`]):
 //! ```text
 //! engine/target/          cargo's, shared by all checkouts: dependencies compile once a machine
-//! engine/<fingerprint>/   a finished engine: the shared object, and the metadata that rustc reads
+//! engine/<fingerprint>/   a finished engine: the shared object, the metadata that rustc reads, and the
+//!                         programs that notebooks start
 //! engine/lock             held while one is built; a second kernel waits for it
 //! ```
 //! A finished engine never changes. So a running kernel keeps its own while the library is edited, and
@@ -22,7 +23,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 /// Hashed with the sources: raise it when this file builds or lays out the engine differently.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 /// Defined in the workspace's Cargo.toml.
 const PROFILE: &str = "engine";
 /// Finished engines that are kept although nothing used them for a day.
@@ -97,7 +98,9 @@ fn touch(dir: &Path) -> bool {
 /// The path of the checkout is not in it: two clones of the same state share an engine.
 pub fn fingerprint(checkout: &Path, rustc_version: &str) -> Result<String, String> {
     let mut files = Vec::new();
-    for path in ["Cargo.toml", "Cargo.lock", "src", "notebooks/engine"] {
+    for path in
+        ["Cargo.toml", "Cargo.lock", "src", "examples/count.rs", "notebooks/engine", "notebooks/programs"]
+    {
         collect(&checkout.join(path), &mut files).map_err(|e| {
             format!(
                 "{}: {e}\nThe engine is built from a whole checkout of kinesis-lab: clone it again.",
@@ -182,7 +185,9 @@ fn build(
         false => "the library or the compiler has changed: building the engine again",
     });
 
-    let artifacts = compile(checkout, tools, &home.join("target"), &dir.join(library_name()), progress)?;
+    let target = home.join("target");
+    let mut artifacts = compile(checkout, tools, &target, &dir.join(library_name()), progress)?;
+    artifacts.extend(compile_programs(checkout, tools, &target, progress)?);
     if !unchanged()? {
         return Err("kinesis-lab: the library was edited while the engine was built: run this again.".into());
     }
@@ -245,6 +250,46 @@ fn compile(
         option.push(argument);
         command.arg(option);
     }
+    let messages = run(command, tools, progress)?;
+    let mut files = artifacts(&messages);
+    // cargo reports a dylib twice, with and without `deps`; one of them will do.
+    files.sort_by_key(|file| file.file_name().map(ToOwned::to_owned));
+    files.dedup_by_key(|file| file.file_name().map(ToOwned::to_owned));
+    if !files.iter().any(|file| file.ends_with(library_name())) {
+        return Err(format!("cargo built no {}: please report this, with your system.", library_name()));
+    }
+    Ok(files)
+}
+
+/// The programs that notebooks start. After the engine: all that they need is compiled by then.
+fn compile_programs(
+    checkout: &Path,
+    tools: &Tools,
+    target: &Path,
+    progress: &mut Progress,
+) -> Result<Vec<PathBuf>, String> {
+    let mut command = Command::new(&tools.cargo);
+    command
+        .current_dir(checkout)
+        .args(["build", "--locked", "--package", "kinesis-lab-programs", "--profile", PROFILE])
+        .args(["--message-format", "json-render-diagnostics", "--target-dir"])
+        .arg(target);
+    let messages = run(command, tools, progress)?;
+    let programs: Vec<PathBuf> = messages
+        .lines()
+        .filter_map(|line| json_string(line.split_once(r#""executable":""#)?.1))
+        .map(|(file, _)| PathBuf::from(file))
+        .collect();
+    if programs.is_empty() {
+        return Err(
+            "cargo built none of the notebooks' programs: please report this, with your system.".into()
+        );
+    }
+    Ok(programs)
+}
+
+/// Runs cargo, showing how far it is; gives its messages.
+fn run(mut command: Command, tools: &Tools, progress: &mut Progress) -> Result<String, String> {
     scrub(&mut command);
     command.env("RUSTC", &tools.rustc).stdin(Stdio::null()).stdout(Stdio::piped());
     if progress.show == Show::Terminal {
@@ -271,15 +316,7 @@ fn compile(
             }
         });
     }
-
-    let mut files = artifacts(&messages);
-    // cargo reports a dylib twice, with and without `deps`; one of them will do.
-    files.sort_by_key(|file| file.file_name().map(ToOwned::to_owned));
-    files.dedup_by_key(|file| file.file_name().map(ToOwned::to_owned));
-    if !files.iter().any(|file| file.ends_with(library_name())) {
-        return Err(format!("cargo built no {}: please report this, with your system.", library_name()));
-    }
-    Ok(files)
+    Ok(messages)
 }
 
 /// Takes away what the caller's cargo (or evcxr) set for its own build and the engine's must not

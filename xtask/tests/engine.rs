@@ -13,6 +13,8 @@ fn checkout(name: &str) -> PathBuf {
         ("Cargo.lock", ""),
         ("src/lib.rs", "pub mod a;"),
         ("notebooks/engine/src/lib.rs", ""),
+        ("notebooks/programs/Cargo.toml", ""),
+        ("examples/count.rs", ""),
     ] {
         write(&folder, file, text);
     }
@@ -42,6 +44,7 @@ fn whatever_changes_the_engine_changes_its_name() {
         ("src/lib.rs", "pub mod a; pub mod b;"),
         ("src/deep/er.rs", ""),
         ("notebooks/engine/src/lib.rs", "pub use kinesis_lab::*;"),
+        ("examples/count.rs", "fn main() {}"),
     ] {
         write(&folder, file, text);
         names.push(fingerprint(&folder, "rustc 1.95.0").unwrap());

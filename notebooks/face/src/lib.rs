@@ -15,3 +15,9 @@ pub use kinesis_lab_engine::*;
 mod library;
 #[cfg(not(all(kinesis_lab_engine, not(rust_analyzer))))]
 pub use library::*;
+
+/// Where a program lies that was built with the engine, for `std::process::Command`: `count`.
+pub fn program(name: &str) -> String {
+    // Not there for rust-analyzer, which only looks at the signature.
+    format!("{}/{name}", option_env!("KINESIS_LAB_ENGINE").unwrap_or("."))
+}
