@@ -1,75 +1,19 @@
 //! The program `count`, killed at random moments: the counts in its database equal the stream's records.
 
 mod common;
+mod count_program;
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io::Write as _;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Faults, faulty};
+use count_program::{Counts, counts, finish, program, scratch, start, started};
 use fastrand::Rng;
 use kinesis_lab::prelude::*;
 
 const SOME: Faults = Faults { throttled: 4, failed: 3, broken: 3, expired: 4, partial: 5 };
-
-/// (start of the window, key) and how many, completed and late together.
-type Counts = BTreeMap<(String, String), u64>;
-
-fn program() -> PathBuf {
-    // Beside the test's own folder; cargo builds examples before it runs tests.
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.join("examples").join(format!("count{}", std::env::consts::EXE_SUFFIX))
-}
-
-fn scratch(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crash").join(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder.join("counts.db")
-}
-
-fn start(endpoint: &str, database: &Path, more: &[&str]) -> Child {
-    Command::new(program())
-        .args(["--endpoint", endpoint, "--stream", "crash", "--lateness", "2h", "--db"])
-        .arg(database)
-        .args(more)
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_REGION", "us-east-1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn finish(endpoint: &str, database: &Path, more: &[&str]) -> String {
-    let mut arguments = vec!["--until-caught-up", "--flush"];
-    arguments.extend(more);
-    let output = start(endpoint, database, &arguments).wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    said
-}
-
-fn counts(database: &Path) -> Counts {
-    let database = rusqlite::Connection::open(database).unwrap();
-    let mut counts = Counts::new();
-    for table in ["windows", "late"] {
-        let mut statement = database.prepare(&format!("SELECT start, key, count FROM {table}")).unwrap();
-        let mut rows = statement.query([]).unwrap();
-        while let Some(row) = rows.next().unwrap() {
-            *counts.entry((row.get(0).unwrap(), row.get(1).unwrap())).or_default() +=
-                row.get::<_, i64>(2).unwrap() as u64;
-        }
-    }
-    counts
-}
 
 /// What the stream holds, each record in every window of `size` seconds that begins every `slide`.
 struct Expected {
@@ -198,6 +142,44 @@ fn killed_again_and_again(seed: u64, kills: u32) -> u32 {
     assert!(wrong.is_empty(), "seed {seed}: these are wrong, for instance: {wrong:?}");
     assert_eq!(counted.len(), expected.counts.len(), "seed {seed}: nothing else was counted");
     kills
+}
+
+/// On a file system of a few hundred kilobytes, in a mount namespace of its own.
+#[test]
+fn a_full_disk_is_a_sentence_and_loses_no_commit() {
+    let can = Command::new("unshare").args(["--mount", "true"]).output();
+    if !can.is_ok_and(|output| output.status.success()) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: no small file system can be mounted here (unshare --mount)"
+        );
+        return;
+    }
+    let kinesis = Kinesis::local().unwrap();
+    let stream = kinesis.create_stream("crash", 2).unwrap();
+    produce(&stream, 7, &AtomicBool::new(false));
+    let database = scratch("full");
+    let small = database.with_file_name("small disk");
+    std::fs::create_dir(&small).unwrap();
+    let command = started(kinesis.endpoint_url().unwrap(), &small.join("counts.db"), &["--until-caught-up"]);
+    // The shell keeps the mount, and carries the files out of it when the program has failed.
+    let script = r#"mount -t tmpfs -o size=900k none "$0" && "$@"; code=$?; cp "$0"/counts.db* "$0"/..; exit $code"#;
+    let mut shell = Command::new("unshare");
+    shell.args(["--mount", "sh", "-c", script]).arg(&small).arg(program()).args(command.get_args());
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = shell.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("no room on the disk") && said.contains("nothing that was committed is lost"),
+        "{said}"
+    );
+    let carried = rusqlite::Connection::open(&database).unwrap();
+    let rows: i64 = carried.query_row("SELECT count(*) FROM windows", [], |row| row.get(0)).unwrap();
+    drop(carried);
+    assert!(rows > 0, "nothing was committed before the disk was full: this proves nothing");
+    finish(kinesis.endpoint_url().unwrap(), &database, &[]);
+    assert_eq!(counts(&database), expected(&stream, 60, 60).counts);
 }
 
 #[test]

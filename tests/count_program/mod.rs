@@ -1,0 +1,70 @@
+//! The example program `count`, started by tests, and what it leaves in its database.
+
+// Compiled into each test file, of which none uses all of it.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// (start of the window, key) and how many, completed and late together.
+pub(crate) type Counts = BTreeMap<(String, String), u64>;
+
+pub(crate) fn program() -> PathBuf {
+    // Beside the test's own folder; cargo builds examples before it runs tests.
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.join("examples").join(format!("count{}", std::env::consts::EXE_SUFFIX))
+}
+
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crash").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder.join("counts.db")
+}
+
+pub(crate) fn start(endpoint: &str, database: &Path, more: &[&str]) -> Child {
+    started(endpoint, database, more).spawn().unwrap()
+}
+
+pub(crate) fn started(endpoint: &str, database: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command
+        .args(["--endpoint", endpoint, "--stream", "crash", "--db"])
+        .arg(database)
+        .args(if more.contains(&"--lateness") { &[][..] } else { &["--lateness", "2h"] })
+        .args(more)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_REGION", "us-east-1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+pub(crate) fn finish(endpoint: &str, database: &Path, more: &[&str]) -> String {
+    let mut arguments = vec!["--until-caught-up", "--flush"];
+    arguments.extend(more);
+    let output = start(endpoint, database, &arguments).wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+pub(crate) fn counts(database: &Path) -> Counts {
+    let database = rusqlite::Connection::open(database).unwrap();
+    let mut counts = Counts::new();
+    for table in ["windows", "late"] {
+        let mut statement = database.prepare(&format!("SELECT start, key, count FROM {table}")).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            *counts.entry((row.get(0).unwrap(), row.get(1).unwrap())).or_default() +=
+                row.get::<_, i64>(2).unwrap() as u64;
+        }
+    }
+    counts
+}
