@@ -163,7 +163,8 @@ fn a_full_disk_is_a_sentence_and_loses_no_commit() {
     std::fs::create_dir(&small).unwrap();
     let command = started(kinesis.endpoint_url().unwrap(), &small.join("counts.db"), &["--until-caught-up"]);
     // The shell keeps the mount, and carries the files out of it when the program has failed.
-    let script = r#"mount -t tmpfs -o size=900k none "$0" && "$@"; code=$?; cp "$0"/counts.db* "$0"/..; exit $code"#;
+    let script =
+        r#"mount -t tmpfs -o size=900k none "$0" && "$@"; code=$?; cp "$0"/counts.db* "$0"/..; exit $code"#;
     let mut shell = Command::new("unshare");
     shell.args(["--mount", "sh", "-c", script]).arg(&small).arg(program()).args(command.get_args());
     shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
