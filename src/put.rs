@@ -45,8 +45,9 @@ pub(crate) fn check_data(data: &[u8]) -> Result<()> {
 ///
 /// They go out in calls of up to 500 records and less than 5 MiB. PutRecords can fail record by
 /// record (API reference: "A single record failure does not stop the processing of subsequent
-/// records"); each one that failed is tried again alone, after 0.1 s doubling up to 5 s with jitter,
-/// 15 times in all if not said otherwise. What still fails is handed back.
+/// records"); those of a call that failed are tried again together, without the others, after 0.1 s
+/// doubling up to 5 s with jitter, 15 times in all if not said otherwise. What still fails is handed
+/// back.
 ///
 /// ```
 /// # use kinesis_lab::prelude::*;
