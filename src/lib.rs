@@ -48,11 +48,14 @@ pub mod counter;
 pub mod echo;
 pub mod error;
 pub mod event;
+pub(crate) mod identity;
 pub mod kinesis;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "local")]
 pub(crate) mod local_gate;
+#[cfg(feature = "local")]
+pub(crate) mod local_names;
 pub mod log_line;
 pub(crate) mod notice;
 pub(crate) mod pace;

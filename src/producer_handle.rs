@@ -211,8 +211,11 @@ impl Emitter {
         state.failed.append(&mut self.putter.failed);
         state.last_error = Some(error.clone());
         match error.kind() {
-            ErrorKind::StreamNotFound => notice(&format!("stream {} not found. Exiting", self.name)),
-            ErrorKind::AccessDenied
+            ErrorKind::StreamNotFound if !self.putter.is_replaced() => {
+                notice(&format!("stream {} not found. Exiting", self.name));
+            }
+            ErrorKind::StreamNotFound
+            | ErrorKind::AccessDenied
             | ErrorKind::NoCredentials
             | ErrorKind::InvalidInput
             | ErrorKind::Refused => {

@@ -6,6 +6,7 @@ use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 use crate::error::{Error, ErrorKind};
+use crate::timestamp::Timestamp;
 
 /// Where a client points, in the words that its errors use.
 #[derive(Debug, Clone)]
@@ -17,6 +18,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Whether AWS itself answers there; a VPC endpoint of its has a URL, but the same service behind it.
+    pub(crate) fn is_aws(&self) -> bool {
+        self.endpoint.as_ref().is_none_or(|url| url.contains(".amazonaws.com") || url.contains(".api.aws"))
+    }
+
     fn name(&self) -> String {
         match &self.endpoint {
             Some(url) => url.clone(),
@@ -152,6 +158,13 @@ pub(crate) fn not_found(stream: &str, region: &str) -> String {
     format!(
         "stream {stream} not found in region {region}: create it with create_stream(\"{stream}\", 1), or check \
          its name and the region"
+    )
+}
+
+pub(crate) fn replaced(stream: &str, region: &str, created: Timestamp) -> String {
+    format!(
+        "the stream {stream} in region {region} that this was opened for is deleted; another was created under \
+         its name at {created}: open that one with stream(\"{stream}\"), and read it from its beginning"
     )
 }
 

@@ -15,8 +15,8 @@ const SOME_OF_EACH: Faults = Faults {
     partial: 12,
     reset: 3,
     half_closed: 3,
-    silent: 2,
-    slow: 3,
+    silent: 1,
+    slow: 2,
 };
 /// All that there are; "given up" is what a client did about a silent or a slow line.
 const KINDS: [&str; 10] = [
@@ -162,7 +162,7 @@ fn a_line_that_never_answers_is_given_up() {
     assert!(failure.to_string().contains("did not answer in time"), "{failure}");
     // A run ends in time though its reader waits for an answer, and says what kept it from reading.
     let consumer = stream.consumer().trim_horizon();
-    assert_eq!(consumer.run_for(secs(1), &mut Echo::new()).unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(consumer.run_for(secs(4), &mut Echo::new()).unwrap_err().kind(), ErrorKind::Timeout);
     assert!(service.met()["given up"] >= 3, "{:?}", service.met());
 }
 

@@ -1,6 +1,9 @@
 //! A local Kinesis behind two layers that inject faults, drawn from a seed: wrong answers of the
 //! service (here), and lines that fail (`line.rs`).
 
+// Compiled into each test file, of which none uses all of it.
+#![allow(dead_code)]
+
 mod line;
 
 use std::collections::BTreeMap;
@@ -20,8 +23,9 @@ use kinesis_lab::block_on;
 use kinesis_lab::prelude::*;
 use serde_json::{Value, json};
 
-/// How long a client on a faulty line waits for an answer; well above what one takes on a busy machine.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(400);
+/// How long a client on a faulty line waits for an answer. On a busy machine one may take half a second,
+/// and when all of a record's attempts were given up, a run would fail.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// How often, in percent, a call of the data plane meets which fault.
 #[derive(Clone, Copy, Default)]
@@ -60,12 +64,18 @@ impl Faulty {
     pub(crate) fn met(&self) -> Met {
         self.plan.lock().unwrap().met.clone()
     }
+
+    /// From now on, every GetRecords is answered with this error.
+    pub(crate) fn refuse_reads(&self, code: &'static str) {
+        self.plan.lock().unwrap().refused = Some(code);
+    }
 }
 
 struct Plan {
     faults: Faults,
     rng: Rng,
     met: Met,
+    refused: Option<&'static str>,
 }
 
 impl Plan {
@@ -81,7 +91,8 @@ pub(crate) fn faulty(seed: u64, faults: Faults) -> Faulty {
         update_stream_ms: 0,
         ..StoreOptions::default()
     };
-    let plan = Arc::new(Mutex::new(Plan { faults, rng: Rng::with_seed(seed), met: Met::new() }));
+    let plan =
+        Arc::new(Mutex::new(Plan { faults, rng: Rng::with_seed(seed), met: Met::new(), refused: None }));
     let shared = plan.clone();
     let (direct, faulty) = block_on(async move {
         let (app, _store) = ferrokinesis::create_app(options);
@@ -109,6 +120,9 @@ async fn inject(State(plan): State<Arc<Mutex<Plan>>>, request: Request, next: Ne
     }
     let (fault, mut rng) = {
         let mut plan = plan.lock().unwrap();
+        if let Some(code) = plan.refused.filter(|_| call == "GetRecords") {
+            return error(StatusCode::BAD_REQUEST, code);
+        }
         let Faults { throttled, failed, broken, expired, partial, .. } = plan.faults;
         let fault = pick(
             plan.rng.u8(0..100),
