@@ -18,6 +18,7 @@ use aws_smithy_http_client::{Builder, tls};
 
 use crate::error::{Error, Result};
 use crate::runtime::block_on;
+use crate::service_cause::Cause;
 use crate::service_error::Place;
 use crate::stream::{Stream, StreamDescription};
 
@@ -265,6 +266,7 @@ impl Aws {
     }
 
     /// An endpoint other than the region's own (a VPC endpoint, an emulator that checks credentials).
+    /// One with a user or a password in it is refused.
     pub fn endpoint_url(mut self, url: &str) -> Aws {
         self.endpoint_url = Some(url.to_owned());
         self
@@ -308,6 +310,8 @@ impl Aws {
                 "no AWS region: add .region(\"eu-west-1\"), set AWS_REGION, or give the profile one with `aws configure`",
             ));
         };
+        // The environment or the profile may name one, too.
+        config.endpoint_url().map_or(Ok(()), check_url)?;
         let place = Place {
             region: region.to_string(),
             endpoint: config.endpoint_url().map(str::to_owned),
@@ -316,15 +320,22 @@ impl Aws {
         // Asked for here, so that a learner meets a sentence now and not a failed call later.
         match config.credentials_provider() {
             Some(provider) => {
-                provider.provide_credentials().await.map_err(|error| place.no_credentials(error))?;
+                let found = provider.provide_credentials().await;
+                found.map_err(|error| place.no_credentials(Cause::of(&error)))?;
             }
-            None => return Err(place.no_credentials("no provider is configured")),
+            None => return Err(place.no_credentials(Cause::said("no provider is configured"))),
         }
         Ok(Kinesis::assemble(Client::new(&config), place, None))
     }
 }
 
 fn check_url(url: &str) -> Result<()> {
+    if url.contains('@') {
+        // Not quoted: errors and `Debug` show endpoints.
+        return Err(Error::invalid(
+            "an endpoint's URL holds no user and no password; give credentials by a profile or the environment",
+        ));
+    }
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     match rest {
         Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(()),

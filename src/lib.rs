@@ -69,6 +69,7 @@ pub(crate) mod put_queue;
 pub mod record;
 pub mod replay;
 pub mod runtime;
+pub(crate) mod service_cause;
 pub(crate) mod service_error;
 pub mod shard;
 pub(crate) mod shard_reader;
