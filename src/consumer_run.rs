@@ -352,7 +352,11 @@ impl Run {
                 self.relist = Some(Instant::now() + RELIST);
                 return Ok(None);
             }
-            Err(error) if error.is_stream_not_found() => return Ok(Some(self.gone())),
+            Err(error) if error.is_stream_not_found() => {
+                // Readers that are left notice it too, behind the pages that they have delivered.
+                self.relist = None;
+                return Ok(self.active.is_empty().then(|| self.gone()));
+            }
             Err(error) => return Err(error),
         };
         self.relist = None;
@@ -368,14 +372,7 @@ impl Run {
 
     /// Says why the run ends.
     fn gone(&self) -> Ended {
-        let stream = &self.consumer.stream;
-        notice(&match stream.identity().is_replaced() {
-            true => format!(
-                "stream {} was deleted, and another was created under its name. Exiting",
-                stream.name()
-            ),
-            false => format!("stream {} not found. Exiting", stream.name()),
-        });
+        notice(&self.consumer.stream.farewell());
         Ended::StreamDeleted
     }
 

@@ -76,6 +76,16 @@ impl Stream {
         }
     }
 
+    /// The line on stderr with which whoever used it in the background ends.
+    pub(crate) fn farewell(&self) -> String {
+        match self.identity().is_replaced() {
+            true => {
+                format!("stream {} was deleted, and another was created under its name. Exiting", self.name())
+            }
+            false => format!("stream {} not found. Exiting", self.name()),
+        }
+    }
+
     /// Looks where there is a reason to.
     pub(crate) async fn look_when_in_doubt(&self) -> Result<()> {
         match self.identity().is_doubted() {

@@ -110,6 +110,10 @@ impl Kinesis {
 
     /// A client that you already have, with its own configuration. Where that gives no
     /// `operation_attempt_timeout`, an attempt may take 20 s: the SDK's own default is to wait for ever.
+    ///
+    /// It is taken for a client of AWS: a change of a stream is waited for in steps of a second, and an
+    /// iterator of a stream that was deleted and created again is expected to be refused. For an emulator,
+    /// use [`endpoint`](Self::endpoint).
     pub fn from_client(client: Client) -> Kinesis {
         let region = client.config().region().map_or("(none)", |region| region.as_ref()).to_owned();
         let set = client.config().timeout_config().and_then(TimeoutConfig::operation_attempt_timeout);

@@ -209,9 +209,8 @@ impl Putter {
         }
     }
 
-    /// Whether another stream was found under the name of this one.
-    pub(crate) fn is_replaced(&self) -> bool {
-        self.stream.identity().is_replaced()
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {

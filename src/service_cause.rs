@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_chain_is_one_line() {
         let inner = std::io::Error::other("connection\nrefused");
-        let outer = std::io::Error::new(std::io::ErrorKind::Other, crate::Error::from(inner));
+        let outer = std::io::Error::other(crate::Error::from(inner));
         assert!(Cause::of(&outer).to_string().contains(r"connection\nrefused"));
     }
 }

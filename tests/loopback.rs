@@ -1,5 +1,6 @@
 //! The local service is for this machine alone.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ fn the_local_service_listens_on_loopback_only() {
     let port = everywhere.local_addr().unwrap().port();
     let others: Vec<IpAddr> = other_addresses().into_iter().filter(|ip| answers(*ip, port)).collect();
     if others.is_empty() {
-        eprintln!("SKIPPED: this machine can't be reached at any address but 127.0.0.1");
+        // Past the test harness, which keeps what a passing test prints.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: this machine has no address but 127.0.0.1");
         return;
     }
     let chosen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
