@@ -1,4 +1,5 @@
-//! Draws the figures of the notebooks, `notebooks/figures/*.svg`: the log, the shards, the pipeline.
+//! Draws the figures of the notebooks, `notebooks/figures/*.svg`: the log, the keys, the shards, the
+//! pipeline.
 //!
 //! ```sh
 //! cargo run --example draw_figures                      # into notebooks/figures
@@ -11,6 +12,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use kinesis_lab::hash_key;
 
 const INK: &str = "#1f2933";
 const QUIET: &str = "#52606d";
@@ -34,8 +37,8 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn figures() -> [(&'static str, String); 3] {
-    [("log.svg", log()), ("shards.svg", shards()), ("pipeline.svg", pipeline())]
+fn figures() -> [(&'static str, String); 4] {
+    [("log.svg", log()), ("keys.svg", keys()), ("shards.svg", shards()), ("pipeline.svg", pipeline())]
 }
 
 /// Producers append at the right, consumers read from where they are.
@@ -81,6 +84,34 @@ fn log() -> String {
     }
     svg.text(580, 282, "start", 13, QUIET, "each reads at its own place,");
     svg.text(580, 300, "start", 13, QUIET, "and reading removes nothing");
+    svg.finish()
+}
+
+/// Three keys on the line of all hashes, each where its own hash puts it.
+fn keys() -> String {
+    let mut svg = Svg::new(
+        760,
+        240,
+        "The hash of a key decides the shard",
+        "The line of all hashes is cut in two: the lower half is shard 0, the upper half shard 1. Of three keys, two have a hash in the lower half and one in the upper.",
+    );
+    let (left, width) = (50, 660);
+    for (n, name) in ["shard 0", "shard 1"].into_iter().enumerate() {
+        let x = left + n as i32 * width / 2;
+        svg.rect(x, 150, width / 2 - 2, 40, SHARDS[n], SHARDS[n]);
+        svg.text(x + width / 4, 175, "middle", 14, PAPER, name);
+    }
+    for (label, part) in [("00…", 0), ("80…", 1), ("ff…", 2)] {
+        svg.text(left + part * width / 2, 212, "middle", 13, QUIET, label);
+    }
+    for (key, x) in [("192.0.2.20", 100), ("192.0.2.10", 330), ("192.0.2.30", 660)] {
+        // The first four of its 32 hexadecimal digits are exact enough for a place in the picture.
+        let hash = (hash_key(key) >> 112) as i32;
+        let place = left + width * hash / 0x1_0000;
+        svg.boxed(x - 60, 24, 120, 36, key);
+        svg.text(x, 80, "middle", 13, QUIET, &format!("md5: {hash:04x}…"));
+        svg.arrow(x, 90, place, 146);
+    }
     svg.finish()
 }
 

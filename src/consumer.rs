@@ -23,7 +23,9 @@ use crate::timestamp::Timestamp;
 /// Throttling, dropped connections and server errors are waited out; an expired iterator is opened
 /// again after the last sequence number; the children of a split or merged shard are read when all
 /// their parents have been read to the end. When the stream is deleted, `stream … not found.
-/// Exiting` is said on stderr, and the run ends.
+/// Exiting` is said on stderr, and the run ends; another one that was created under its name is not
+/// read. (AWS refuses iterators of an earlier stream. Emulators go by the name: at an endpoint that is
+/// not AWS's, each page is followed by a look at the stream's creation time.)
 ///
 /// ```
 /// # use kinesis_lab::prelude::*;
@@ -95,6 +97,11 @@ impl Consumer {
     }
 
     /// Begin after this record of this shard: go on where an earlier run ended.
+    ///
+    /// A position belongs to one stream: its name and its [creation time](Stream::created), which is
+    /// worth keeping beside it. One of an earlier stream of the same name is refused by the service
+    /// ([`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput)), except by other emulators than
+    /// [`Local`](crate::Kinesis::local) when both were created within the same second.
     pub fn after_sequence_number(mut self, shard_id: &str, sequence_number: &str) -> Consumer {
         self.from = From::AfterSequenceNumber(sequence_number.to_owned());
         self.shard(shard_id)
@@ -132,7 +139,7 @@ impl Consumer {
     /// # Errors
     /// [`ErrorKind::Processor`](crate::ErrorKind::Processor) when the processor said *stop*;
     /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound) when the stream is not there at
-    /// the beginning; whatever else kept a shard from being read for a minute.
+    /// the beginning, or another bears its name; whatever else kept a shard from being read for a minute.
     pub fn run_for(&self, time: Duration, processor: &mut dyn RecordProcessor) -> Result<ConsumerReport> {
         self.drive(Some(time), false, processor)
     }
@@ -192,8 +199,8 @@ pub struct ConsumerReport {
     pub skipped_records: u64,
     /// The first 100 skipped batches, each with the processor's message.
     pub skipped: VecDeque<(Batch, String)>,
-    /// The last processed sequence number of each shard: where another run can go on, with
-    /// [`Consumer::after_sequence_number`].
+    /// The last processed sequence number of each shard: where another run on the same stream can go
+    /// on, with [`Consumer::after_sequence_number`].
     pub positions: std::collections::BTreeMap<String, String>,
     /// What had outlived the stream's retention before it could be read.
     pub lost: Vec<Lost>,
@@ -241,7 +248,7 @@ pub enum Ended {
     CaughtUp,
     /// It was stopped.
     Stopped,
-    /// The stream was deleted.
+    /// The stream was deleted, also when another was created under its name.
     StreamDeleted,
     /// The shards that it was to read are closed, and read to their ends.
     ShardsEnded,

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::consumer::{Consumer, ConsumerReport, Ended, From, Lost, SKIPPED_KEPT, processor_failed};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::notice::notice;
 use crate::processor::{Checkpoint, Context, RecordProcessor, StreamId, Verdict};
 use crate::put_queue::delay;
@@ -88,8 +88,14 @@ impl Run {
     ) -> Result<Run> {
         let stream = consumer.stream.clone();
         let id = StreamId { name: stream.shared_name(), created: stream.created() };
+        let shards = block_on(async move {
+            match stream.look().await {
+                // Too many begin at once; that says nothing of the stream.
+                Err(error) if error.kind() != ErrorKind::LimitExceeded => Err(error),
+                _ => stream.list_shards().await,
+            }
+        })?;
         let remembered = processor.checkpoints(&id).map_err(|error| processor_failed(&error.message))?;
-        let shards = block_on(async move { stream.list_shards().await })?;
         let (sender, deliveries) = channel();
         let epoch = Instant::now();
         let mut run = Run {
@@ -284,10 +290,15 @@ impl Run {
                     }
                 }
             }
-            Ok(Delivery::Failed(shard, error)) if error.is_stream_not_found() => {
+            // AWS calls an iterator or a position of an earlier stream of the name an invalid argument.
+            Ok(Delivery::Failed(shard, error))
+                if error.is_stream_not_found() || error.kind() == ErrorKind::InvalidInput =>
+            {
                 if self.stream_is_gone()? {
-                    notice(&format!("stream {} not found. Exiting", self.consumer.stream.name()));
-                    return Ok(Some(Ended::StreamDeleted));
+                    return Ok(Some(self.gone()));
+                }
+                if !error.is_stream_not_found() {
+                    return Err(error);
                 }
                 // The stream is there: only the shard has outlived its retention.
                 self.shard_ended(&shard, processor)?;
@@ -298,7 +309,9 @@ impl Run {
             // The loop holds a sender itself: it can't be disconnected.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
-        self.find_children()?;
+        if let Some(ended) = self.find_children()? {
+            return Ok(Some(ended));
+        }
         let polled = !self.active.is_empty() && self.active.values().all(|shard| shard.polled);
         if polled || Instant::now() >= forced_tick {
             self.tick(processor)?;
@@ -408,20 +421,28 @@ impl Run {
     }
 
     /// After a shard ended: its children, and theirs, may be read now.
-    fn find_children(&mut self) -> Result<()> {
+    fn find_children(&mut self) -> Result<Option<Ended>> {
         if self.relist.is_none_or(|due| due > Instant::now()) {
-            return Ok(());
+            return Ok(None);
         }
         let stream = self.consumer.stream.clone();
-        let shards: Vec<Shard> = match block_on(async move { stream.list_shards().await }) {
+        let listed = block_on(async move {
+            let shards = stream.list_shards().await?;
+            // Looked at afterwards, or they may be the shards of another stream.
+            stream.look().await.map(|_| shards)
+        });
+        let shards: Vec<Shard> = match listed {
             Ok(shards) => shards,
-            Err(error) if error.is_transient() || error.kind() == crate::ErrorKind::LimitExceeded => {
+            Err(error) if error.is_transient() || error.kind() == ErrorKind::LimitExceeded => {
                 self.report().retries += 1;
                 self.relist = Some(Instant::now() + RELIST);
-                return Ok(());
+                return Ok(None);
             }
-            // A deleted stream is noticed by the readers that are left, or by there being none.
-            Err(error) if error.is_stream_not_found() => Vec::new(),
+            Err(error) if error.is_stream_not_found() => {
+                // Readers that are left notice it too, behind the pages that they have delivered.
+                self.relist = None;
+                return Ok(self.active.is_empty().then(|| self.gone()));
+            }
             Err(error) => return Err(error),
         };
         self.relist = None;
@@ -429,13 +450,19 @@ impl Run {
         let children = children.into_iter().map(|shard| (self.position_of_child(), shard.clone())).collect();
         self.open(children)?;
         self.settle(&shards);
-        Ok(())
+        Ok(None)
+    }
+
+    /// Says why the run ends.
+    fn gone(&self) -> Ended {
+        notice(&self.consumer.stream.farewell());
+        Ended::StreamDeleted
     }
 
     /// Whether it was deleted; one created again under its name is another stream.
     fn stream_is_gone(&self) -> Result<bool> {
         match self.consumer.stream.describe() {
-            Ok(found) => Ok(found.created != self.consumer.stream.created() || found.status == "DELETING"),
+            Ok(found) => Ok(found.status == "DELETING"),
             Err(error) if error.is_stream_not_found() => Ok(true),
             Err(error) => Err(error),
         }

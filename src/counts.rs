@@ -134,7 +134,7 @@ impl Counts {
 
     fn rows(&self, query: &str) -> rusqlite::Result<Rows> {
         let mut statement = self.database.prepare(query)?;
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let (mut found, mut more) = (Vec::new(), false);
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {

@@ -18,6 +18,7 @@ use aws_smithy_http_client::{Builder, tls};
 
 use crate::error::{Error, Result};
 use crate::runtime::block_on;
+use crate::service_cause::Cause;
 use crate::service_error::Place;
 use crate::stream::{Stream, StreamDescription};
 
@@ -26,7 +27,9 @@ use crate::local::{Local, LocalServer};
 #[cfg(not(feature = "local"))]
 type LocalServer = std::convert::Infallible;
 
-/// How long one attempt of a call may take before it is given up and tried again.
+/// How long one attempt of a call may take before it is given up and tried again. The SDK sets no such
+/// limit by itself: a connection that never answers would hold its caller for ever. The largest put
+/// (5 MiB) goes through in this time at 2 Mbit/s.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A connection to Kinesis Data Streams: embedded, on AWS, or anything that speaks its protocol.
@@ -53,7 +56,7 @@ struct Inner {
     data: Client,
     place: Place,
     // Held, not used: the embedded service ends with its last handle.
-    _local: Option<LocalServer>,
+    _local: Option<Arc<LocalServer>>,
 }
 
 impl Kinesis {
@@ -105,10 +108,29 @@ impl Kinesis {
         Ok(Kinesis::assemble(Client::from_conf(config), place, local))
     }
 
-    /// A client that you already have, with its own configuration.
+    /// A client that you already have, with its own configuration. Where that gives no
+    /// `operation_attempt_timeout`, an attempt may take 20 s: the SDK's own default is to wait for ever.
+    ///
+    /// It is taken for a client of AWS: a change of a stream is waited for in steps of a second, and an
+    /// iterator of a stream that was deleted and created again is expected to be refused. For an emulator,
+    /// use [`endpoint`](Self::endpoint).
     pub fn from_client(client: Client) -> Kinesis {
         let region = client.config().region().map_or("(none)", |region| region.as_ref()).to_owned();
+        let set = client.config().timeout_config().and_then(TimeoutConfig::operation_attempt_timeout);
+        let client = if set.is_some() { client } else { with_attempt_timeout(&client, ATTEMPT_TIMEOUT) };
         Kinesis::assemble(client, Place { region, endpoint: None, profile: None }, None)
+    }
+
+    /// The same connection, with another limit for each attempt of a put or a read. Default: 20 s.
+    ///
+    /// An attempt without an answer by then is given up and made again; a put that was given up may
+    /// have been stored, and is counted as [`ambiguous`](crate::PutReport::ambiguous). Other calls keep
+    /// their limit.
+    pub fn attempt_timeout(&self, limit: Duration) -> Kinesis {
+        let Inner { client, data, place, _local } = &*self.inner;
+        let data = with_attempt_timeout(data, limit);
+        let (client, place, _local) = (client.clone(), place.clone(), _local.clone());
+        Kinesis { inner: Arc::new(Inner { client, data, place, _local }) }
     }
 
     fn assemble(client: Client, place: Place, local: Option<LocalServer>) -> Kinesis {
@@ -117,7 +139,7 @@ impl Kinesis {
         // shared.
         let data = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
         let data = Client::from_conf(data);
-        Kinesis { inner: Arc::new(Inner { client, data, place, _local: local }) }
+        Kinesis { inner: Arc::new(Inner { client, data, place, _local: local.map(Arc::new) }) }
     }
 
     /// The SDK's client, for calls that this crate doesn't wrap; see [`block_on`].
@@ -248,6 +270,7 @@ impl Aws {
     }
 
     /// An endpoint other than the region's own (a VPC endpoint, an emulator that checks credentials).
+    /// One with a user or a password in it is refused.
     pub fn endpoint_url(mut self, url: &str) -> Aws {
         self.endpoint_url = Some(url.to_owned());
         self
@@ -291,6 +314,8 @@ impl Aws {
                 "no AWS region: add .region(\"eu-west-1\"), set AWS_REGION, or give the profile one with `aws configure`",
             ));
         };
+        // The environment or the profile may name one, too.
+        config.endpoint_url().map_or(Ok(()), check_url)?;
         let place = Place {
             region: region.to_string(),
             endpoint: config.endpoint_url().map(str::to_owned),
@@ -299,15 +324,22 @@ impl Aws {
         // Asked for here, so that a learner meets a sentence now and not a failed call later.
         match config.credentials_provider() {
             Some(provider) => {
-                provider.provide_credentials().await.map_err(|error| place.no_credentials(error))?;
+                let found = provider.provide_credentials().await;
+                found.map_err(|error| place.no_credentials(Cause::of(&error)))?;
             }
-            None => return Err(place.no_credentials("no provider is configured")),
+            None => return Err(place.no_credentials(Cause::said("no provider is configured"))),
         }
         Ok(Kinesis::assemble(Client::new(&config), place, None))
     }
 }
 
 fn check_url(url: &str) -> Result<()> {
+    if url.contains('@') {
+        // Not quoted: errors and `Debug` show endpoints.
+        return Err(Error::invalid(
+            "an endpoint's URL holds no user and no password; give credentials by a profile or the environment",
+        ));
+    }
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     match rest {
         Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(()),
@@ -326,6 +358,35 @@ fn http_client(url: &str) -> SharedHttpClient {
     }
 }
 
+fn with_attempt_timeout(client: &Client, limit: Duration) -> Client {
+    let config = client.config();
+    let timeouts = config.timeout_config().map(TimeoutConfig::to_builder).unwrap_or_default();
+    let timeouts = timeouts.operation_attempt_timeout(limit).build();
+    Client::from_conf(config.to_builder().timeout_config(timeouts).build())
+}
+
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_client_waits_for_ever() {
+        let limit = |client: &Client| client.config().timeout_config()?.operation_attempt_timeout();
+        let config = || aws_sdk_kinesis::Config::builder().behavior_version(BehaviorVersion::latest());
+        let bare = Kinesis::from_client(Client::from_conf(config().build()));
+        assert_eq!([limit(bare.client()), limit(bare.data())], [Some(ATTEMPT_TIMEOUT); 2]);
+
+        let two = Duration::from_secs(2);
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(two).build();
+        let theirs = Kinesis::from_client(Client::from_conf(config().timeout_config(timeouts).build()));
+        assert_eq!([limit(theirs.client()), limit(theirs.data())], [Some(two); 2]);
+
+        let one = Duration::from_secs(1);
+        let other = Kinesis::endpoint("http://127.0.0.1:9").unwrap().attempt_timeout(one);
+        assert_eq!([limit(other.client()), limit(other.data())], [Some(ATTEMPT_TIMEOUT), Some(one)]);
+    }
 }

@@ -50,12 +50,15 @@ pub mod counts;
 pub mod echo;
 pub mod error;
 pub mod event;
+pub(crate) mod identity;
 pub mod kinesis;
 pub mod late;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "local")]
 pub(crate) mod local_gate;
+#[cfg(feature = "local")]
+pub(crate) mod local_names;
 pub mod log_line;
 pub(crate) mod notice;
 pub(crate) mod pace;
@@ -69,6 +72,7 @@ pub(crate) mod put_queue;
 pub mod record;
 pub mod replay;
 pub mod runtime;
+pub(crate) mod service_cause;
 pub(crate) mod service_error;
 pub mod shard;
 pub(crate) mod shard_reader;

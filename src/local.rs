@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinesis::Kinesis;
 use crate::local_gate::{Gate, pass};
+use crate::local_names::{Names, space};
 use crate::runtime::{self, block_on};
 
 /// The region that the embedded service says it is in.
@@ -23,7 +24,8 @@ pub const LOCAL_REGION: &str = "us-east-1";
 ///
 /// It is [ferrokinesis](https://crates.io/crates/ferrokinesis), in this process, behind real HTTP on
 /// the loopback interface: the SDK talks to it exactly as to AWS, and so can other programs (the AWS
-/// CLI, boto3) when it is given a port that they know. It ends when the last handle to it is
+/// CLI, boto3) when it is given a port that they know. A name whose stream was created and deleted within
+/// one second is free again in the next, so that the creation time tells the two apart. It ends when the last handle to it is
 /// dropped, or with the process.
 ///
 /// ```
@@ -131,6 +133,7 @@ impl Local {
         // A PutRecords of 5 MiB is 6.7 MiB in base64; axum's own limit is 2 MiB.
         let app = app.layer(DefaultBodyLimit::max(32 << 20));
         let app = app.layer(from_fn_with_state(Arc::<Gate>::default(), pass));
+        let app = app.layer(from_fn_with_state(Arc::<Names>::default(), space));
         let (stop, stopped) = oneshot::channel::<()>();
         runtime::handle().spawn(async move {
             let served = axum::serve(listener, app).with_graceful_shutdown(async {

@@ -130,7 +130,6 @@ pub(crate) fn launch(
     let (stop, stopped) = watch::channel(false);
     let (end, ended) = watch::channel(false);
     let task = Emitter {
-        name: stream.shared_name(),
         putter: Putter::new(stream, options, fastrand::Rng::new()),
         plan,
         pace,
@@ -154,7 +153,6 @@ impl Drop for SendOnDrop {
 }
 
 struct Emitter {
-    name: Arc<str>,
     putter: Putter,
     plan: Box<dyn Plan>,
     pace: Pace,
@@ -211,7 +209,7 @@ impl Emitter {
         state.failed.append(&mut self.putter.failed);
         state.last_error = Some(error.clone());
         match error.kind() {
-            ErrorKind::StreamNotFound => notice(&format!("stream {} not found. Exiting", self.name)),
+            ErrorKind::StreamNotFound => notice(&self.putter.stream().farewell()),
             ErrorKind::AccessDenied
             | ErrorKind::NoCredentials
             | ErrorKind::InvalidInput

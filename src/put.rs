@@ -45,8 +45,9 @@ pub(crate) fn check_data(data: &[u8]) -> Result<()> {
 ///
 /// They go out in calls of up to 500 records and less than 5 MiB. PutRecords can fail record by
 /// record (API reference: "A single record failure does not stop the processing of subsequent
-/// records"); each one that failed is tried again alone, after 0.1 s doubling up to 5 s with jitter,
-/// 15 times in all if not said otherwise. What still fails is handed back.
+/// records"); those of a call that failed are tried again together, without the others, after 0.1 s
+/// doubling up to 5 s with jitter, 15 times in all if not said otherwise. What still fails is handed
+/// back.
 ///
 /// ```
 /// # use kinesis_lab::prelude::*;
@@ -208,6 +209,10 @@ impl Putter {
         }
     }
 
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
     pub(crate) fn push(&mut self, entry: Entry) {
         match entry.check() {
             Ok(()) => self.queue.push(entry),
@@ -233,28 +238,13 @@ impl Putter {
     }
 
     async fn send(&mut self, batch: Vec<Pending>) {
-        let entries = batch.iter().map(|pending| request(&pending.entry)).collect();
-        let call = self.stream.kinesis().data().put_records().stream_name(self.stream.name());
-        let outcomes = match call.set_records(Some(entries)).send().await {
-            Ok(answer) => answer.records.into_iter().map(outcome).collect(),
+        let outcomes = match self.call(&batch).await {
+            Ok(outcomes) => outcomes,
             Err(error) => {
-                if is_ambiguous(&error) {
-                    self.report.ambiguous += batch.len() as u64;
-                }
-                let again = error.code() == Some("InternalFailure");
-                let error = self.stream.kinesis().place().explain(self.stream.name(), error);
-                if error.is_stream_not_found() || error.kind() == ErrorKind::AccessDenied {
-                    // No later call will fare better: say so at once, for these and for the rest.
-                    self.failed.extend(
-                        batch.into_iter().map(|p| FailedEntry { entry: p.entry, error: error.clone() }),
-                    );
-                    return self.give_up(&error);
-                }
-                let outcome = match error.is_transient() || again {
-                    true => Outcome::Retry(error),
-                    false => Outcome::Failed(error),
-                };
-                vec![outcome; batch.len()]
+                // No later call will fare better: say so at once, for these and for the rest.
+                let these = batch.into_iter().map(|p| FailedEntry { entry: p.entry, error: error.clone() });
+                self.failed.extend(these);
+                return self.give_up(&error);
             }
         };
         let settled = self.queue.settle(batch, outcomes, self.started.elapsed(), &mut self.rng);
@@ -264,10 +254,53 @@ impl Putter {
         self.failed.extend(settled.failed);
     }
 
+    /// What came of each record, or an error that every later call would meet too.
+    async fn call(&mut self, batch: &[Pending]) -> Result<Vec<Outcome>> {
+        if let Err(error) = self.stream.look_when_in_doubt().await {
+            return whole(batch, error);
+        }
+        let entries = batch.iter().map(|pending| request(&pending.entry)).collect();
+        let call = self.stream.kinesis().data().put_records().stream_name(self.stream.name());
+        let error = match call.set_records(Some(entries)).send().await {
+            Ok(answer) => return Ok(answer.records.into_iter().map(outcome).collect()),
+            Err(error) => error,
+        };
+        if is_ambiguous(&error) {
+            self.report.ambiguous += batch.len() as u64;
+        }
+        let again = error.code() == Some("InternalFailure");
+        let error = self.stream.kinesis().place().explain(self.stream.name(), error);
+        if error.is_stream_not_found() {
+            // There may be another one of this name, to which a later put would go: look.
+            self.stream.identity().doubt();
+            return match self.stream.look().await {
+                Ok(_) => Ok(vec![Outcome::Retry(error); batch.len()]),
+                Err(found) if found.is_stream_not_found() => Err(found),
+                Err(_) => Err(error),
+            };
+        }
+        match again {
+            true => Ok(vec![Outcome::Retry(error); batch.len()]),
+            false => whole(batch, error),
+        }
+    }
+
     fn give_up(&mut self, error: &Error) {
         let rest = self.queue.drain();
         self.failed.extend(rest.into_iter().map(|entry| FailedEntry { entry, error: error.clone() }));
     }
+}
+
+/// What a call that failed as a whole means for its records.
+fn whole(batch: &[Pending], error: Error) -> Result<Vec<Outcome>> {
+    let outcome = match error.kind() {
+        ErrorKind::StreamNotFound | ErrorKind::AccessDenied => return Err(error),
+        // Of DescribeStreamSummary, when many ask at once.
+        ErrorKind::LimitExceeded => Outcome::Retry(error),
+        _ if error.is_transient() => Outcome::Retry(error),
+        _ => Outcome::Failed(error),
+    };
+    Ok(vec![outcome; batch.len()])
 }
 
 fn request(entry: &Entry) -> PutRecordsRequestEntry {

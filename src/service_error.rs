@@ -3,9 +3,11 @@
 use std::error::Error as StdError;
 
 use aws_sdk_kinesis::config::http::HttpResponse;
-use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::{Error, ErrorKind};
+use crate::service_cause::{Cause, without_credentials};
+use crate::timestamp::Timestamp;
 
 /// Where a client points, in the words that its errors use.
 #[derive(Debug, Clone)]
@@ -17,6 +19,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Whether AWS itself answers there; a VPC endpoint of its has a URL, but the same service behind it.
+    pub(crate) fn is_aws(&self) -> bool {
+        self.endpoint.as_ref().is_none_or(|url| url.contains(".amazonaws.com") || url.contains(".api.aws"))
+    }
+
     fn name(&self) -> String {
         match &self.endpoint {
             Some(url) => url.clone(),
@@ -24,7 +31,7 @@ impl Place {
         }
     }
 
-    pub(crate) fn no_credentials(&self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+    pub(crate) fn no_credentials(&self, cause: Cause) -> Error {
         let (whose, flag) = match &self.profile {
             Some(profile) => (format!("for profile {profile}"), format!(" --profile {profile}")),
             None => (String::from("in the environment or the default profile"), String::new()),
@@ -53,19 +60,29 @@ impl Place {
                 self.service(stream, service.err().code(), service.err().message(), status)
             }
             SdkError::DispatchFailure(failure) if !failure.is_io() && !failure.is_timeout() => {
-                let text = DisplayErrorContext(&error).to_string();
+                let cause = Cause::of(&error);
                 // The SDK has no predicate for it; its identity resolver's words are all there is.
-                if text.contains("redential") || text.contains("identity") || text.contains("token") {
-                    return self.no_credentials(error);
+                if ["redential", "identity", "token"].iter().any(|word| cause.contains(word)) {
+                    return self.no_credentials(cause);
                 }
                 (ErrorKind::Unreachable, self.unreachable())
             }
+            // An error page: something does answer, but it is not Kinesis.
+            SdkError::ResponseError(_) if status.is_some_and(|status| status >= 400) => (
+                ErrorKind::Service,
+                format!(
+                    "{} gave no answer of Kinesis (status {}): a proxy may stand in between, or something else \
+                     may be listening there",
+                    self.name(),
+                    status.unwrap_or_default(),
+                ),
+            ),
             SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
                 (ErrorKind::Unreachable, self.unreachable())
             }
-            _ => (ErrorKind::InvalidInput, DisplayErrorContext(&error).to_string()),
+            _ => (ErrorKind::InvalidInput, Cause::of(&error).to_string()),
         };
-        Error::with_source(kind, message, error)
+        Error::with_source(kind, message, Cause::of(&error))
     }
 
     fn unreachable(&self) -> String {
@@ -89,7 +106,7 @@ impl Place {
         message: Option<&str>,
         status: Option<u16>,
     ) -> (ErrorKind, String) {
-        let said = message.unwrap_or("no further message");
+        let said = without_credentials(message.unwrap_or("no further message"));
         let region = &self.region;
         match code.unwrap_or("") {
             "ResourceNotFoundException" if stream.is_empty() => (ErrorKind::StreamNotFound, said.to_owned()),
@@ -119,6 +136,7 @@ impl Place {
             | "UnrecognizedClientException"
             | "InvalidClientTokenId"
             | "InvalidSignatureException"
+            | "SignatureDoesNotMatch"
             | "ExpiredTokenException"
             | "ExpiredToken"
             | "IncompleteSignature"
@@ -152,6 +170,13 @@ pub(crate) fn not_found(stream: &str, region: &str) -> String {
     format!(
         "stream {stream} not found in region {region}: create it with create_stream(\"{stream}\", 1), or check \
          its name and the region"
+    )
+}
+
+pub(crate) fn replaced(stream: &str, region: &str, created: Timestamp) -> String {
+    format!(
+        "the stream {stream} in region {region} that this was opened for is deleted; another was created under \
+         its name at {created}: open that one with stream(\"{stream}\"), and read it from its beginning"
     )
 }
 
@@ -200,7 +225,7 @@ mod tests {
             assert_eq!(found, kind, "{code}");
             assert!(sentence.contains(advice), "{code}: {sentence}");
         }
-        let none = place.no_credentials("nothing found").to_string();
+        let none = place.no_credentials(Cause::said("nothing found")).to_string();
         assert!(none.contains("aws configure --profile blogpost-kinesis"), "{none}");
     }
 }

@@ -143,7 +143,8 @@ impl ShardReader {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::ExpiredIterator => self.iterator = None,
-                Err(error) if error.is_transient() => {
+                // A limit of the account is that on looks at the stream.
+                Err(error) if error.is_transient() || error.kind() == ErrorKind::LimitExceeded => {
                     failures += 1;
                     self.deliver(Delivery::Retrying(self.shard_id.clone(), error.clone()));
                     if failing_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
@@ -186,6 +187,7 @@ impl ShardReader {
         let call = self.stream.kinesis().data().get_records().set_shard_iterator(self.iterator.clone());
         // The same iterator gives the same records again, so a failed read is simply repeated.
         let page = call.limit(self.limit).send().await.map_err(|error| self.explain(error))?;
+        self.make_sure(true).await?;
         self.iterator = page.next_shard_iterator;
         Ok((page.records.into_iter().map(Record::from_sdk).collect(), page.millis_behind_latest))
     }
@@ -193,7 +195,9 @@ impl ShardReader {
     async fn open(&mut self) -> Result<()> {
         let call = self.stream.kinesis().data().get_shard_iterator();
         let call = call.stream_name(self.stream.name()).shard_id(&*self.shard_id);
-        let call = match self.position() {
+        let position = self.position();
+        let by_number = matches!(position, From::AtSequenceNumber(_) | From::AfterSequenceNumber(_));
+        let call = match position {
             From::Latest => call.shard_iterator_type(ShardIteratorType::Latest),
             From::TrimHorizon => call.shard_iterator_type(ShardIteratorType::TrimHorizon),
             From::AtTimestamp(time) => {
@@ -206,13 +210,40 @@ impl ShardReader {
                 .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
                 .starting_sequence_number(number),
         };
-        let answer = call.send().await.map_err(|error| self.explain(error))?;
+        let answer = call.send().await.map_err(|error| match self.explain(error) {
+            error if by_number && error.kind() == ErrorKind::InvalidInput => self.unknown_position(&error),
+            error => error,
+        })?;
         if answer.shard_iterator.is_none() {
             return Err(Error::new(ErrorKind::Service, "the service gave no shard iterator"));
         }
+        // The first time, the run has looked just before.
+        self.make_sure(by_number || !self.reopened).await?;
         self.iterator = answer.shard_iterator;
         self.reopened = true;
         Ok(())
+    }
+
+    /// Makes sure that what was just answered is of the stream that this reader was made for, and not
+    /// of another one of its name. AWS refuses iterators and sequence numbers of an earlier stream;
+    /// emulators (kinesalite, ferrokinesis 0.7) know no more of an iterator than the stream's name.
+    /// Looking *after* an answer is enough: a stream that is gone doesn't come back.
+    async fn make_sure(&self, aws_refuses: bool) -> Result<()> {
+        match aws_refuses && self.stream.kinesis().place().is_aws() {
+            true => Ok(()),
+            false => self.stream.look().await.map(drop),
+        }
+    }
+
+    fn unknown_position(&self, said: &Error) -> Error {
+        Error::invalid(format!(
+            "shard {} of stream {}, which was created at {}, has no such position: it is one of another shard, \
+             or of an earlier stream of this name. Begin with .trim_horizon() where that is so (the service's \
+             words: {said})",
+            self.shard_id,
+            self.stream.name(),
+            self.stream.created(),
+        ))
     }
 
     /// Where an iterator opened now must begin.

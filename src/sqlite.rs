@@ -141,7 +141,6 @@ impl Sqlite {
 
     fn read(&self) -> rusqlite::Result<SavedState> {
         let mut state = SavedState::default();
-        state.watermark = Timestamp::MIN;
         let progress = "SELECT watermark, late, refused, duplicates, unparsed FROM open_progress";
         let found = self.database.query_row(progress, [], |row| {
             let count = |at| row.get(at).map(|n: i64| n.max(0).unsigned_abs());

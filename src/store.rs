@@ -38,8 +38,8 @@ pub struct Fingerprint {
     pub slide: Duration,
 }
 
-/// What a counter goes on from.
-#[derive(Debug, Clone, Default)]
+/// What a counter goes on from; by default, from nothing.
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SavedState {
     /// Of each shard, also of those that ended.
@@ -52,6 +52,18 @@ pub struct SavedState {
     pub panes: Vec<(Timestamp, SavedPane)>,
     /// What was counted that is in no window.
     pub totals: Totals,
+}
+
+impl Default for SavedState {
+    fn default() -> SavedState {
+        SavedState {
+            checkpoints: Vec::new(),
+            shard_times: Vec::new(),
+            watermark: Timestamp::MIN,
+            panes: Vec::new(),
+            totals: Totals::default(),
+        }
+    }
 }
 
 /// Numbers of events that are in no window.

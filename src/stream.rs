@@ -9,6 +9,7 @@ use aws_sdk_kinesis::types::StreamStatus;
 use crate::access_log::LogRecord;
 use crate::consumer::Consumer;
 use crate::error::{Error, ErrorKind, Result};
+use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::notice::notice;
 use crate::producer::Producer;
@@ -24,14 +25,27 @@ use tokio::time::Instant;
 ///
 /// Cloning is cheap and gives another handle to the same stream; dropping handles deletes nothing.
 /// Made by [`Kinesis::create_stream`] and [`Kinesis::stream`].
+///
+/// A stream is its name *and* the time of its creation. When it is deleted, and another is created
+/// under its name, this handle does not become one to the other: its calls fail with
+/// [`ErrorKind::StreamNotFound`] and a sentence that says so. Changing, deleting and describing the
+/// stream, and beginning to read it, look at the creation time first. Puts do so once a call found no
+/// stream of that name, or deleted it (looking before each would double the calls, and AWS allows 20
+/// looks a second and account): a stream that is deleted *and* created again between two puts of a
+/// handle is not noticed by the puts. On AWS that takes tens of seconds. Creation times are in whole
+/// seconds.
 #[derive(Clone)]
 pub struct Stream {
     kinesis: Kinesis,
     name: Arc<str>,
-    created: Timestamp,
+    identity: Arc<Identity>,
 }
 
 impl Stream {
+    fn new(kinesis: Kinesis, name: &str, created: Timestamp) -> Stream {
+        Stream { kinesis, name: name.into(), identity: Arc::new(Identity::new(created)) }
+    }
+
     pub(crate) fn create(kinesis: Kinesis, name: &str, shards: u32) -> Result<Stream> {
         let valid = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if name.is_empty() || name.len() > 128 || !name.chars().all(valid) {
@@ -49,8 +63,9 @@ impl Stream {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::StreamInUse => {
                     // It is there, or it is on its way out: then wait for its end and take its place.
-                    if StreamDescription::fetch(&kinesis, &name).await?.status == "DELETING" {
-                        until_gone(&kinesis, &name).await?;
+                    let there = StreamDescription::fetch(&kinesis, &name).await?;
+                    if there.status == "DELETING" {
+                        until_gone(&kinesis, &name, there.created).await?;
                         request().await.map_err(|error| kinesis.place().explain(&name, error))?;
                     } else {
                         notice(&format!("stream {name} already exists in region {}", kinesis.region()));
@@ -59,13 +74,13 @@ impl Stream {
                 Err(error) => return Err(error),
             }
             let created = until_active(&kinesis, &name).await?.created;
-            Ok(Stream { kinesis, name: name.into(), created })
+            Ok(Stream::new(kinesis, &name, created))
         })
     }
 
     pub(crate) fn open(kinesis: Kinesis, name: &str) -> Result<Stream> {
         let created = kinesis.describe_stream(name)?.created;
-        Ok(Stream { kinesis, name: name.into(), created })
+        Ok(Stream::new(kinesis, name, created))
     }
 
     /// The stream's name.
@@ -81,7 +96,7 @@ impl Stream {
     /// When it was created. A stream is its name *and* this: one deleted and created again under the
     /// same name is another.
     pub fn created(&self) -> Timestamp {
-        self.created
+        self.identity.created()
     }
 
     /// The connection that it was opened with.
@@ -92,9 +107,14 @@ impl Stream {
     /// Its present status, shards and retention.
     ///
     /// # Errors
-    /// [`ErrorKind::StreamNotFound`] once it is deleted.
+    /// [`ErrorKind::StreamNotFound`] once it is deleted, also when another bears its name now.
     pub fn describe(&self) -> Result<StreamDescription> {
-        self.kinesis.describe_stream(&self.name)
+        let this = self.clone();
+        block_on(async move { this.look().await })
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// All shards, also closed ones whose records are still kept, in the order of their ids.
@@ -103,7 +123,10 @@ impl Stream {
     /// [`ErrorKind::StreamNotFound`] once it is deleted.
     pub fn shards(&self) -> Result<Vec<Shard>> {
         let this = self.clone();
-        block_on(async move { this.list_shards().await })
+        block_on(async move {
+            this.look_when_in_doubt().await?;
+            this.list_shards().await
+        })
     }
 
     /// The open shard that records with this partition key go to.
@@ -175,7 +198,7 @@ impl Stream {
         }
         let this = self.clone();
         block_on(async move {
-            let now = StreamDescription::fetch(&this.kinesis, &this.name).await?.retention_hours;
+            let now = this.look().await?.retention_hours;
             let (client, name, hours) = (this.kinesis.client(), &*this.name, hours as i32);
             // Two calls, because the service has two; each refuses the other's direction.
             let place = this.kinesis.place();
@@ -201,6 +224,7 @@ impl Stream {
     pub fn split_shard(&self, shard_id: &str) -> Result<()> {
         let (this, shard_id) = (self.clone(), shard_id.to_owned());
         block_on(async move {
+            this.look().await?;
             let shards = this.list_shards().await?;
             let shard = shards.iter().find(|s| s.id == shard_id && s.is_open()).ok_or_else(|| {
                 Error::invalid(format!("stream {} has no open shard {shard_id}", this.name))
@@ -222,6 +246,7 @@ impl Stream {
         let this = self.clone();
         let (shard, adjacent) = (shard_id.to_owned(), adjacent_shard_id.to_owned());
         block_on(async move {
+            this.look().await?;
             let call = this.kinesis.client().merge_shards().stream_name(&*this.name);
             let sent = call.shard_to_merge(shard).adjacent_shard_to_merge(adjacent).send().await;
             sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
@@ -236,10 +261,12 @@ impl Stream {
     pub fn delete(&self) -> Result<()> {
         let this = self.clone();
         block_on(async move {
+            this.look().await?;
             let call = this.kinesis.client().delete_stream().stream_name(&*this.name);
             let sent = call.enforce_consumer_deletion(true).send().await;
             sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
-            until_gone(&this.kinesis, &this.name).await
+            this.identity.doubt();
+            until_gone(&this.kinesis, &this.name, this.created()).await
         })
     }
 
@@ -346,11 +373,12 @@ async fn until_active(kinesis: &Kinesis, name: &str) -> Result<StreamDescription
     .await
 }
 
-async fn until_gone(kinesis: &Kinesis, name: &str) -> Result<()> {
+/// Gone, too, when somebody has created another under its name already.
+async fn until_gone(kinesis: &Kinesis, name: &str, created: Timestamp) -> Result<()> {
     poll(kinesis, name, "be deleted", |answer| match answer {
         Err(error) if error.is_stream_not_found() => Ok(Some(())),
         Err(error) => Err(error),
-        Ok(_) => Ok(None),
+        Ok(found) => Ok((found.created != created).then_some(())),
     })
     .await
 }

@@ -4,25 +4,49 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Faults, faulty};
+use common::{Faults, Met, faulty};
 use kinesis_lab::prelude::*;
 
-const SOME_OF_EACH: Faults = Faults { throttled: 8, failed: 6, broken: 6, expired: 8, partial: 12 };
+const SOME_OF_EACH: Faults = Faults {
+    throttled: 8,
+    failed: 6,
+    broken: 6,
+    expired: 8,
+    partial: 12,
+    reset: 3,
+    half_closed: 3,
+    silent: 1,
+    slow: 2,
+};
+/// All that there are; "given up" is what a client did about a silent or a slow line.
+const KINDS: [&str; 10] = [
+    "throttled",
+    "failed",
+    "broken",
+    "expired",
+    "partial",
+    "reset",
+    "half-closed",
+    "silent",
+    "slow",
+    "given up",
+];
 
-/// Each record's data, and how often the stream holds it.
+/// Each record's key and data, and how often the stream holds it.
 #[derive(Default)]
-struct Tally(BTreeMap<String, u64>);
+struct Tally(BTreeMap<(String, String), u64>);
 
 impl RecordProcessor for Tally {
     fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
         for record in &batch.records {
-            *self.0.entry(String::from_utf8_lossy(&record.data).into_owned()).or_default() += 1;
+            let data = String::from_utf8_lossy(&record.data).into_owned();
+            *self.0.entry((record.partition_key.clone(), data)).or_default() += 1;
         }
         Ok(())
     }
 }
 
-fn tally(stream: &Stream) -> BTreeMap<String, u64> {
+fn tally(stream: &Stream) -> BTreeMap<(String, String), u64> {
     let mut tally = Tally::default();
     stream.consumer().trim_horizon().run_until_caught_up(&mut tally).unwrap();
     tally.0
@@ -36,29 +60,39 @@ fn seeds() -> u64 {
 #[test]
 fn produce_and_count_through_faults() {
     let next = std::sync::atomic::AtomicU64::new(0);
-    let (retried, ambiguous) = (std::sync::Mutex::new(0), std::sync::Mutex::new(0));
-    // The runs wait more than they compute: back-off, and the service's five reads a second.
+    let total = std::sync::Mutex::new((0, 0, Met::new()));
+    // The runs wait more than they compute: back-off, silent lines, and five reads a second.
     std::thread::scope(|scope| {
-        for _ in 0..12 {
+        for _ in 0..24 {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     if seed >= seeds() {
                         break;
                     }
-                    let (r, a) = produce_and_count(seed);
-                    *retried.lock().unwrap() += r;
-                    *ambiguous.lock().unwrap() += a;
+                    let (retried, ambiguous, met) = produce_and_count(seed);
+                    let mut total = total.lock().unwrap();
+                    (total.0, total.1) = (total.0 + retried, total.1 + ambiguous);
+                    for (fault, times) in met {
+                        *total.2.entry(fault).or_default() += times;
+                    }
                 }
             });
         }
     });
-    let (retried, ambiguous) = (retried.into_inner().unwrap(), ambiguous.into_inner().unwrap());
-    println!("{} runs: {retried} attempts made again, {ambiguous} of them ambiguous", seeds());
+    let (retried, ambiguous, met) = total.into_inner().unwrap();
+    println!("{} runs: {retried} attempts made again, {ambiguous} ambiguous; met: {met:?}", seeds());
     assert!(retried > 0 && ambiguous > 0, "no fault was met: this proves nothing");
+    assert_eq!(met.keys().copied().collect::<Vec<_>>(), sorted(&KINDS), "a kind of fault was not met");
 }
 
-fn produce_and_count(seed: u64) -> (u64, u64) {
+fn sorted<'a>(kinds: &[&'a str]) -> Vec<&'a str> {
+    let mut kinds = kinds.to_vec();
+    kinds.sort_unstable();
+    kinds
+}
+
+fn produce_and_count(seed: u64) -> (u64, u64, Met) {
     let service = faulty(seed, SOME_OF_EACH);
     service.direct.create_stream("faults", 2).unwrap();
     let stream = service.kinesis.stream("faults").unwrap();
@@ -71,11 +105,13 @@ fn produce_and_count(seed: u64) -> (u64, u64) {
     let reports: Vec<_> = producers.into_iter().map(ProducerHandle::join).collect();
     let read = stream.consumer().trim_horizon().limit(300).run_until_caught_up(&mut counter).unwrap();
 
-    let held: u64 = tally(&service.direct.stream("faults").unwrap()).values().sum();
+    let held = tally(&service.direct.stream("faults").unwrap());
+    let (distinct, held) = (held.len(), held.values().sum::<u64>());
     let sent: u64 = reports.iter().map(|report| report.sent).sum();
     let ambiguous: u64 = reports.iter().map(|report| report.ambiguous).sum();
     let failed: usize = reports.iter().map(|report| report.failed.len()).sum();
-    assert_eq!((sent, failed), (1_400, 0), "seed {seed}");
+    // Each of the 1,400 is another record: held at least once, all that was reported as sent is there.
+    assert_eq!((sent, failed, distinct), (1_400, 0, 1_400), "seed {seed}: sent, failed, distinct held");
     assert_eq!((counter.total(), read.records), (held, held), "seed {seed}: counted and held");
     assert!(held <= sent + ambiguous, "seed {seed}: {held} held, {sent} sent, {ambiguous} ambiguous");
     // Counted apart from what was ambiguous, every window is exact.
@@ -89,7 +125,7 @@ fn produce_and_count(seed: u64) -> (u64, u64) {
         .run_until_caught_up(&mut expected)
         .unwrap();
     assert_eq!(counter.windows(), expected.windows(), "seed {seed}");
-    (reports.iter().map(|report| report.retried).sum(), ambiguous)
+    (reports.iter().map(|report| report.retried).sum(), ambiguous, service.met())
 }
 
 #[test]
@@ -106,7 +142,7 @@ fn all_that_was_reported_as_sent_is_in_the_stream() {
 
 #[test]
 fn what_finally_fails_is_handed_back_whole() {
-    let service = faulty(3, Faults { throttled: 100, failed: 0, broken: 0, expired: 0, partial: 0 });
+    let service = faulty(3, Faults { throttled: 100, ..Faults::default() });
     let stream = service.kinesis.create_stream("never", 1).unwrap();
     let entries: Vec<Entry> = (0..700).map(|n| Entry::new("k", format!("{n}"))).collect();
     let failure = stream.put_many(entries.clone()).max_attempts(2).send().unwrap_err();
@@ -117,8 +153,22 @@ fn what_finally_fails_is_handed_back_whole() {
 }
 
 #[test]
+fn a_line_that_never_answers_is_given_up() {
+    let service = faulty(7, Faults { silent: 100, ..Faults::default() });
+    service.direct.create_stream("silent", 1).unwrap();
+    let stream = service.kinesis.stream("silent").unwrap();
+    let failure = stream.put_many(vec![Entry::new("k", "1")]).max_attempts(2).send().unwrap_err();
+    assert_eq!((failure.failed[0].error.kind(), failure.report.ambiguous), (ErrorKind::Timeout, 2));
+    assert!(failure.to_string().contains("did not answer in time"), "{failure}");
+    // A run ends in time though its reader waits for an answer, and says what kept it from reading.
+    let consumer = stream.consumer().trim_horizon();
+    assert_eq!(consumer.run_for(secs(4), &mut Echo::new()).unwrap_err().kind(), ErrorKind::Timeout);
+    assert!(service.met()["given up"] >= 3, "{:?}", service.met());
+}
+
+#[test]
 fn ordered_puts_keep_the_order_of_a_key_through_retries() {
-    let service = faulty(11, Faults { partial: 50, throttled: 0, failed: 0, broken: 0, expired: 0 });
+    let service = faulty(11, Faults { partial: 50, ..Faults::default() });
     service.direct.create_stream("ordered", 2).unwrap();
     let stream = service.kinesis.stream("ordered").unwrap();
     let entries: Vec<Entry> = (0..160).map(|n| Entry::new(format!("{}", n % 20), format!("{n}"))).collect();

@@ -1,11 +1,18 @@
-//! A local Kinesis behind a layer that injects faults, drawn from a seed.
+//! A local Kinesis behind two layers that inject faults, drawn from a seed: wrong answers of the
+//! service (here), and lines that fail (`line.rs`).
 
+// Compiled into each test file, of which none uses all of it.
+#![allow(dead_code)]
+
+mod line;
 // The embedded service's own: without it, ferrokinesis loses records to readers beside writers.
 #[path = "../../src/local_gate.rs"]
 mod local_gate;
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -19,8 +26,12 @@ use kinesis_lab::block_on;
 use kinesis_lab::prelude::*;
 use serde_json::{Value, json};
 
+/// How long a client on a faulty line waits for an answer. On a busy machine one may take half a second,
+/// and when all of a record's attempts were given up, a run would fail.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
+
 /// How often, in percent, a call of the data plane meets which fault.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Faults {
     /// `ProvisionedThroughputExceededException`; nothing is done.
     pub(crate) throttled: u8,
@@ -32,17 +43,48 @@ pub(crate) struct Faults {
     pub(crate) expired: u8,
     /// Some records of a PutRecords are refused, the others stored.
     pub(crate) partial: u8,
+    /// The line is reset before any answer, of which one half after the call was done.
+    pub(crate) reset: u8,
+    /// Half of the answer comes, and then the end of the stream; the other direction stays open.
+    pub(crate) half_closed: u8,
+    /// No answer ever comes, and the line stays open; one half is done all the same.
+    pub(crate) silent: u8,
+    /// The answer comes late, by up to twice the client's patience.
+    pub(crate) slow: u8,
 }
+
+/// How often each fault was met; a test that meets none proves nothing.
+pub(crate) type Met = BTreeMap<&'static str, u64>;
 
 /// The two ways to the same service: one through the faults, one past them.
 pub(crate) struct Faulty {
     pub(crate) kinesis: Kinesis,
     pub(crate) direct: Kinesis,
+    plan: Arc<Mutex<Plan>>,
+}
+
+impl Faulty {
+    pub(crate) fn met(&self) -> Met {
+        self.plan.lock().unwrap().met.clone()
+    }
+
+    /// From now on, every GetRecords is answered with this error.
+    pub(crate) fn refuse_reads(&self, code: &'static str) {
+        self.plan.lock().unwrap().refused = Some(code);
+    }
 }
 
 struct Plan {
     faults: Faults,
     rng: Rng,
+    met: Met,
+    refused: Option<&'static str>,
+}
+
+impl Plan {
+    fn met(&mut self, fault: &'static str) {
+        *self.met.entry(fault).or_default() += 1;
+    }
 }
 
 pub(crate) fn faulty(seed: u64, faults: Faults) -> Faulty {
@@ -52,55 +94,75 @@ pub(crate) fn faulty(seed: u64, faults: Faults) -> Faulty {
         update_stream_ms: 0,
         ..StoreOptions::default()
     };
+    let plan =
+        Arc::new(Mutex::new(Plan { faults, rng: Rng::with_seed(seed), met: Met::new(), refused: None }));
+    let shared = plan.clone();
     let (direct, faulty) = block_on(async move {
         let (app, _store) = ferrokinesis::create_app(options);
         let app = app.layer(DefaultBodyLimit::max(32 << 20));
         let app = app.layer(from_fn_with_state(Arc::new(local_gate::Gate::default()), local_gate::pass));
-        let plan = Arc::new(Mutex::new(Plan { faults, rng: Rng::with_seed(seed) }));
-        (serve(app.clone()).await, serve(app.layer(from_fn_with_state(plan, inject))).await)
+        let direct = serve(app.clone()).await;
+        let service = serve(app.layer(from_fn_with_state(shared.clone(), inject))).await;
+        (direct, line::lay(service, shared).await)
     });
-    Faulty { kinesis: Kinesis::endpoint(&faulty).unwrap(), direct: Kinesis::endpoint(&direct).unwrap() }
+    let open = |address: SocketAddr| Kinesis::endpoint(&format!("http://{address}")).unwrap();
+    Faulty { kinesis: open(faulty).attempt_timeout(ATTEMPT_TIMEOUT), direct: open(direct), plan }
 }
 
-async fn serve(app: Router) -> String {
+async fn serve(app: Router) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });
-    url
+    address
 }
 
 async fn inject(State(plan): State<Arc<Mutex<Plan>>>, request: Request, next: Next) -> Response {
     let target = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok()).unwrap_or_default();
     let call = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let (faults, dice, mut rng) = {
-        let mut plan = plan.lock().unwrap();
-        (plan.faults, plan.rng.u8(0..100), plan.rng.fork())
-    };
     if !["PutRecords", "GetRecords", "GetShardIterator"].contains(&call.as_str()) {
         return next.run(request).await;
     }
-    let mut from = 0;
-    let mut hit = |percent: u8| {
-        let range = from..from + percent;
-        from = range.end;
-        range.contains(&dice)
-    };
-    if hit(faults.throttled) {
-        error(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException")
-    } else if hit(faults.failed) {
-        if rng.bool() {
-            next.run(request).await;
+    let (fault, mut rng) = {
+        let mut plan = plan.lock().unwrap();
+        if let Some(code) = plan.refused.filter(|_| call == "GetRecords") {
+            return error(StatusCode::BAD_REQUEST, code);
         }
-        error(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure")
-    } else if hit(faults.broken) {
-        broken(next.run(request).await).await
-    } else if hit(faults.expired) && call == "GetRecords" {
-        error(StatusCode::BAD_REQUEST, "ExpiredIteratorException")
-    } else if hit(faults.partial) && call == "PutRecords" {
-        partial(request, next, &mut rng).await
-    } else {
-        next.run(request).await
+        let Faults { throttled, failed, broken, expired, partial, .. } = plan.faults;
+        let fault = pick(
+            plan.rng.u8(0..100),
+            &[
+                (throttled, "throttled"),
+                (failed, "failed"),
+                (broken, "broken"),
+                (if call == "GetRecords" { expired } else { 0 }, "expired"),
+                (if call == "PutRecords" { partial } else { 0 }, "partial"),
+            ],
+        );
+        fault.inspect(|fault| plan.met(fault));
+        (fault, plan.rng.fork())
+    };
+    match fault {
+        Some("throttled") => error(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException"),
+        Some("failed") => {
+            if rng.bool() {
+                next.run(request).await;
+            }
+            error(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure")
+        }
+        Some("broken") => broken(next.run(request).await).await,
+        Some("expired") => error(StatusCode::BAD_REQUEST, "ExpiredIteratorException"),
+        Some("partial") => partial(request, next, &mut rng).await,
+        _ => next.run(request).await,
     }
+}
+
+/// The fault in whose share of 0..100 the dice fell.
+fn pick(dice: u8, shares: &[(u8, &'static str)]) -> Option<&'static str> {
+    let mut end = 0;
+    shares.iter().find_map(|(percent, fault)| {
+        end += percent;
+        (dice < end).then_some(*fault)
+    })
 }
 
 fn error(status: StatusCode, code: &str) -> Response {

@@ -40,6 +40,7 @@ DECK = """{%- extends 'reveal/index.html.j2' -%}
 <title>{{ resources['metadata']['title'] | escape_html }}</title>
 {{ resources.include_css("static/index.css") }}
 {{ resources.include_css("static/theme-light.css") }}
+{% for css in resources.inlining.css %}<style>{{ css }}</style>{% endfor %}
 <style>STYLE</style></head>
 {%- endblock -%}
 {%- block footer -%}<script>SCRIPT</script></html>{%- endblock -%}

@@ -17,6 +17,8 @@ import pexpect
 
 RED = re.compile(r"\x1b\[91m(.*?)\x1b\[0m", re.DOTALL)
 TERMINAL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\][^\x07]*\x07|\r")
+# Before a line that came after it.
+PROMPT = re.compile(r"^(?:>> )+", re.MULTILINE)
 # evcxr's compile errors, panics, and commands that failed.
 ERROR = re.compile(r"^\[E\d+\]|^\s*(?:error|Error)\b.*:|panicked at", re.MULTILINE)
 # rustyline turns bracketed paste on when it waits for input, and off when it has got it.
@@ -47,6 +49,10 @@ class Repl:
 
     def more(self, seconds):
         """Reads on until nothing comes for so long."""
+        # The REPL may print after its prompt. What came in one read with the prompt is in pexpect's
+        # buffer, which `read_nonblocking` passes over.
+        self.raw += self.child.buffer
+        self.child.buffer = ""
         try:
             while True:
                 self.raw += self.child.read_nonblocking(1 << 16, timeout=seconds)
@@ -54,7 +60,7 @@ class Repl:
             pass
 
     def shown(self):
-        return TERMINAL.sub("", self.raw)
+        return PROMPT.sub("", TERMINAL.sub("", self.raw))
 
     def errors(self):
         return TERMINAL.sub("", "\n".join(RED.findall(self.raw)))

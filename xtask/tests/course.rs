@@ -56,8 +56,17 @@ fn each_notebook_has_what_a_lesson_needs() {
         // Every other piece between ** and ** is in bold.
         let asked = markdown.split("**").skip(1).step_by(2).filter(|bold| bold.ends_with('?')).count();
         assert!(asked >= 3, "{name} asks for {asked} predictions");
-        let exercises = cells.iter().filter(|c| c.tags.iter().any(|tag| tag == "exercise")).count();
-        assert!((2..=4).contains(&exercises), "{name} has {exercises} exercises");
+        let tagged = |c: &&Cell, tag: &str| c.tags.iter().any(|t| t == tag);
+        let exercises = cells.iter().filter(|c| tagged(c, "exercise")).count();
+        assert!((2..=3).contains(&exercises), "{name} has {exercises} exercises");
+        assert!(
+            cells.iter().any(|c| tagged(&c, "raises")) || markdown.contains("## Break it"),
+            "{name} makes no mistake on purpose"
+        );
+        for cell in cells.iter().filter(|c| c.code) {
+            let lines = cell.source.lines().count();
+            assert!(lines <= 12, "{name}: {} has {lines} lines", cell.id);
+        }
 
         let ids: BTreeSet<&str> = cells.iter().map(|c| c.id.as_str()).collect();
         assert_eq!(ids.len(), cells.len(), "{name}: each cell has an id of its own");
@@ -65,6 +74,41 @@ fn each_notebook_has_what_a_lesson_needs() {
         for cell in &cells {
             assert!(types.contains(&cell.slide), "{name}: {} says nothing of slides", cell.id);
         }
+    }
+}
+
+/// The map's minutes are those of the headers, and both are what the map says how to reckon.
+#[test]
+fn minutes_are_reckoned_and_the_same_everywhere() {
+    let map = fs::read_to_string(Place::find().unwrap().notebooks().join("README.md")).unwrap();
+    for (name, cells) in course() {
+        let row = map.lines().find(|line| line.contains(&format!("]({name})"))).unwrap();
+        let minutes: f64 = row.split('|').nth(3).unwrap().trim().parse().unwrap();
+        assert!((15.0..=30.0).contains(&minutes), "{name} takes {minutes} minutes");
+        assert!(
+            cells[0].source.contains(&format!("about {minutes} minutes")),
+            "{name}: its header says otherwise"
+        );
+
+        let mut reckoned = 0.0;
+        for cell in &cells {
+            let folded = ["check", "hints", "solution"].iter().any(|tag| cell.tags.iter().any(|t| t == tag));
+            if folded {
+                continue;
+            } else if cell.code {
+                reckoned += 10.0 / 60.0 + cell.source.lines().count() as f64 * 3.0 / 60.0;
+                reckoned += 4.0 * f64::from(u8::from(cell.tags.iter().any(|tag| tag == "exercise")));
+            } else {
+                let is_word = |word: &&str| word.chars().any(char::is_alphanumeric);
+                reckoned += cell.source.split_whitespace().filter(is_word).count() as f64 / 200.0;
+                let bold = cell.source.split("**").skip(1).step_by(2);
+                reckoned += bold.filter(|text| text.ends_with('?')).count() as f64 * 10.0 / 60.0;
+            }
+        }
+        assert!(
+            (-0.5..5.0).contains(&(minutes - reckoned)),
+            "{name} is said to take {minutes} minutes; reckoned, {reckoned:.1}"
+        );
     }
 }
 

@@ -7,8 +7,19 @@ let at = Math.min(Math.max(parseInt(location.hash.slice(1), 10) - 1 || 0, 0), sl
 const hidden = () => slides[at].querySelectorAll(".fragment:not(.shown)");
 const shown = () => slides[at].querySelectorAll(".fragment.shown");
 
+// Hidden fragments have their place already, so that a slide does not shrink while it is shown. What is
+// too much for the smallest size is scrolled.
+function fit(slide) {
+  const wide = () => [...slide.querySelectorAll("pre")].some((pre) => pre.scrollWidth > pre.clientWidth + 1);
+  for (let size = 100; size >= 65; size -= 5) {
+    slide.style.setProperty("--size", size / 100);
+    if (slide.scrollHeight <= slide.clientHeight + 1 && !wide()) break;
+  }
+}
+
 function show() {
   slides.forEach((slide, n) => slide.classList.toggle("here", n === at));
+  fit(slides[at]);
   where.textContent = `${at + 1} / ${slides.length}`;
   history.replaceState(null, "", `#${at + 1}`);
 }
@@ -39,8 +50,9 @@ document.addEventListener("keydown", (event) => {
   else if (["ArrowLeft", "PageUp"].includes(event.key)) back();
   else if (event.key === "Home") { at = 0; show(); }
   else if (event.key === "End") { at = slides.length - 1; show(); }
-  else if (event.key === "n") document.body.classList.toggle("with-notes");
+  else if (event.key === "n") { document.body.classList.toggle("with-notes"); fit(slides[at]); }
   else return;
   event.preventDefault();
 });
+window.addEventListener("resize", () => fit(slides[at]));
 show();

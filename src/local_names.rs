@@ -1,0 +1,77 @@
+//! Keeps two embedded streams of one name apart.
+//!
+//! A stream is its name and the time of its creation, which Kinesis tells in whole seconds. On AWS no
+//! stream is deleted and created again within one; here it takes 0.2 s, and the two could not be told
+//! apart, not by their sequence numbers either. So a name that was used in this second is free again in
+//! the next.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// The second in which the last stream of each name was created.
+#[derive(Default)]
+pub(crate) struct Names(Mutex<HashMap<String, u64>>);
+
+impl Names {
+    fn wait(&self, name: &str, now: Duration) -> Duration {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match names.get(name) {
+            Some(second) => Duration::from_secs(second + 1).saturating_sub(now),
+            None => Duration::ZERO,
+        }
+    }
+
+    fn created(&self, name: String, now: Duration) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, now.as_secs());
+    }
+}
+
+pub(crate) async fn space(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
+    let target = request.headers().get("x-amz-target").map_or(&b""[..], |value| value.as_bytes());
+    if target != b"Kinesis_20131202.CreateStream" {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, 64 << 10).await else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    // CBOR, which the service takes too, is not read: its clients go without.
+    let name = serde_json::from_slice(&body).ok().and_then(|call: serde_json::Value| {
+        call.get("StreamName").and_then(|name| name.as_str()).map(str::to_owned)
+    });
+    if let Some(name) = &name {
+        tokio::time::sleep(names.wait(name, now())).await;
+    }
+    let answer = next.run(Request::from_parts(parts, Body::from(body))).await;
+    if let Some(name) = name.filter(|_| answer.status().is_success()) {
+        // The service took its time a moment before: at the turn of a second, this waits one too many.
+        names.created(name, now());
+    }
+    answer
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_free_again_in_the_next_second() {
+        let (names, millis) = (Names::default(), Duration::from_millis);
+        assert_eq!(names.wait("a", millis(7_300)), Duration::ZERO);
+        names.created("a".into(), millis(7_300));
+        assert_eq!(names.wait("a", millis(7_400)), millis(600));
+        assert_eq!(names.wait("a", millis(8_000)), Duration::ZERO);
+        assert_eq!(names.wait("b", millis(7_400)), Duration::ZERO);
+    }
+}
