@@ -1,12 +1,14 @@
 //! What `cargo xtask` does, as a library so that its tests reach it.
 
 pub mod book;
+pub mod browser;
 pub mod checks;
 pub mod data;
 pub mod jupyter;
 pub mod lab;
 pub mod needs;
 pub mod notebooks;
+pub mod offline;
 mod place;
 pub mod repl;
 pub mod setup;
