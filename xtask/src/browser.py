@@ -198,8 +198,8 @@ class Page:
         self.page.locator(f'.lm-Menu li[data-command="{command}"]').click()
 
     def palette(self, command):
-        self.page.keyboard.press("Control+Shift+c")
-        self.page.locator(".lm-CommandPalette input, #modal-command-palette input").last.fill(command)
+        self.menu("View", "apputils:activate-command-palette")
+        self.page.locator(".lm-CommandPalette-input:visible").fill(command)
         self.page.locator(".lm-CommandPalette-item", has_text=command).first.click()
 
     def accept(self):
@@ -226,7 +226,8 @@ class Page:
     def ready(self, name):
         panel = self.panel(name)
         panel.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-        panel.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+        # In a narrow panel it is there, but not shown.
+        panel.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(state="attached")
 
     def prompts(self, name):
         return self.panel(name).locator(".jp-CodeCell .jp-InputPrompt").all_text_contents()
