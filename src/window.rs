@@ -1,8 +1,10 @@
 //! [`Windows`]: counts per key in tumbling windows of event time. Pure.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::time::Duration;
 
+use crate::text::{Quoted, printable};
 use crate::timestamp::Timestamp;
 
 /// Counts per key in windows of equal size, aligned to the epoch, one after the other.
@@ -22,7 +24,7 @@ use crate::timestamp::Timestamp;
 /// ]);
 /// # Ok::<(), kinesis_lab::TimestampError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Windows {
     size: Duration,
     /// By start. The keys are hashed while counting and sorted only when they are looked at.
@@ -67,8 +69,14 @@ impl Windows {
     }
 }
 
+impl fmt::Debug for Windows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
 /// One window with its counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Window {
     /// The first instant in it.
@@ -79,14 +87,22 @@ pub struct Window {
     pub counts: Vec<(String, u64)>,
 }
 
+impl fmt::Debug for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts: Vec<_> = self.counts.iter().map(|(key, count)| (Quoted(key), count)).collect();
+        let mut window = f.debug_struct("Window");
+        window.field("start", &self.start).field("size", &self.size).field("counts", &counts).finish()
+    }
+}
+
 /// `2018-09-06 08:04:00 : [('192.0.2.10', 9), ('192.0.2.20', 4)]`
-impl std::fmt::Display for Window {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole_seconds = self.size.subsec_nanos() == 0;
         write!(f, "{} : [", self.start.plain(if whole_seconds { 0 } else { 6 }))?;
         for (n, (key, count)) in self.counts.iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
-            write!(f, "{comma}('{}', {count})", crate::text::printable(key.as_bytes()))?;
+            write!(f, "{comma}('{}', {count})", printable(key.as_bytes()))?;
         }
         f.write_str("]")
     }
