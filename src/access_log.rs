@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::log_line::{LogLine, LogLineError};
-use crate::text::{grouped, printable, shorten};
+use crate::text::{Quoted, grouped, printable, shorten};
 use crate::timestamp::Timestamp;
 
 /// A longer line is not kept: it is no request, and memory must not depend on what is in a file.
@@ -46,7 +46,7 @@ pub struct AccessLog {
 }
 
 /// A line of a log that parsed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogRecord {
     /// The client's address or host name: a natural partition key.
@@ -55,6 +55,14 @@ pub struct LogRecord {
     pub time: Timestamp,
     /// The line as it was, without its line ending; [`LogLine::parse`] gives its other fields.
     pub line: Vec<u8>,
+}
+
+impl fmt::Debug for LogRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut record = f.debug_struct("LogRecord");
+        record.field("client", &Quoted(&self.client)).field("time", &self.time);
+        record.field("line", &format_args!("{}", printable(&self.line))).finish()
+    }
 }
 
 impl AccessLog {

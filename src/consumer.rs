@@ -197,7 +197,8 @@ pub struct ConsumerReport {
     pub retries: u64,
     /// Records in batches that the processor said to skip.
     pub skipped_records: u64,
-    /// The first 100 skipped batches, each with the processor's message.
+    /// The first 100 skipped batches, each with the processor's message, made
+    /// [`printable`](crate::printable).
     pub skipped: VecDeque<(Batch, String)>,
     /// The last processed sequence number of each shard: where another run on the same stream can go
     /// on, with [`Consumer::after_sequence_number`].

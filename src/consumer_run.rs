@@ -20,6 +20,7 @@ use crate::record::Batch;
 use crate::runtime::{self, block_on};
 use crate::shard::{Shard, ready};
 use crate::shard_reader::{Page, ShardReader};
+use crate::text::printable;
 use crate::timestamp::Timestamp;
 use crate::watermark::ShardProgress;
 
@@ -396,6 +397,8 @@ impl Run {
             Some(message) => {
                 report.skipped_records += records;
                 if report.skipped.len() < SKIPPED_KEPT {
+                    // It may quote the record, and a report is there to be printed.
+                    let message = printable(message.as_bytes()).into_owned();
                     report.skipped.push_back((batch, message));
                 }
             }

@@ -9,11 +9,14 @@ use crate::processor::{Context, ProcessError, RecordProcessor};
 use crate::record::{Batch, Record};
 use crate::store::Store;
 use crate::stored_counter::StoredCounter;
-use crate::text::printable;
+use crate::text::{printable, shorten};
 use crate::timestamp::Timestamp;
 use crate::watermark::Watermark;
 use crate::window::{Window, Windows};
 
+/// Characters of a record that did not parse, where a line names the first: it is printed at every poll,
+/// and a record can be a megabyte.
+const DATA_SHOWN: usize = 200;
 /// How many records that did not parse are kept for inspection; all are counted.
 pub(crate) const SAMPLES_KEPT: usize = 100;
 /// An event that claims to be from later than this after its arrival is refused.
@@ -241,8 +244,10 @@ impl std::fmt::Display for Counter {
             writeln!(f, "{}", self.refused)?;
         }
         if let Some(first) = self.samples.first() {
-            let (key, data) =
-                (printable(first.record.partition_key.as_bytes()), printable(&first.record.data));
+            let (key, data) = (
+                printable(first.record.partition_key.as_bytes()),
+                shorten(&printable(&first.record.data), DATA_SHOWN).into_owned(),
+            );
             let n = match self.unparsed {
                 1 => "1 record".to_owned(),
                 n => format!("{n} records"),

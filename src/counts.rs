@@ -167,7 +167,7 @@ impl fmt::Debug for Counts {
 }
 
 /// What a query gave; [`Display`](fmt::Display) lines it up in columns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rows {
     /// The columns' names.
@@ -176,6 +176,13 @@ pub struct Rows {
     pub rows: Vec<Vec<String>>,
     /// There were more rows than these.
     pub more: bool,
+}
+
+/// As [`Display`](fmt::Display): what a query found comes from strangers.
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl fmt::Display for Rows {

@@ -8,10 +8,14 @@ use serde_json::Value;
 
 use crate::log_line::LogLine;
 use crate::record::Record;
+use crate::text::Quoted;
 use crate::timestamp::Timestamp;
 
 /// What a record tells: whose event it is and when it happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Its texts come from strangers: [`printable`](crate::printable) before printing. `{:?}` and `{:#?}` of
+/// an event see to it themselves.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Event<'a> {
     /// What is counted: the client's address.
     pub key: Cow<'a, str>,
@@ -50,6 +54,25 @@ impl<'a> Event<'a> {
                 Err(_) => log_line(data),
             },
         }
+    }
+}
+
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("key", &Quoted(&self.key))
+            .field("time", &self.time)
+            .field("id", &self.id.as_deref().map(Quoted))
+            .field("fields", &Fields(&self.fields))
+            .finish()
+    }
+}
+
+struct Fields<'a>(&'a BTreeMap<String, String>);
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(name, value)| (Quoted(name), Quoted(value)))).finish()
     }
 }
 
@@ -99,7 +122,7 @@ fn log_line<'a>(data: &'a [u8]) -> Result<Event<'a>, EventError> {
 }
 
 /// Why a record could not be read as an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct EventError(String);
 
 impl EventError {
@@ -111,6 +134,12 @@ impl EventError {
 impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&crate::text::printable(self.0.as_bytes()))
+    }
+}
+
+impl fmt::Debug for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -147,6 +176,19 @@ mod tests {
         let event = Event::parse(&line).unwrap();
         assert_eq!((&*event.key, event.time), ("192.0.2.7", time));
         assert_eq!((event.fields["path"].as_str(), event.fields["status"].as_str()), ("/a?b", "200"));
+    }
+
+    /// `{:#?}` gives each field a line of its own, in which the kernel would look for its words.
+    #[test]
+    fn debug_commands_nobody() {
+        let json = record(
+            br#"{"time":"2018-09-06T08:04:56Z","ip":"EVCXR_BEGIN_CONTENT text/html ","EVCXR_A":"EVCXR_B \u202e"}"#,
+        );
+        let event = Event::parse(&json).unwrap();
+        let text = format!("{event:?}\n{event:#?}");
+        assert!(!text.contains("EVCXR_") && !text.contains('\u{202e}'), "{text}");
+        assert!(text.contains(r#"key: "EVCXR\u{5f}BEGIN_CONTENT text/html ""#), "{text}");
+        assert!(text.contains(r#""EVCXR\u{5f}A": "EVCXR\u{5f}B \u{202e}""#), "{text}");
     }
 
     #[test]

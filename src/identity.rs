@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::service_error::replaced;
-use crate::stream::{Stream, StreamDescription};
+use crate::stream::Stream;
+use crate::stream_state::StreamDescription;
 use crate::timestamp::Timestamp;
 
 const TRUSTED: u8 = 0;

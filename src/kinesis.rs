@@ -20,7 +20,8 @@ use crate::error::{Error, Result};
 use crate::runtime::block_on;
 use crate::service_cause::Cause;
 use crate::service_error::Place;
-use crate::stream::{Stream, StreamDescription};
+use crate::stream::Stream;
+use crate::stream_state::StreamDescription;
 
 #[cfg(feature = "local")]
 use crate::local::{Local, LocalServer};

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::counter::SAMPLES_KEPT;
 use crate::event::Event;
 use crate::record::Record;
-use crate::text::printable;
+use crate::text::{Quoted, printable};
 use crate::timestamp::Timestamp;
 
 /// How many (window, key) pairs are counted apart; beyond that, only the total grows.
@@ -16,7 +16,7 @@ const MAX_PAIRS: usize = 100_000;
 ///
 /// One that is late for some of its windows, and in time for others, is in both; [`count`](Self::count)
 /// counts (event, window) pairs.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Late {
     count: u64,
     windows: BTreeMap<(Timestamp, String), u64>,
@@ -26,7 +26,7 @@ pub struct Late {
 }
 
 /// One late event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LateEvent {
     /// Whose it is.
@@ -78,6 +78,27 @@ impl Late {
     }
 }
 
+impl fmt::Debug for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+// Keys come from strangers: `Quoted` in place of what `derive` would write.
+impl fmt::Debug for LateEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, mut event) = (Quoted(&self.key), f.debug_struct("LateEvent"));
+        event.field("key", &key).field("time", &self.time).field("windows", &self.windows).finish()
+    }
+}
+
+impl fmt::Debug for RefusedEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, mut event) = (Quoted(&self.key), f.debug_struct("RefusedEvent"));
+        event.field("key", &key).field("time", &self.time).field("arrival", &self.arrival).finish()
+    }
+}
+
 /// `3 came too late for their window; the first is 192.0.2.10 at 2018-09-06 08:04:56`
 impl fmt::Display for Late {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,7 +121,7 @@ pub struct Refused {
 }
 
 /// One event from the future.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefusedEvent {
     /// Whose it is.

@@ -28,12 +28,16 @@
 //! Calls block, and may be made anywhere, also inside async code: what is asynchronous stays inside,
 //! so that a notebook cell compiles in a second and a service chooses its own threads.
 //!
-//! What is *not* here yet: checkpoints in a database, windows that close (watermarks, late events),
-//! leases between several workers. A [`Consumer`] begins each run where you say.
+//! Counts that survive: [`Counter::lateness`] completes windows as the [`Watermark`] passes them, and
+//! [`Counter::stored_in`] keeps them in a database together with the consumer's checkpoints, so that a
+//! crash at any moment neither loses a record nor counts one twice.
+//!
+//! What is *not* here: the shards of one stream spread over several workers. One process reads all of
+//! them, and another takes over when it ends.
 //!
 //! # Features
-//! `local` (the embedded service) and `chart` are on by default; a service that needs neither says
-//! `default-features = false`.
+//! `local` (the embedded service), `chart` and `sqlite` are on by default; a service that needs none of
+//! them says `default-features = false`.
 
 // All modules are reachable from the crate's root, because of how notebooks see this crate: to
 // rust-analyzer it is a module of the face (notebooks/face), where `crate::x` is found only if
@@ -69,6 +73,7 @@ pub mod producer;
 pub mod producer_handle;
 pub mod put;
 pub(crate) mod put_queue;
+pub(crate) mod putter;
 pub mod record;
 pub mod replay;
 pub mod runtime;
@@ -81,6 +86,7 @@ pub mod sqlite;
 pub mod store;
 pub mod stored_counter;
 pub mod stream;
+pub mod stream_state;
 pub mod text;
 pub mod timestamp;
 pub mod watermark;
@@ -120,7 +126,8 @@ pub use shard::{Shard, hash_key};
 pub use sqlite::Sqlite;
 pub use store::{Change, Fingerprint, SavedState, Store, Totals};
 pub use stored_counter::StoredCounter;
-pub use stream::{PutReceipt, Stream, StreamDescription};
+pub use stream::{PutReceipt, Stream};
+pub use stream_state::StreamDescription;
 pub use text::{printable, shorten};
 pub use timestamp::{Timestamp, TimestampError};
 pub use watermark::{ShardProgress, Watermark};

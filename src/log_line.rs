@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::text::Quoted;
 use crate::timestamp::Timestamp;
 
 /// A line in Apache's *common* or *combined* format, which nginx writes too.
@@ -20,7 +21,7 @@ use crate::timestamp::Timestamp;
 /// The fields borrow from the line. Texts are as the server wrote them, with its escapes (`\"`,
 /// `\x16`), and the client chose them: pass them through [`printable`](crate::printable) before
 /// printing. Bytes that are not UTF-8 become `U+FFFD`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogLine<'a> {
     /// The client's address, or its host name when the server looks it up. Never empty.
@@ -45,6 +46,24 @@ pub struct LogLine<'a> {
     pub referer: Option<Cow<'a, str>>,
     /// What the client calls itself; `None` for `-` and in the common format.
     pub user_agent: Option<Cow<'a, str>>,
+}
+
+impl fmt::Debug for LogLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogLine")
+            .field("client", &Quoted(self.client))
+            .field("ident", &self.ident.map(Quoted))
+            .field("user", &self.user.as_deref().map(Quoted))
+            .field("time", &self.time)
+            .field("method", &self.method.map(Quoted))
+            .field("path", &self.path.as_deref().map(Quoted))
+            .field("protocol", &self.protocol.map(Quoted))
+            .field("status", &self.status)
+            .field("bytes", &self.bytes)
+            .field("referer", &self.referer.as_deref().map(Quoted))
+            .field("user_agent", &self.user_agent.as_deref().map(Quoted))
+            .finish()
+    }
 }
 
 impl<'a> LogLine<'a> {

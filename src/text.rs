@@ -6,7 +6,7 @@
 //! cell prints. Everything in this crate that shows such text passes it through here first.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// How all of the kernel's words begin: `EVCXR_BEGIN_CONTENT`, `EVCXR_EXECUTION_COMPLETE`, …
 const MARKER: &str = "EVCXR_";
@@ -73,6 +73,18 @@ pub fn shorten(text: &str, max_chars: usize) -> Cow<'_, str> {
     }
     let end = text.char_indices().nth(max_chars - 1).map_or(text.len(), |(i, _)| i);
     Cow::Owned(format!("{}…", &text[..end]))
+}
+
+/// A text as `{:?}` shows it, and with the words spelled out that the notebook kernel would obey.
+///
+/// `str`'s own escapes are not enough: the kernel looks for its words within lines, too, and takes the
+/// lines after one for a page of HTML.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Debug for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&printable(format!("{:?}", self.0).as_bytes()))
+    }
 }
 
 /// `10,000`.
@@ -153,6 +165,14 @@ mod tests {
             assert!(!out.contains("EVCXR_"), "{out}");
             assert_eq!(out.replace(r"\u{5f}", "_"), word);
         }
+    }
+
+    #[test]
+    fn quoted_is_debug_without_the_kernels_words() {
+        for text in ["192.0.2.10", "a \"b\"\n\t\\", "東京 \u{1b}\u{202e}"] {
+            assert_eq!(format!("{:?}", Quoted(text)), format!("{text:?}"));
+        }
+        assert_eq!(format!("{:?}", Quoted("EVCXR_END_CONTENT\n")), r#""EVCXR\u{5f}END_CONTENT\n""#);
     }
 
     #[test]

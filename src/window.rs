@@ -1,11 +1,13 @@
 //! [`Windows`]: counts per key in windows of event time, tumbling or sliding. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
 use std::time::Duration;
 
 use md5::{Digest, Md5};
 
 use crate::record::Entry;
+use crate::text::{Quoted, printable};
 use crate::timestamp::Timestamp;
 
 /// How many (pane, key) pairs are kept, if nothing else is said; about 100 MB of IP addresses.
@@ -33,7 +35,7 @@ const MAX_PAIRS: usize = 1_000_000;
 /// ]);
 /// # Ok::<(), kinesis_lab::TimestampError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Windows {
     size: Duration,
     slide: Duration,
@@ -55,7 +57,7 @@ struct Span {
 }
 
 /// The keys are hashed while counting and sorted only when they are looked at.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Pane {
     pub(crate) counts: HashMap<Box<str>, Count, foldhash::quality::RandomState>,
     /// Events of keys that came when there was no room for another one.
@@ -307,7 +309,7 @@ impl Windows {
 }
 
 /// A pane as a store gives it back.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SavedPane {
     /// Each key with its count.
@@ -316,6 +318,12 @@ pub struct SavedPane {
     pub overflow: u64,
     /// Hashes of the ids of the events counted.
     pub ids: Vec<u128>,
+}
+
+impl fmt::Debug for SavedPane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} keys, {} of further keys, {} ids", self.counts.len(), self.overflow, self.ids.len())
+    }
 }
 
 impl Span {
@@ -341,8 +349,14 @@ fn gcd(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
+impl fmt::Debug for Windows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
 /// One window with its counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Window {
     /// The first instant in it.
@@ -390,14 +404,23 @@ impl Window {
     }
 }
 
+impl fmt::Debug for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts: Vec<_> = self.counts.iter().map(|(key, count)| (Quoted(key), count)).collect();
+        let mut window = f.debug_struct("Window");
+        window.field("start", &self.start).field("size", &self.size).field("counts", &counts);
+        window.field("overflow", &self.overflow).finish()
+    }
+}
+
 /// `2018-09-06 08:04:00 : [('192.0.2.10', 9), ('192.0.2.20', 4)]`
-impl std::fmt::Display for Window {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole_seconds = self.size.subsec_nanos() == 0;
         write!(f, "{} : [", self.start.plain(if whole_seconds { 0 } else { 6 }))?;
         for (n, (key, count)) in self.counts.iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
-            write!(f, "{comma}('{}', {count})", crate::text::printable(key.as_bytes()))?;
+            write!(f, "{comma}('{}', {count})", printable(key.as_bytes()))?;
         }
         f.write_str("]")?;
         match self.overflow {

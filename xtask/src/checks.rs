@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::offline::{self, Away};
 use crate::steps::elapsed;
-use crate::{Place, notebooks, repl, setup};
+use crate::{Place, browser, notebooks, repl, setup};
 
 /// Which checks.
 #[derive(clap::Args, Debug)]
@@ -22,7 +23,7 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 9] = [
+const STEPS: [(&str, &str, Work); 10] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("doc", "documentation, warnings denied", doc),
@@ -35,6 +36,7 @@ const STEPS: [(&str, &str, Work); 9] = [
         "the notebooks against their stored outputs, their exercises unsolved and solved",
         check_notebooks,
     ),
+    ("browser", "`cargo xtask lab` in a real browser", |place, _| browser::check(place)),
     (
         "repl",
         "notebooks pasted into the REPL cell by cell (one; all with --full), and that check tested",
@@ -131,9 +133,11 @@ fn check_notebooks(place: &Place, _: &Options) -> Result<bool> {
         println!("there are no notebooks yet");
         return Ok(true);
     }
-    let options =
-        notebooks::Options { check: true, solutions: true, jobs: 2, timeout: 300, ..Default::default() };
-    notebooks::run(place, &options, &place.checkout)
+    let away = Away::best(place);
+    println!("{away}");
+    let mut command = offline::ourselves(place)?;
+    command.args(["notebooks", "--check", "--solutions", "--jobs", "2"]).stdin(Stdio::null());
+    away.wrap(place, command).ok()
 }
 
 fn cargo(place: &Place, arguments: &[&str]) -> Result<Command> {

@@ -2,12 +2,14 @@
 
 pub mod bench;
 pub mod book;
+pub mod browser;
 pub mod checks;
 pub mod data;
 pub mod jupyter;
 pub mod lab;
 pub mod needs;
 pub mod notebooks;
+pub mod offline;
 mod place;
 pub mod repl;
 pub mod setup;

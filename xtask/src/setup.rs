@@ -16,6 +16,7 @@ use crate::{jupyter, needs};
 
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
 const FOR_TESTS: &str = include_str!("../requirements-test.txt");
+const FOR_BROWSER: &str = include_str!("../requirements-browser.txt");
 const STEPS: usize = 4;
 
 /// All steps.
@@ -145,19 +146,32 @@ fn install_jupyter(place: &Place, python: &Path) -> Result<Done> {
     Ok(Done::Now)
 }
 
+/// What the tests of other clients need.
+pub(crate) fn install_for_tests(place: &Place) -> Result<PathBuf> {
+    install_beside(place, "for-tests", "requirements-test.txt", FOR_TESTS)
+        .context("what other clients' tests need could not be installed")
+}
+
+/// What drives a browser.
+pub(crate) fn install_for_browser(place: &Place) -> Result<PathBuf> {
+    install_beside(place, "for-browser", "requirements-browser.txt", FOR_BROWSER)
+        .context("what the browser test needs could not be installed")
+}
+
 /// Beside .venv's own packages, and not among them: a reader of notebooks needs none of these.
-pub(crate) fn install_for_tests(place: &Place) -> Result<()> {
-    let folder = place.venv().join("for-tests");
+fn install_beside(place: &Place, name: &str, file: &str, requirements: &str) -> Result<PathBuf> {
+    let folder = place.venv().join(name);
     let stamp = folder.join("installed-requirements.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|text| text == FOR_TESTS) {
-        return Ok(());
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == requirements) {
+        return Ok(folder);
     }
     let mut command = jupyter::python(place);
     command.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]);
     command.args(["--upgrade", "--target"]).arg(&folder).arg("--requirement");
-    command.arg(place.checkout.join("xtask/requirements-test.txt"));
-    run_or(command, "what other clients' tests need could not be installed")?;
-    Ok(fs::write(stamp, FOR_TESTS)?)
+    command.arg(place.checkout.join("xtask").join(file));
+    run_or(command, "pip says why, above")?;
+    fs::write(stamp, requirements)?;
+    Ok(folder)
 }
 
 fn build_engine(place: &Place) -> Result<Done> {

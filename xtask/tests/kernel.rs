@@ -179,6 +179,89 @@ fn the_book_is_whole_without_a_network() {
     }
 }
 
+/// A record may hold anything: what is printed and drawn of it is text, of the cell that shows it.
+///
+/// `cargo xtask test --only browser` opens the same notebook in JupyterLab.
+#[test]
+#[ignore = "needs the set-up: cargo xtask test --only kernel"]
+fn records_command_neither_the_kernel_nor_the_page() {
+    let place = place();
+    let copy = scratch("hostile").join("hostile.ipynb");
+    fs::copy(fixture("hostile.ipynb"), &copy).unwrap();
+    // Stored as it comes: nothing is taken out of what goes to stdout.
+    let output = run(&place, &copy, &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    let stored: Value = serde_json::from_str(&fs::read_to_string(&copy).unwrap()).unwrap();
+    let joined = |value: &Value| match value {
+        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect::<String>(),
+        text => text.as_str().unwrap_or_default().to_owned(),
+    };
+    let (mut charts, mut printed) = (0, String::new());
+    for cell in stored["cells"].as_array().unwrap() {
+        let source = joined(&cell["source"]);
+        let last = source.lines().last().unwrap();
+        let mut mimes = BTreeSet::new();
+        for output in cell["outputs"].as_array().unwrap() {
+            // What a loop at a cell's end evaluates to.
+            if output["data"] == json!({ "text/plain": ["()"] }) {
+                continue;
+            }
+            let mut texts = vec![joined(&output["text"])];
+            if let Some(data) = output["data"].as_object() {
+                mimes.extend(data.keys().cloned());
+                texts.extend(
+                    data.iter().filter(|(mime, _)| *mime != "image/png").map(|(_, text)| joined(text)),
+                );
+            }
+            for text in texts {
+                let control = text.chars().find(|c| c.is_control() && *c != '\n');
+                assert_eq!(control, None, "in what this cell shows:\n{source}");
+                assert!(
+                    !text.contains("EVCXR_"),
+                    "a word of the kernel's, in what this cell shows:\n{source}"
+                );
+                assert!(
+                    !text.contains('\u{202e}'),
+                    "text is turned round by what this cell shows:\n{source}"
+                );
+                if output["name"] == "stdout" {
+                    printed += &text;
+                }
+            }
+        }
+        // What the kernel was made to display would be one more.
+        let expected: &[&str] = match last {
+            _ if last.ends_with([';', '}']) => &[],
+            _ if last.contains("chart(") => &["image/png", "image/svg+xml", "text/plain"],
+            _ => &["text/plain"],
+        };
+        charts += usize::from(expected.len() == 3);
+        assert!(mimes.iter().eq(expected), "this cell displays {mimes:?}:\n{source}");
+    }
+    assert_eq!(charts, 6, "charts are shown");
+
+    // Not left out, either.
+    for word in [
+        "<script>window.pwned = 'script'",
+        r"EVCXR\u{5f}BEGIN_CONTENT text/html",
+        r"\x1b[2J",
+        r"\u{202e}gnp",
+        r"\xff\xfe\x00",
+    ] {
+        assert!(printed.contains(word), "{word} is shown");
+    }
+    // A record of Echo's is a line, so that none can pretend to be two.
+    let echo = joined(&stored["cells"][3]["outputs"][0]["text"]);
+    assert_eq!(
+        echo.lines().count().to_string(),
+        joined(&stored["cells"][3]["outputs"][1]["data"]["text/plain"])
+    );
+    // A counter names the first record that did not parse, not all of its megabyte.
+    let counted = joined(&stored["cells"][20]["outputs"][0]["text"]);
+    assert!(counted.contains("did not parse") && counted.len() < 1_000, "{}", counted.len());
+    println!("{} lines of hostile text are text", printed.lines().count());
+}
+
 /// The library is changed, the checkout's path has a space in it, nothing is set up for it, and two
 /// kernels start at once: one builds the engine, the other waits, both work.
 #[test]

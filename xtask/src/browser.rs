@@ -1,0 +1,74 @@
+//! The notebooks as a reader meets them: `cargo xtask lab` in a real browser, without a network.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::offline::Away;
+use crate::{Place, jupyter, setup};
+
+/// Names under which distributions and vendors install it, the freest first.
+const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+/// Where macOS keeps it, which is not on the PATH.
+const APPLICATIONS: [&str; 2] = [
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+
+/// False when something failed; `browser.py` says what is looked at. True also without a browser.
+pub fn check(place: &Place) -> Result<bool> {
+    let Some(chromium) = chromium() else {
+        println!(
+            "SKIPPED: no Chromium; install it (Debian, Ubuntu: sudo apt install chromium; Fedora: sudo dnf \
+             install chromium; macOS: brew install --cask chromium) and run this again"
+        );
+        return Ok(true);
+    };
+    let packages = setup::install_for_browser(place)?;
+    let away = Away::best(place);
+    println!("{away}");
+    let folder = target(place).join("browser");
+    let mut command = jupyter::python(place);
+    command
+        .arg(place.checkout.join("xtask/src/browser.py"))
+        .arg("--chromium")
+        .arg(chromium)
+        .arg("--checkout")
+        .arg(&place.checkout)
+        .arg("--folder")
+        .arg(&folder)
+        .env("PYTHONPATH", packages)
+        .env("PYTHONUNBUFFERED", "1")
+        .stdin(Stdio::null());
+    let passed = away.wrap(place, command).status().context("the Python in .venv does not run")?.success();
+    println!("pictures of what it saw: {}", folder.display());
+    Ok(passed)
+}
+
+/// The first one that runs: on Ubuntu, `chromium-browser` may only say that one must install a snap.
+fn chromium() -> Option<PathBuf> {
+    let runs = |path: &Path| {
+        let output = Command::new(path).arg("--version").stdin(Stdio::null()).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    NAMES.iter().chain(&APPLICATIONS).map(PathBuf::from).find(|path| runs(path)).map(|path| found(&path))
+}
+
+/// With its folder, which Playwright asks for.
+fn found(program: &Path) -> PathBuf {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    // An absolute path joined to a folder is that path.
+    std::env::split_paths(&paths)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+        .unwrap_or_default()
+}
+
+/// Where cargo builds; the caller's, which is a cached one in CI.
+fn target(place: &Place) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or(place.checkout.join("target"), |folder| {
+        // Relative to the folder in which cargo was called, as it is for cargo.
+        std::env::current_dir().unwrap_or_default().join(folder)
+    })
+}
