@@ -3,6 +3,7 @@
 pub mod book;
 pub mod checks;
 pub mod data;
+mod fuzz;
 pub mod jupyter;
 pub mod lab;
 pub mod needs;
