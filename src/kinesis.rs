@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::default_provider::region::DefaultRegionChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -297,7 +299,15 @@ impl Aws {
             // AWS CLI: the chain that is used otherwise would take those, and another account with them.
             let region = match &self.region {
                 Some(name) => Some(Region::new(name.clone())),
-                None => DefaultRegionChain::builder().profile_name(profile).build().region().await,
+                None => {
+                    // As DefaultRegionChain, which panics for want of an HTTP client and can't be given one.
+                    let config = ProviderConfig::default().with_http_client(http.clone());
+                    let file = ProfileFileRegionProvider::builder().configure(&config).profile_name(profile);
+                    let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+                        .or_else(file.build())
+                        .or_else(ImdsRegionProvider::builder().configure(&config).build());
+                    chain.region().await
+                }
             };
             let config = ProviderConfig::default().with_http_client(http.clone()).with_region(region);
             let provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile);

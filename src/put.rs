@@ -12,8 +12,9 @@ use crate::stream::{PutReceipt, Stream};
 
 /// The longest partition key, in characters (API reference, PutRecord).
 pub const MAX_KEY_CHARS: usize = 256;
-/// The largest data of a record in bytes, unless the stream was raised to 10 MiB (Quotas page).
-pub const MAX_DATA_BYTES: usize = 1 << 20;
+/// The largest record in bytes, its partition key and its data together, unless the stream was raised to
+/// 10 MiB (Quotas page; that the key counts: API reference, PutRecord, `Data`).
+pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
 pub(crate) fn check_key(key: &str) -> Result<()> {
     match key.chars().count() {
@@ -25,12 +26,12 @@ pub(crate) fn check_key(key: &str) -> Result<()> {
     }
 }
 
-pub(crate) fn check_data(data: &[u8]) -> Result<()> {
-    match data.len() {
-        0..=MAX_DATA_BYTES => Ok(()),
+pub(crate) fn check_size(key: &str, data: &[u8]) -> Result<()> {
+    match key.len() + data.len() {
+        0..=MAX_RECORD_BYTES => Ok(()),
         n => Err(Error::invalid(format!(
-            "the data of a record is at most {MAX_DATA_BYTES} bytes (1 MiB); this has {n}: split it into parts \
-             that share a partition key, or store it elsewhere and send a reference"
+            "a record is at most {MAX_RECORD_BYTES} bytes (1 MiB), key and data together; this has {n}: split the \
+             data into parts that share a partition key, or store it elsewhere and send a reference"
         ))),
     }
 }
@@ -190,7 +191,8 @@ mod tests {
         assert!(check_key("k").is_ok() && check_key(&"ü".repeat(256)).is_ok());
         assert!(check_key("").unwrap_err().to_string().contains("1 to 256 characters"));
         assert!(check_key(&"k".repeat(257)).unwrap_err().to_string().contains("has 257"));
-        assert!(check_data(&[0; MAX_DATA_BYTES]).is_ok());
-        assert!(check_data(&[0; MAX_DATA_BYTES + 1]).unwrap_err().to_string().contains("1048576 bytes"));
+        assert!(check_size("key", &[0; MAX_RECORD_BYTES - 3]).is_ok());
+        let error = check_size("key", &[0; MAX_RECORD_BYTES - 2]).unwrap_err();
+        assert!(error.to_string().contains("1048576 bytes"), "{error}");
     }
 }

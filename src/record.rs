@@ -14,7 +14,7 @@ use crate::timestamp::Timestamp;
 pub struct Entry {
     /// 1–256 characters; all that belongs together shares one.
     pub partition_key: String,
-    /// Any bytes, up to 1 MiB.
+    /// Any bytes; with the key, up to 1 MiB.
     pub data: Vec<u8>,
 }
 
@@ -31,7 +31,7 @@ impl Entry {
 
     pub(crate) fn check(&self) -> Result<()> {
         crate::put::check_key(&self.partition_key)?;
-        crate::put::check_data(&self.data)
+        crate::put::check_size(&self.partition_key, &self.data)
     }
 }
 

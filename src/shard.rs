@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use md5::{Digest, Md5};
 
+use crate::error::{Error, Result};
+
 /// One shard of a stream, as ListShards tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shard {
@@ -41,6 +43,35 @@ impl Shard {
     fn parents(&self) -> impl Iterator<Item = &str> {
         [&self.parent, &self.adjacent_parent].into_iter().flatten().map(String::as_str)
     }
+}
+
+/// Whether two shards can be merged; the service's own words for why not name neither ranges nor
+/// neighbours.
+pub(crate) fn check_adjacent(shards: &[Shard], one: &str, other: &str) -> Result<()> {
+    let open = |id: &str| {
+        let found = shards.iter().find(|shard| shard.id == id && shard.is_open());
+        found.ok_or_else(|| Error::invalid(format!("there is no open shard {id} to merge")))
+    };
+    let (one, other) = (open(one)?, open(other)?);
+    // Up to the last hash, beyond which there is no neighbour.
+    let touch = |a: &Shard, b: &Shard| {
+        a.hash_range.1.checked_add(1) == Some(b.hash_range.0)
+            || b.hash_range.1.checked_add(1) == Some(a.hash_range.0)
+    };
+    if touch(one, other) {
+        return Ok(());
+    }
+    let neighbours: Vec<&str> =
+        shards.iter().filter(|s| s.is_open() && touch(one, s)).map(|shard| shard.id.as_str()).collect();
+    let whose = match &neighbours[..] {
+        [] => "it has none, being the only open shard".to_owned(),
+        ids => format!("its neighbours are {}", ids.join(" and ")),
+    };
+    Err(Error::invalid(format!(
+        "{} and {} are not neighbours, so they can't be merged: the hash range of one must begin where the other's \
+         ends. Merge {} with a neighbour: {whose}",
+        one.id, other.id, one.id
+    )))
 }
 
 /// The MD5 hash of a partition key as the 128-bit number that Kinesis assigns to shards.
@@ -108,6 +139,18 @@ mod tests {
         assert_eq!(ready_ids(&shards, &["a", "z"], &["a"]), ["b", "c"]);
         assert_eq!(ready_ids(&shards, &["a", "z", "b", "c"], &["a", "b"]), [""; 0]);
         assert_eq!(ready_ids(&shards, &["a", "z", "b", "c"], &["a", "b", "c"]), ["d"]);
+    }
+
+    #[test]
+    fn only_neighbours_merge_and_the_error_names_them() {
+        let ranges = [("a", 0, 9), ("b", 10, 19), ("c", 20, u128::MAX)];
+        let shards = ranges.map(|(id, from, to)| Shard { hash_range: (from, to), ..shard(id, &[]) });
+        assert!(check_adjacent(&shards, "a", "b").is_ok() && check_adjacent(&shards, "c", "b").is_ok());
+        let error = check_adjacent(&shards, "a", "c").unwrap_err().to_string();
+        assert!(error.contains("its neighbours are b"), "{error}");
+        let error = check_adjacent(&shards[..1], "a", "a").unwrap_err().to_string();
+        assert!(error.contains("it has none"), "{error}");
+        assert!(check_adjacent(&shards, "a", "d").unwrap_err().to_string().contains("no open shard d"));
     }
 
     #[test]

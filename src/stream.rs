@@ -14,7 +14,7 @@ use crate::put::{PutFailure, PutMany};
 use crate::record::Entry;
 use crate::replay::Replay;
 use crate::runtime::block_on;
-use crate::shard::Shard;
+use crate::shard::{Shard, check_adjacent};
 use crate::stream_state::{StreamDescription, until_active, until_gone};
 use crate::timestamp::Timestamp;
 
@@ -238,12 +238,14 @@ impl Stream {
     /// Merges two open shards with adjacent hash ranges and waits until the merged one is there.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when they are not open and adjacent.
+    /// [`ErrorKind::InvalidInput`] when they are not open and adjacent, with the neighbours that the first
+    /// one has.
     pub fn merge_shards(&self, shard_id: &str, adjacent_shard_id: &str) -> Result<()> {
         let this = self.clone();
         let (shard, adjacent) = (shard_id.to_owned(), adjacent_shard_id.to_owned());
         block_on(async move {
             this.look().await?;
+            check_adjacent(&this.list_shards().await?, &shard, &adjacent)?;
             let call = this.kinesis.client().merge_shards().stream_name(&*this.name);
             let sent = call.shard_to_merge(shard).adjacent_shard_to_merge(adjacent).send().await;
             sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;

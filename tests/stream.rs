@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use kinesis_lab::prelude::*;
-use kinesis_lab::put::MAX_DATA_BYTES;
+use kinesis_lab::put::MAX_RECORD_BYTES;
 
 #[test]
 fn a_stream_from_creation_to_deletion() {
@@ -66,7 +66,7 @@ fn wrong_input_is_refused_before_anything_is_sent() {
     let long = "k".repeat(257);
     assert!(stream.put(&long, "").unwrap_err().to_string().contains("1 to 256 characters"));
     assert!(stream.put("", "").unwrap_err().to_string().contains("1 to 256 characters"));
-    let data = vec![0; MAX_DATA_BYTES + 1];
+    let data = vec![0; MAX_RECORD_BYTES];
     assert!(stream.put("k", data).unwrap_err().to_string().contains("1 MiB"));
 
     // In a batch, what is wrong comes back and the rest goes out.
@@ -80,7 +80,7 @@ fn wrong_input_is_refused_before_anything_is_sent() {
 #[test]
 fn the_largest_batches_go_through() {
     let stream = Kinesis::local().unwrap().create_stream("large", 2).unwrap();
-    let entries = (0..12).map(|n| Entry::new(format!("{n}"), vec![b'x'; MAX_DATA_BYTES])).collect();
+    let entries = (0..12).map(|n| Entry::new(format!("{n}"), vec![b'x'; MAX_RECORD_BYTES - 2])).collect();
     assert_eq!(stream.put_many(entries).send().unwrap().sent, 12);
 }
 
@@ -169,6 +169,8 @@ fn no_credentials_and_no_region_are_sentences() {
 fn child_connects() {
     println!("{}", Kinesis::aws().profile("nobody").region("eu-west-1").connect().unwrap_err());
     println!("{}", Kinesis::aws().connect().unwrap_err());
+    // Its region is looked for in the profile, and then with the instance's, if this ran on one.
+    println!("{}", Kinesis::aws().profile("nobody").connect().unwrap_err());
 }
 
 #[test]

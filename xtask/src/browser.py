@@ -8,7 +8,7 @@ In a copy of the checkout, so that nothing that is run or saved here reaches the
 2. Notebook 2 beside it: both run at the same time, and neither disturbs the other.
 3. A notebook whose records are attacks on whoever shows them (`tests/fixtures/hostile.ipynb`), trusted
    and run: they are text, and nothing else.
-4. Ctrl-C in the terminal leaves no process behind.
+4. Ctrl-C in the terminal leaves no process behind; nor does closing its window.
 
 No page may ask another host for anything. Pictures of each stage are kept for people to look at.
 """
@@ -26,6 +26,7 @@ import sys
 import termios
 import threading
 import time
+import urllib.request
 import uuid
 from pathlib import Path
 
@@ -120,8 +121,11 @@ class Lab:
     def address(self):
         def look():
             require(f"`cargo xtask lab` ended:\n{self.said()[-3000:]}", self.process.poll() is None)
-            return re.search(r"http://(?:localhost|127\.0\.0\.1):\d+/\S*token=\w+", self.said())
-        return wait_for("an address from `cargo xtask lab`", RUN, look).group()
+            address = re.search(r"http://127\.0\.0\.1:(\d+)/\S*token=\w+", self.said())
+            # It is told a moment before anybody listens there.
+            with socket.socket() as door:
+                return address and door.connect_ex(("127.0.0.1", int(address[1]))) == 0 and address[0]
+        return wait_for("an address from `cargo xtask lab`", RUN, look)
 
     def processes(self):
         """All that came of it and is alive."""
@@ -137,6 +141,10 @@ class Lab:
 
     def interrupt(self):
         os.write(self.terminal, b"\x03")
+
+    def close_window(self):
+        # What the kernel of the system sends to the terminal's processes when its window goes.
+        os.killpg(self.process.pid, signal.SIGHUP)
 
     def end(self):
         """Whatever happened before: nothing stays."""
@@ -385,10 +393,19 @@ def require_harmless(page):
     require("a record asks the reader for input", asked == 0)
 
 
-def leave(lab):
-    kernels = [p for p in lab.processes() if "evcxr" in p.name()]
-    require("no kernel is at work; there would be nothing to end", kernels)
-    lab.interrupt()
+def start_kernel(address):
+    """As the page does it."""
+    server, token = re.fullmatch(r"(http://[^/]+)/.*token=(\w+)", address).groups()
+    request = urllib.request.Request(f"{server}/api/kernels", method="POST", data=b'{"name": "rust"}',
+                                     headers={"Authorization": f"token {token}"})
+    # Not through a proxy, whatever the environment says: it is on this machine.
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=PAGE):
+        pass
+
+
+def leave(lab, how):
+    wait_for("a kernel at work, to be ended", PAGE, lambda: any("evcxr" in p.name() for p in lab.processes()))
+    how()
     try:
         wait_for("all of it ended", 30, lambda: not lab.processes())
     except Fault as fault:
@@ -432,7 +449,12 @@ def main():
         passed &= stage("`cargo xtask lab` gives an address", lambda: address.append(lab.address()))
         if passed:
             passed &= in_browser(arguments.chromium, lab, checkout, folder, address[0])
-            passed &= stage("Ctrl-C leaves nothing behind", lambda: leave(lab))
+            passed &= stage("Ctrl-C leaves nothing behind", lambda: leave(lab, lab.interrupt))
+        lab.end()
+        if passed:
+            lab = Lab(checkout, folder / "build", folder / "lab.log")
+            start_kernel(lab.address())
+            passed &= stage("a closed terminal leaves nothing behind", lambda: leave(lab, lab.close_window))
     finally:
         lab.end()
     return 0 if passed else 1

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::offline::{self, Away};
 use crate::steps::elapsed;
-use crate::{Place, browser, notebooks, repl, setup};
+use crate::{Place, browser, fuzz, notebooks, repl, setup};
 
 /// Which checks.
 #[derive(clap::Args, Debug)]
@@ -23,13 +23,14 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 10] = [
+const STEPS: [(&str, &str, Work); 11] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("doc", "documentation, warnings denied", doc),
     ("setup", "the set-up: kernel, JupyterLab, engine", |place, _| setup::run(place).map(|()| true)),
     ("unit", "tests and doctests of the workspace", unit),
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
+    ("fuzz", "parsers fed by a fuzzer (5 s each; 60 s with --full)", fuzz_parsers),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
     (
         "notebooks",
@@ -76,7 +77,8 @@ fn fmt(place: &Place, _: &Options) -> Result<bool> {
     let face = "notebooks/face/Cargo.toml";
     Ok(cargo(place, &["fmt", "--all", "--check"])?.ok()?
         & cargo(place, &["fmt", "--manifest-path", face, "--check"])?.ok()?
-        & cargo(place, &["fmt", "--manifest-path", DOWNSTREAM, "--check"])?.ok()?)
+        & cargo(place, &["fmt", "--manifest-path", DOWNSTREAM, "--check"])?.ok()?
+        & cargo(place, &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])?.ok()?)
 }
 
 fn clippy(place: &Place, _: &Options) -> Result<bool> {
@@ -108,6 +110,10 @@ fn downstream(place: &Place, _: &Options) -> Result<bool> {
     let lock = place.checkout.join(DOWNSTREAM).with_file_name("Cargo.lock");
     std::fs::copy(place.checkout.join("Cargo.lock"), &lock).with_context(|| lock.display().to_string())?;
     cargo(place, &["run", "--release", "--manifest-path", DOWNSTREAM])?.ok()
+}
+
+fn fuzz_parsers(place: &Place, options: &Options) -> Result<bool> {
+    fuzz::run(place, if options.full { 60 } else { 5 })
 }
 
 fn kernel(place: &Place, _: &Options) -> Result<bool> {

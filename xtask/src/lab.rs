@@ -7,9 +7,9 @@ use crate::{Place, jupyter, notebooks};
 /// Opens JupyterLab and ends with it.
 pub fn open(place: &Place, no_browser: bool, port: Option<u16>) -> Result<()> {
     let mut command = jupyter::python(place);
-    // `-m`, not .venv/bin/jupyter-lab: such scripts name their interpreter in a line that a path
-    // with a space in it, or a checkout that was moved, breaks.
-    command.args(["-m", "jupyterlab", "--ServerApp.root_dir=."]);
+    // Not .venv/bin/jupyter-lab: such scripts name their interpreter in a line that a path with a space
+    // in it, or a checkout that was moved, breaks.
+    command.arg(place.checkout.join("xtask/src/lab.py")).arg("--ServerApp.root_dir=.");
     // Ctrl-C ends it at once, without a question: notebooks are saved as they are edited.
     command.arg("--ServerApp.answer_yes=True");
     // In a container one often is root; it listens on the loopback address alone, behind a token.

@@ -5,6 +5,7 @@ pub mod book;
 pub mod browser;
 pub mod checks;
 pub mod data;
+mod fuzz;
 pub mod jupyter;
 pub mod lab;
 pub mod needs;

@@ -89,3 +89,21 @@ pub fn ourselves(place: &Place) -> Result<Command> {
     command.current_dir(&place.checkout);
     Ok(command)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The namespace proves itself where it is used; this is the other way.
+    #[test]
+    fn proxies_are_for_everything_but_this_machine() {
+        let place = Place { checkout: "/nowhere".into(), cache: "/nowhere".into() };
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $1 $HTTPS_PROXY $all_proxy $no_proxy", "sh", "an argument"]);
+        let output = Away::Proxies.wrap(&place, command).output().unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "an argument http://127.0.0.1:9 http://127.0.0.1:9 127.0.0.1,localhost\n"
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! Any record is an event or refused; what was read of one, written as JSON, is the same event.
+#![no_main]
+
+use kinesis_lab::{Event, Record, Timestamp};
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Map, Value};
+
+fuzz_target!(|data: &[u8]| {
+    let first = record(data.to_vec());
+    match Event::parse(&first) {
+        Ok(event) => {
+            let mut json: Map<String, Value> =
+                event.fields.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+            json.insert("time".into(), event.time.to_string().into());
+            json.insert("ip".into(), event.key.clone().into());
+            if let Some(id) = &event.id {
+                json.insert("id".into(), id.clone().into());
+            }
+            let second = record(Value::Object(json).to_string().into_bytes());
+            assert_eq!(Event::parse(&second).as_ref(), Ok(&event));
+        }
+        Err(error) => assert!(!error.to_string().contains(char::is_control), "{error:?}"),
+    }
+});
+
+fn record(data: Vec<u8>) -> Record {
+    Record { partition_key: "192.0.2.10".into(), data, sequence_number: "1".into(), arrival: Timestamp::MIN }
+}
