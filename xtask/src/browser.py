@@ -161,11 +161,10 @@ class Page:
 
     def __init__(self, context, folder):
         self.page, self.folder = context.new_page(), folder
-        self.dialogs, self.strangers, self.errors = [], [], []
+        self.dialogs, self.strangers = [], []
         self.page.set_default_timeout(PAGE * 1000)
         self.page.on("dialog", self.dialog)
         self.page.on("request", self.request)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def dialog(self, dialog):
         self.dialogs.append(dialog.message)
