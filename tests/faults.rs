@@ -62,7 +62,7 @@ fn seeds() -> u64 {
 #[test]
 fn produce_and_count_through_faults() {
     let next = AtomicU64::new(0);
-    let total = Mutex::new(Run { retried: 0, ambiguous: 0, handed_back: 0, met: Met::new() });
+    let total = Mutex::new(Run { copies: 0, retried: 0, ambiguous: 0, handed_back: 0, met: Met::new() });
     // The runs wait more than they compute: back-off, silent lines, and five reads a second.
     std::thread::scope(|scope| {
         for _ in 0..24 {
@@ -74,6 +74,7 @@ fn produce_and_count_through_faults() {
                     }
                     let run = produce_and_count(seed);
                     let mut total = total.lock().unwrap();
+                    total.copies += run.copies;
                     total.retried += run.retried;
                     total.ambiguous += run.ambiguous;
                     total.handed_back += run.handed_back;
@@ -84,14 +85,14 @@ fn produce_and_count_through_faults() {
             });
         }
     });
-    let Run { retried, ambiguous, handed_back, met } = total.into_inner().unwrap();
+    let Run { copies, retried, ambiguous, handed_back, met } = total.into_inner().unwrap();
     println!(
-        "{} runs, {} records: {retried} attempts made again, {ambiguous} ambiguous, {handed_back} handed back; \
-         met: {met:?}",
+        "{} runs, {} records: {retried} attempts made again, {ambiguous} ambiguous, {handed_back} handed back, \
+         {copies} with an id stored twice; met: {met:?}",
         seeds(),
         seeds() * 1_400,
     );
-    assert!(retried > 0 && ambiguous > 0, "no fault was met: this proves nothing");
+    assert!(retried > 0 && ambiguous > 0 && copies > 0, "no fault was met: this proves nothing");
     // Fifteen attempts in a row hardly ever fail, unless the machine is too busy to answer in time.
     assert!(handed_back < seeds() * 1_400 / 100, "{handed_back} records were given up");
     assert_eq!(met.keys().copied().collect::<Vec<_>>(), sorted(&KINDS), "a kind of fault was not met");
@@ -104,6 +105,8 @@ fn sorted<'a>(kinds: &[&'a str]) -> Vec<&'a str> {
 }
 
 struct Run {
+    /// Records with an id that the stream holds twice.
+    copies: u64,
     retried: u64,
     ambiguous: u64,
     handed_back: u64,
@@ -154,8 +157,30 @@ fn produce_and_count(seed: u64) -> Run {
         .run_until_caught_up(&mut expected)
         .unwrap();
     assert_eq!(counter.windows(), expected.windows(), "seed {seed}");
+    let copies = events_with_ids(&service, seed);
     let handed_back = handed_back.len() as u64;
-    Run { retried: sum(|report| report.retried), ambiguous, handed_back, met: service.met() }
+    Run { copies, retried: sum(|report| report.retried), ambiguous, handed_back, met: service.met() }
+}
+
+/// What is stored twice because an answer was lost is counted once, if the events say who they are.
+fn events_with_ids(service: &common::Faulty, seed: u64) -> u64 {
+    service.direct.create_stream("ids", 2).unwrap();
+    let event = |n: u32| {
+        let time = format!("2018-09-06T08:{:02}:{:02}Z", n / 60 % 60, n % 60);
+        Entry::new(
+            format!("{}", n % 9),
+            format!(r#"{{"ip":"192.0.2.{}","time":"{time}","id":"{n}"}}"#, n % 9),
+        )
+    };
+    let put = service.kinesis.stream("ids").unwrap().put_many((0..400).map(event).collect()).send();
+    let handed_back = put.err().map_or(0, |failure| failure.failed.len() as u64);
+    let mut counter = Counter::per_minute();
+    let direct = service.direct.stream("ids").unwrap();
+    let held = direct.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap().records;
+    // One that was handed back may be there all the same.
+    assert!((400 - handed_back..=400).contains(&counter.total()), "seed {seed}: {} counted", counter.total());
+    assert_eq!(counter.total() + counter.duplicates(), held, "seed {seed}");
+    counter.duplicates()
 }
 
 fn text(data: &[u8]) -> String {
