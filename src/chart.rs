@@ -116,7 +116,7 @@ impl Chart {
     }
 
     /// Marks events that came too late to be counted: rows of (start of the window, key, how many), as
-    /// [`Late::windows`](crate::Late::windows) gives them. They stand on top of their window's bars.
+    /// [`Late::windows`](crate::Late::windows) gives them. They stand beside their window's bars, or on top of them, in black.
     pub fn late(mut self, rows: Vec<(Timestamp, String, u64)>) -> Chart {
         for (start, _, count) in rows {
             let at = self.windows.binary_search_by_key(&start, |window| window.start);

@@ -155,6 +155,34 @@ fn killed_again_and_again(seed: u64, kills: u32) -> u32 {
     kills
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_after_a_commit() {
+    let kinesis = Kinesis::local().unwrap();
+    let stream = kinesis.create_stream("crash", 2).unwrap();
+    let (endpoint, database) = (kinesis.endpoint_url().unwrap(), scratch("ctrl-c"));
+    let stop = AtomicBool::new(false);
+    let said = std::thread::scope(|scope| {
+        scope.spawn(|| produce(&stream, 3, &stop));
+        let child = start(endpoint, &database, &[]);
+        // A second or two of progress, so that there is something to commit.
+        std::thread::sleep(Duration::from_millis(1_500));
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        stop.store(true, Ordering::Relaxed);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    });
+    assert!(said.contains("ending, after a commit") && said.contains("records read and committed"), "{said}");
+    let read: u64 = said.lines().last().and_then(|line| line.split(' ').next()?.parse().ok()).unwrap();
+    let rest = finish(endpoint, &database, &[]);
+    let after: u64 = rest.lines().last().and_then(|line| line.split(' ').next()?.parse().ok()).unwrap();
+    let expected = expected(&stream, 60, 60);
+    assert!(read > 0 && read + after == expected.records, "{read} and {after}: nothing is read twice");
+    assert_eq!(counts(&database), expected.counts);
+}
+
 /// On a file system of a few hundred kilobytes, in a mount namespace of its own.
 #[test]
 fn a_full_disk_is_a_sentence_and_loses_no_commit() {

@@ -27,7 +27,8 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
 }
 
 pub(crate) fn start(endpoint: &str, database: &Path, more: &[&str]) -> Child {
-    started(endpoint, database, more).spawn().unwrap()
+    // `cargo test` builds examples; `cargo test --test …` does not.
+    started(endpoint, database, more).spawn().expect("the program is there after `cargo build --examples`")
 }
 
 pub(crate) fn started(endpoint: &str, database: &Path, more: &[&str]) -> Command {

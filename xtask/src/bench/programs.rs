@@ -28,6 +28,16 @@ pub(super) fn counting(place: &Place) -> Result<String> {
     ))
 }
 
+pub(super) fn stored(place: &Place) -> Result<String> {
+    Ok(format!(
+        "## Counts in a database\n\n\
+         The same counter with its SQLite store and without, over one backlog (100-byte records, 1,000 keys, an \
+         hour of event time, 8 shards, lateness 60 s), interleaved; aim: 70 %. Recovery: opening the database and \
+         being ready to count. Memory: what the process grows by.\n\n```\n{}```",
+        bench(place, "stored")?
+    ))
+}
+
 fn bench(place: &Place, name: &str) -> Result<String> {
     let mut command = setup::cargo(place);
     command.args(["bench", "--locked", "--bench", name]).stdin(Stdio::null()).stderr(Stdio::inherit());
