@@ -121,36 +121,45 @@ fn sdk_deps(place: &Place, sdk: &str) -> Result<String> {
     ))
 }
 
-/// What one writes without this crate. A client made in one cell panics in the next (evcxr issue 245), so
-/// each cell makes its own.
+/// What one writes without this crate. A client of one cell panics or hangs in the next, also behind a
+/// function (evcxr issue 245), so each cell makes its own and drops it.
 fn sdk_story(endpoint: &str) -> Vec<String> {
     let client = format!(
-        "fn client() -> sdk::Client {{\n    sdk::Client::from_conf(sdk::Config::builder()\n        \
+        "    let client = sdk::Client::from_conf(sdk::Config::builder()\n        \
          .behavior_version(sdk::config::BehaviorVersion::latest())\n        .endpoint_url(\"{endpoint}\")\n        \
          .region(sdk::config::Region::new(\"us-east-1\"))\n        \
          .credentials_provider(sdk::config::Credentials::new(\"local\", \"local\", None, None, \"bench\"))\n        \
-         .build())\n}}"
+         .build());"
     );
-    let create = "let name = format!(\"bench-{}\", std::process::id());\n\
-                  client().create_stream().stream_name(&name).shard_count(1).send().await?;\n\
-                  loop {\n    let found = client().describe_stream_summary().stream_name(&name).send().await?;\n    \
-                  let active = sdk::types::StreamStatus::Active;\n    \
-                  if found.stream_description_summary().is_some_and(|s| s.stream_status() == &active) { break }\n    \
-                  tokio::time::sleep(std::time::Duration::from_millis(100)).await;\n}";
-    let put = "for n in 0..100 {\n    let data = format!(\"2018-09-06T08:{:02}:{:02}Z\", n / 30, n % 30 * 2);\n    \
-               client().put_record().stream_name(&name).partition_key(\"192.0.2.10\")\n        \
-               .data(sdk::primitives::Blob::new(data)).send().await?;\n}";
-    let count = "let mut counts: std::collections::BTreeMap<String, u64> = Default::default();\n\
-                 let iterator = client().get_shard_iterator().stream_name(&name).shard_id(\"shardId-000000000000\")\n    \
-                 .shard_iterator_type(sdk::types::ShardIteratorType::TrimHorizon).send().await?;\n\
-                 let page = client().get_records().set_shard_iterator(iterator.shard_iterator).send().await?;\n\
-                 for record in page.records() {\n    \
-                 let data = String::from_utf8_lossy(record.data().as_ref()).into_owned();\n    \
-                 *counts.entry(data[..16].to_owned()).or_default() += 1;\n}";
+    let name = "let name = format!(\"bench-{}\", std::process::id());".to_owned();
+    let create = format!(
+        "{{\n{client}\n    client.create_stream().stream_name(&name).shard_count(1).send().await?;\n    \
+         loop {{\n        let found = client.describe_stream_summary().stream_name(&name).send().await?;\n        \
+         let active = sdk::types::StreamStatus::Active;\n        \
+         if found.stream_description_summary().is_some_and(|s| s.stream_status() == &active) {{ break }}\n        \
+         tokio::time::sleep(std::time::Duration::from_millis(100)).await;\n    }}\n}}"
+    );
+    let put = format!(
+        "{{\n{client}\n    for n in 0..100 {{\n        \
+         let data = format!(\"2018-09-06T08:{{:02}}:{{:02}}Z\", n / 30, n % 30 * 2);\n        \
+         client.put_record().stream_name(&name).partition_key(\"192.0.2.10\")\n            \
+         .data(sdk::primitives::Blob::new(data)).send().await?;\n    }}\n}}"
+    );
+    let count = format!(
+        "let mut counts: std::collections::BTreeMap<String, u64> = Default::default();\n\
+         {{\n{client}\n    \
+         let iterator = client.get_shard_iterator().stream_name(&name).shard_id(\"shardId-000000000000\")\n        \
+         .shard_iterator_type(sdk::types::ShardIteratorType::TrimHorizon).send().await?;\n    \
+         let page = client.get_records().set_shard_iterator(iterator.shard_iterator).send().await?;\n    \
+         for record in page.records() {{\n        \
+         let data = String::from_utf8_lossy(record.data().as_ref()).into_owned();\n        \
+         *counts.entry(data[..16].to_owned()).or_default() += 1;\n    }}\n}}"
+    );
     let chart = "use plotters::prelude::*;\n\
                  evcxr_figure((640, 360), |root| {\n    \
                  let mut chart = ChartBuilder::on(&root).build_cartesian_2d(0..counts.len(), 0u64..40u64)?;\n    \
                  chart.draw_series(counts.values().enumerate().map(|(n, c)| Rectangle::new([(n, 0), (n + 1, *c)], BLUE.filled())))?;\n    \
                  Ok(())\n})";
-    vec![client, own_time(create), own_time(put), own_time(count), chart.to_owned()]
+    let waiting = [create, put, count].map(|cell| own_time(&cell));
+    [name].into_iter().chain(waiting).chain([chart.to_owned()]).collect()
 }
