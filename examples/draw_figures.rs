@@ -1,5 +1,5 @@
 //! Draws the figures of the notebooks, `notebooks/figures/*.svg`: the log, the keys, the shards, the
-//! pipeline.
+//! pipeline, the watermark, overlapping windows.
 //!
 //! ```sh
 //! cargo run --example draw_figures                      # into notebooks/figures
@@ -37,8 +37,15 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn figures() -> [(&'static str, String); 4] {
-    [("log.svg", log()), ("keys.svg", keys()), ("shards.svg", shards()), ("pipeline.svg", pipeline())]
+fn figures() -> [(&'static str, String); 6] {
+    [
+        ("log.svg", log()),
+        ("keys.svg", keys()),
+        ("shards.svg", shards()),
+        ("pipeline.svg", pipeline()),
+        ("watermark.svg", watermark()),
+        ("sliding.svg", sliding()),
+    ]
 }
 
 /// Producers append at the right, consumers read from where they are.
@@ -192,6 +199,79 @@ fn pipeline() -> String {
     svg.finish()
 }
 
+/// The nine events of notebook 10: order of arrival to the right, event time upward.
+fn watermark() -> String {
+    let mut svg = Svg::new(
+        800,
+        400,
+        "A watermark",
+        "Nine events in the order of their arrival. The watermark is a staircase through the newest events so far. The fifth and the seventh event lie below it: the minute that they belong to is complete.",
+    );
+    // Seconds after 08:00:00.
+    let events = [10, 40, 50, 65, 55, 90, 45, 140, 220];
+    let (x, y) = (|n: usize| 110 + 72 * n as i32, |second: i32| 340 - second * 5 / 4);
+    for (minute, name) in ["08:00", "08:01", "08:02", "08:03"].into_iter().enumerate() {
+        let height = y(60 * minute as i32);
+        svg.grid(80, height, 770);
+        svg.text(72, height + 5, "end", 13, QUIET, name);
+    }
+    let mut newest = 0;
+    for (n, second) in events.into_iter().enumerate() {
+        let before = newest;
+        newest = second.max(before);
+        if n > 0 {
+            svg.stroke((x(n), y(before)), (x(n), y(newest)), SHARDS[0]);
+        }
+        let end = if n + 1 < events.len() { x(n + 1) } else { 770 };
+        svg.stroke((x(n), y(newest)), (end, y(newest)), SHARDS[0]);
+    }
+    for (n, second) in events.into_iter().enumerate() {
+        let late = events[..n].iter().any(|earlier| *earlier >= 60) && second < 60;
+        svg.dot(x(n), y(second), if late { INK } else { SHARDS[1] });
+        svg.text(x(n), 374, "middle", 13, QUIET, &(n + 1).to_string());
+    }
+    svg.text(x(5), y(18), "middle", 13, INK, "late: their minute is complete");
+    svg.text(x(6) - 6, y(90) - 10, "end", 13, SHARDS[0], "watermark");
+    svg.text(16, 26, "start", 13, QUIET, "event time");
+    svg.text(784, 394, "end", 13, QUIET, "order of arrival");
+    svg.finish()
+}
+
+/// The attack of notebook 11, which the boundary of a tumbling window cuts in two.
+fn sliding() -> String {
+    let mut svg = Svg::new(
+        800,
+        330,
+        "Tumbling and sliding windows",
+        "Thirty events between 08:00:45 and 08:01:15. Of the tumbling minutes, the first holds fifteen of them and the second fifteen. Of the minutes that begin every ten seconds, three hold all thirty.",
+    );
+    let x = |second: i32| 140 + 5 * second;
+    for (second, name) in [(0, "08:00"), (60, "08:01"), (120, "08:02")] {
+        svg.text(x(second), 24, "middle", 13, QUIET, name);
+        svg.stroke((x(second), 32), (x(second), 316), LINE);
+    }
+    svg.text(16, 51, "start", 13, QUIET, "requests");
+    for n in 0..30 {
+        svg.dot(x(45 + n), 46, SHARDS[1]);
+    }
+    svg.text(16, 88, "start", 13, QUIET, "tumbling");
+    let held = |from: i32| (0..30).filter(|n| (from..from + 60).contains(&(45 + n))).count();
+    let mut window = |from: i32, y: i32| {
+        let all = held(from) == 30;
+        let (fill, ink) = if all { (SHARDS[0], PAPER) } else { ("#f5f7fa", INK) };
+        svg.rect(x(from) + 1, y, 298, 22, fill, LINE);
+        svg.text(x(from) + 150, y + 16, "middle", 13, ink, &held(from).to_string());
+    };
+    window(0, 72);
+    window(60, 72);
+    for n in 0..7 {
+        window(10 * n, 118 + 28 * n);
+    }
+    svg.text(16, 134, "start", 13, QUIET, "sliding,");
+    svg.text(16, 152, "start", 13, QUIET, "every 10 s");
+    svg.finish()
+}
+
 /// A point on a circle, in turns clockwise from the top.
 fn on_circle((cx, cy): (i32, i32), radius: f64, turn: f64) -> (f64, f64) {
     let angle = turn * std::f64::consts::TAU;
@@ -255,6 +335,23 @@ impl Svg {
         self.line(format_args!(
             r##"<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{QUIET}" stroke-width="1.5" marker-end="url(#tip)"/>"##
         ));
+    }
+
+    fn stroke(&mut self, (x1, y1): (i32, i32), (x2, y2): (i32, i32), colour: &str) {
+        self.line(format_args!(
+            r#"<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colour}" stroke-width="2"/>"#
+        ));
+    }
+
+    fn grid(&mut self, x1: i32, y: i32, x2: i32) {
+        self.line(format_args!(
+            r#"<line x1="{x1}" y1="{y}" x2="{x2}" y2="{y}" stroke="{LINE}" stroke-dasharray="4 3"/>"#
+        ));
+    }
+
+    /// An event.
+    fn dot(&mut self, x: i32, y: i32, colour: &str) {
+        self.line(format_args!(r#"<circle cx="{x}" cy="{y}" r="6" fill="{colour}" stroke="{PAPER}"/>"#));
     }
 
     /// A part of a ring between two turns (0 to 1, clockwise from the top), with its name in it.
