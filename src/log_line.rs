@@ -161,7 +161,8 @@ fn parse_request(request: &[u8]) -> (Option<&str>, Option<Cow<'_, str>>, Option<
     // Tokens of RFC 9110 are wider; real methods are not, and TLS bytes must not pass for one.
     let is_method = method.len() <= 20 && method.iter().all(|b| b.is_ascii_uppercase() || *b == b'-');
     let (path, protocol) = match rest.iter().rposition(|b| *b == b' ') {
-        Some(space) if rest[space + 1..].starts_with(b"HTTP/") => {
+        // What is not ASCII is no protocol: it belongs to the path, or it would be lost.
+        Some(space) if is_protocol(&rest[space + 1..]) => {
             (&rest[..space], str::from_utf8(&rest[space + 1..]).ok())
         }
         _ => (rest, None),
@@ -170,6 +171,10 @@ fn parse_request(request: &[u8]) -> (Option<&str>, Option<Cow<'_, str>>, Option<
         return (None, None, None);
     }
     (str::from_utf8(method).ok(), Some(String::from_utf8_lossy(path)), protocol)
+}
+
+fn is_protocol(word: &[u8]) -> bool {
+    word.starts_with(b"HTTP/") && word.iter().all(u8::is_ascii_graphic)
 }
 
 fn text(field: &[u8]) -> Option<Cow<'_, str>> {
@@ -273,6 +278,9 @@ mod tests {
         let line = LogLine::parse(binary).unwrap();
         assert_eq!((line.path.as_deref(), line.referer.as_deref()), (Some("/\u{fffd}"), Some("\u{fffd}")));
         assert_eq!(line.user_agent.as_deref(), Some(""));
+        let binary = b"a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1\xff\" 400 0";
+        let line = LogLine::parse(binary).unwrap();
+        assert_eq!((line.path.as_deref(), line.protocol), (Some("/ HTTP/1\u{fffd}"), None));
     }
 
     #[test]

@@ -15,12 +15,15 @@ const SOME_OF_EACH: Faults = Faults {
     failed: 6,
     broken: 6,
     expired: 8,
-    partial: 12,
+    partial: 20,
     reset: 3,
     half_closed: 3,
-    silent: 1,
-    slow: 2,
+    silent: 2,
+    slow: 3,
 };
+/// Records of a producer. Few, because two dozen runs share the cores: when batches of 500 were put by all
+/// of them at once on a busy machine, none was answered in time.
+const EACH: u64 = 300;
 /// All that there are; "given up" is what a client did about a silent or a slow line.
 const KINDS: [&str; 10] = [
     "throttled",
@@ -90,11 +93,11 @@ fn produce_and_count_through_faults() {
         "{} runs, {} records: {retried} attempts made again, {ambiguous} ambiguous, {handed_back} handed back, \
          {copies} with an id stored twice; met: {met:?}",
         seeds(),
-        seeds() * 1_400,
+        seeds() * 2 * EACH,
     );
     assert!(retried > 0 && ambiguous > 0 && copies > 0, "no fault was met: this proves nothing");
     // Fifteen attempts in a row hardly ever fail, unless the machine is too busy to answer in time.
-    assert!(handed_back < seeds() * 1_400 / 100, "{handed_back} records were given up");
+    assert!(handed_back < seeds() * 2 * EACH / 100, "{handed_back} records were given up");
     assert_eq!(met.keys().copied().collect::<Vec<_>>(), sorted(&KINDS), "a kind of fault was not met");
 }
 
@@ -121,10 +124,10 @@ fn produce_and_count(seed: u64) -> Run {
     let (keys, start, interval) =
         (["192.0.2.10", "192.0.2.20"], Timestamp::from_secs(1_536_220_800), millis(997));
     let producers = keys
-        .map(|key| stream.producer(key).starting_at(start).interval(interval).at_once().limit(700).start());
+        .map(|key| stream.producer(key).starting_at(start).interval(interval).at_once().limit(EACH).start());
     let mut counter = Counter::per_minute();
     let reports = producers.map(ProducerHandle::join);
-    let read = stream.consumer().trim_horizon().limit(300).run_until_caught_up(&mut counter).unwrap();
+    let read = stream.consumer().trim_horizon().limit(130).run_until_caught_up(&mut counter).unwrap();
 
     let held = tally(&service.direct.stream("faults").unwrap());
     let sum = |of: fn(&ProducerReport) -> u64| reports.iter().map(of).sum::<u64>();
@@ -133,9 +136,9 @@ fn produce_and_count(seed: u64) -> Run {
     let failed = reports.iter().flat_map(|report| &report.failed);
     let handed_back: HashSet<(String, String)> =
         failed.map(|failed| (failed.entry.partition_key.clone(), text(&failed.entry.data))).collect();
-    assert_eq!(sent + handed_back.len() as u64, 1_400, "seed {seed}: each is sent or handed back");
+    assert_eq!(sent + handed_back.len() as u64, 2 * EACH, "seed {seed}: each is sent or handed back");
     for key in keys {
-        for n in 0..700 {
+        for n in 0..EACH as u32 {
             let record = (key.to_owned(), (start + interval * n).to_string());
             assert!(
                 held.contains_key(&record) || handed_back.contains(&record),

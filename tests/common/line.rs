@@ -10,14 +10,19 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use super::{ATTEMPT_TIMEOUT, Faults, Plan, pick};
 
 /// The address to call instead of the service's.
-pub(super) async fn lay(service: SocketAddr, plan: Arc<Mutex<Plan>>) -> SocketAddr {
+pub(super) async fn lay(
+    service: SocketAddr,
+    plan: Arc<Mutex<Plan>>,
+    servers: &mut JoinSet<()>,
+) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
+    servers.spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let plan = plan.clone();
             tokio::spawn(async move {

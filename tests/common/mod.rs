@@ -25,10 +25,11 @@ use ferrokinesis::store::StoreOptions;
 use kinesis_lab::block_on;
 use kinesis_lab::prelude::*;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 /// How long a client on a faulty line waits for an answer. On a busy machine one may take half a second,
 /// and when all of a record's attempts were given up, a run would fail.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often, in percent, a call of the data plane meets which fault.
 #[derive(Clone, Copy, Default)]
@@ -61,6 +62,8 @@ pub(crate) struct Faulty {
     pub(crate) kinesis: Kinesis,
     pub(crate) direct: Kinesis,
     plan: Arc<Mutex<Plan>>,
+    // A thousand runs in one process would otherwise leave three thousand listeners.
+    _servers: JoinSet<()>,
 }
 
 impl Faulty {
@@ -97,22 +100,29 @@ pub(crate) fn faulty(seed: u64, faults: Faults) -> Faulty {
     let plan =
         Arc::new(Mutex::new(Plan { faults, rng: Rng::with_seed(seed), met: Met::new(), refused: None }));
     let shared = plan.clone();
-    let (direct, faulty) = block_on(async move {
+    let (direct, faulty, servers) = block_on(async move {
+        let mut servers = JoinSet::new();
         let (app, _store) = ferrokinesis::create_app(options);
         let app = app.layer(DefaultBodyLimit::max(32 << 20));
         let app = app.layer(from_fn_with_state(Arc::new(local_gate::Gate::default()), local_gate::pass));
-        let direct = serve(app.clone()).await;
-        let service = serve(app.layer(from_fn_with_state(shared.clone(), inject))).await;
-        (direct, line::lay(service, shared).await)
+        let direct = serve(app.clone(), &mut servers).await;
+        let service = serve(app.layer(from_fn_with_state(shared.clone(), inject)), &mut servers).await;
+        let faulty = line::lay(service, shared, &mut servers).await;
+        (direct, faulty, servers)
     });
     let open = |address: SocketAddr| Kinesis::endpoint(&format!("http://{address}")).unwrap();
-    Faulty { kinesis: open(faulty).attempt_timeout(ATTEMPT_TIMEOUT), direct: open(direct), plan }
+    Faulty {
+        kinesis: open(faulty).attempt_timeout(ATTEMPT_TIMEOUT),
+        direct: open(direct),
+        plan,
+        _servers: servers,
+    }
 }
 
-async fn serve(app: Router) -> SocketAddr {
+async fn serve(app: Router, servers: &mut JoinSet<()>) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    servers.spawn(async move { axum::serve(listener, app).await.unwrap() });
     address
 }
 

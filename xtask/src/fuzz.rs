@@ -9,6 +9,10 @@ use crate::{Place, setup};
 /// One parser each.
 const TARGETS: [&str; 3] = ["access_log_line", "timestamp", "event"];
 
+/// Sanitizers find what unsafe code does, and these parsers have none.
+const NO_SANITIZER: &str = "--sanitizer=none";
+const RUNS_NOT: &str = "cargo does not run";
+
 /// Runs each target for so many seconds, where the tools are there; skipping needs no network.
 pub(crate) fn run(place: &Place, seconds: u32) -> Result<bool> {
     let missing = missing(place);
@@ -19,18 +23,29 @@ pub(crate) fn run(place: &Place, seconds: u32) -> Result<bool> {
     let folder = place.checkout.join("fuzz");
     // The versions that everything else was tested with: cargo drops what is not needed.
     std::fs::copy(place.checkout.join("Cargo.lock"), folder.join("Cargo.lock")).context("fuzz/Cargo.lock")?;
+    println!("$ cargo +nightly fuzz build");
+    if !nightly_cargo(place).args(["fuzz", "build", NO_SANITIZER]).status().context(RUNS_NOT)?.success() {
+        return Ok(false);
+    }
     let mut passed = true;
     for target in TARGETS {
         // What it finds worth keeping goes to the first folder, which is not kept in git; the second is.
         let (corpus, seeds) = (folder.join("corpus").join(target), folder.join("seeds").join(target));
         std::fs::create_dir_all(&corpus).with_context(|| corpus.display().to_string())?;
-        let mut command = nightly_cargo(place);
-        // Without a sanitizer: they find what unsafe code does, and these parsers have none.
-        command.args(["fuzz", "run", "--sanitizer", "none", target]).args([corpus, seeds]);
-        command.args(["--", &format!("-max_total_time={seconds}"), "-max_len=4096", "-verbosity=0"]);
-        command.args(["-print_final_stats=1"]);
         println!("$ cargo +nightly fuzz run {target}, for {seconds} s");
-        passed &= command.status().context("cargo does not run")?.success();
+        let mut command = nightly_cargo(place);
+        command.args(["fuzz", "run", NO_SANITIZER, target]).args([corpus, seeds]);
+        command.args(["--", &format!("-max_total_time={seconds}"), "-max_len=4096", "-print_final_stats=1"]);
+        let output = command.output().context(RUNS_NOT)?;
+        // Hundreds of lines, of which one matters unless something was found.
+        let said = String::from_utf8_lossy(&output.stderr);
+        match said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:")) {
+            Some(inputs) if output.status.success() => println!("  {} inputs", inputs.trim()),
+            _ => {
+                println!("{said}");
+                passed = false;
+            }
+        }
     }
     Ok(passed)
 }
