@@ -2,15 +2,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use super::subjects::{self, PLAIN, Subject};
 use super::{Options, median};
-use crate::{Place, notebooks, setup};
+use crate::{Place, notebooks};
 
 /// One run of one subject, in seconds; waiting for a service taken out.
 struct Run {
@@ -31,8 +29,7 @@ pub(super) fn measure(place: &Place, options: &Options) -> Result<String> {
     // Not below the checkout: cargo would take the kernels' projects for a part of its workspace.
     let folder = std::env::temp_dir().join(format!("kinesis-lab-bench-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let service = Service::start(place)?;
-    let measured = run_all(place, options, &folder, &service.endpoint);
+    let measured = run_all(place, options, &folder);
     let _ = fs::remove_dir_all(&folder);
     let (cold, runs) = measured?;
     Ok(section(options, &cold, &runs))
@@ -40,13 +37,8 @@ pub(super) fn measure(place: &Place, options: &Options) -> Result<String> {
 
 type Named<T> = Vec<(&'static str, T)>;
 
-fn run_all(
-    place: &Place,
-    options: &Options,
-    folder: &Path,
-    endpoint: &str,
-) -> Result<(Named<f64>, Named<Vec<Run>>)> {
-    let subjects = subjects::all(place, folder, endpoint)?;
+fn run_all(place: &Place, options: &Options, folder: &Path) -> Result<(Named<f64>, Named<Vec<Run>>)> {
+    let subjects = subjects::all(place, folder)?;
     let mut cold = Vec::new();
     let mut runs: Named<Vec<Run>> = Vec::new();
     for subject in &subjects {
@@ -160,7 +152,7 @@ fn section(options: &Options, cold: &Named<f64>, runs: &Named<Vec<Run>>) -> Stri
          | median plain cell, face to empty crate | {:.2} | ≤ 1.5 |\n\
          | `:dep` and first value, face to empty crate | {:.2} | ≤ 1.2 |\n\
          | first chart, seconds | {:.1} | ≤ 12 |\n\
-         | first chart, face to a notebook that awaits the SDK | {:.2} | |",
+         | first chart, face to cells that await the SDK | {:.2} | |",
         plain(face) / plain(empty),
         opening(face) / opening(empty),
         of(face, &Run::to_chart),
@@ -171,36 +163,6 @@ fn section(options: &Options, cold: &Named<f64>, runs: &Named<Vec<Run>>) -> Stri
 
 fn worst(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NAN, f64::max)
-}
-
-/// A Kinesis for the notebook that has none inside it.
-struct Service {
-    child: Child,
-    endpoint: String,
-}
-
-impl Service {
-    fn start(place: &Place) -> Result<Service> {
-        let mut build = setup::cargo(place);
-        build.args(["build", "--release", "--locked", "--example", "local_kinesis"]);
-        if !build.status().context("cargo does not run")?.success() {
-            bail!("the local Kinesis could not be built; see above");
-        }
-        let mut command: Command = setup::cargo(place);
-        command.args(["run", "--quiet", "--release", "--locked", "--example", "local_kinesis"]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let mut endpoint = String::new();
-        let stdout = child.stdout.take().context("a piped stdout")?;
-        BufReader::new(stdout).read_line(&mut endpoint)?;
-        Ok(Service { child, endpoint: endpoint.trim().to_owned() })
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ pub(super) struct Subject {
     pub(super) story: Vec<String>,
 }
 
-/// All, each crate written below `folder`. `endpoint`: a Kinesis for the one that has none of its own.
-pub(super) fn all(place: &Place, folder: &Path, endpoint: &str) -> Result<Vec<Subject>> {
+/// All, each crate written below `folder`.
+pub(super) fn all(place: &Place, folder: &Path) -> Result<Vec<Subject>> {
     let empty = folder.join("empty");
     write_crate(&empty, "empty", "")?;
     let sdk_version = locked(place, "aws-sdk-kinesis")?;
@@ -57,10 +57,14 @@ pub(super) fn all(place: &Place, folder: &Path, endpoint: &str) -> Result<Vec<Su
             story: Vec::new(),
         },
         Subject {
-            name: "notebook that awaits the SDK",
-            dep: sdk_deps(place, &sdk_version)?,
-            first_value: "let t = std::time::SystemTime::now();".to_owned(),
-            story: sdk_story(endpoint),
+            name: "no face: cells await the SDK",
+            dep: format!(
+                ":dep kinesis-lab-engine = {{ path = {:?} }}\nuse kinesis_lab_engine::*;\n\
+                 use kinesis_lab_engine::aws_sdk_kinesis as sdk;",
+                place.notebooks().join("engine").display().to_string()
+            ),
+            first_value: "let t = Timestamp::now();".to_owned(),
+            story: sdk_story(),
         },
     ])
 }
@@ -111,55 +115,52 @@ fn own_time(cell: &str) -> String {
     )
 }
 
-fn sdk_deps(place: &Place, sdk: &str) -> Result<String> {
-    let (tokio, plotters) = (locked(place, "tokio")?, locked(place, "plotters")?);
-    Ok(format!(
-        ":dep aws-sdk-kinesis = \"={sdk}\"\n\
-         :dep tokio = {{ version = \"={tokio}\", features = [\"full\"] }}\n\
-         :dep plotters = {{ version = \"={plotters}\", default-features = false, features = [\"evcxr\", \"all_series\"] }}\n\
-         use aws_sdk_kinesis as sdk;"
-    ))
-}
-
-/// What one writes without this crate. A client of one cell panics or hangs in the next, also behind a
-/// function (evcxr issue 245), so each cell makes its own and drops it.
-fn sdk_story(endpoint: &str) -> Vec<String> {
-    let client = format!(
-        "    let client = sdk::Client::from_conf(sdk::Config::builder()\n        \
-         .behavior_version(sdk::config::BehaviorVersion::latest())\n        .endpoint_url(\"{endpoint}\")\n        \
-         .region(sdk::config::Region::new(\"us-east-1\"))\n        \
-         .credentials_provider(sdk::config::Credentials::new(\"local\", \"local\", None, None, \"bench\"))\n        \
-         .build());"
+/// The same story with the SDK's own calls. Behind an ordinary dependency on the engine's crate, because in
+/// a stock notebook it fails: there a client of one cell panics or hangs in the next (evcxr issue 245), and
+/// even one made anew in each cell got no further than its second cell (`dispatch failure`).
+fn sdk_story() -> Vec<String> {
+    let awaiting = |body: &str| {
+        format!(
+            "{{\n    let client = client.clone();\n    block_on(async move {{\n{body}\n        Ok::<_, sdk::Error>(())\n    }})?;\n}}"
+        )
+    };
+    let create = awaiting(
+        "        client.create_stream().stream_name(\"bench\").shard_count(1).send().await?;
+        loop {
+            let found = client.describe_stream_summary().stream_name(\"bench\").send().await?;
+            let active = sdk::types::StreamStatus::Active;
+            if found.stream_description_summary().is_some_and(|s| s.stream_status() == &active) { break }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }",
     );
-    let name = "let name = format!(\"bench-{}\", std::process::id());".to_owned();
-    let create = format!(
-        "{{\n{client}\n    client.create_stream().stream_name(&name).shard_count(1).send().await?;\n    \
-         loop {{\n        let found = client.describe_stream_summary().stream_name(&name).send().await?;\n        \
-         let active = sdk::types::StreamStatus::Active;\n        \
-         if found.stream_description_summary().is_some_and(|s| s.stream_status() == &active) {{ break }}\n        \
-         tokio::time::sleep(std::time::Duration::from_millis(100)).await;\n    }}\n}}"
+    let put = awaiting(
+        "        for n in 0..100 {
+            let data = format!(\"2018-09-06T08:{:02}:{:02}Z\", n / 30, n % 30 * 2);
+            client.put_record().stream_name(\"bench\").partition_key(\"192.0.2.10\")
+                .data(sdk::primitives::Blob::new(data)).send().await?;
+        }",
     );
-    let put = format!(
-        "{{\n{client}\n    for n in 0..100 {{\n        \
-         let data = format!(\"2018-09-06T08:{{:02}}:{{:02}}Z\", n / 30, n % 30 * 2);\n        \
-         client.put_record().stream_name(&name).partition_key(\"192.0.2.10\")\n            \
-         .data(sdk::primitives::Blob::new(data)).send().await?;\n    }}\n}}"
-    );
-    let count = format!(
-        "let mut counts: std::collections::BTreeMap<String, u64> = Default::default();\n\
-         {{\n{client}\n    \
-         let iterator = client.get_shard_iterator().stream_name(&name).shard_id(\"shardId-000000000000\")\n        \
-         .shard_iterator_type(sdk::types::ShardIteratorType::TrimHorizon).send().await?;\n    \
-         let page = client.get_records().set_shard_iterator(iterator.shard_iterator).send().await?;\n    \
-         for record in page.records() {{\n        \
-         let data = String::from_utf8_lossy(record.data().as_ref()).into_owned();\n        \
-         *counts.entry(data[..16].to_owned()).or_default() += 1;\n    }}\n}}"
-    );
-    let chart = "use plotters::prelude::*;\n\
-                 evcxr_figure((640, 360), |root| {\n    \
-                 let mut chart = ChartBuilder::on(&root).build_cartesian_2d(0..counts.len(), 0u64..40u64)?;\n    \
-                 chart.draw_series(counts.values().enumerate().map(|(n, c)| Rectangle::new([(n, 0), (n + 1, *c)], BLUE.filled())))?;\n    \
-                 Ok(())\n})";
-    let waiting = [create, put, count].map(|cell| own_time(&cell));
-    [name].into_iter().chain(waiting).chain([chart.to_owned()]).collect()
+    let count = "let counts: std::collections::BTreeMap<String, u64> = {
+    let client = client.clone();
+    block_on(async move {
+        let iterator = client.get_shard_iterator().stream_name(\"bench\").shard_id(\"shardId-000000000000\")
+            .shard_iterator_type(sdk::types::ShardIteratorType::TrimHorizon).send().await?;
+        let page = client.get_records().set_shard_iterator(iterator.shard_iterator).send().await?;
+        let mut counts = std::collections::BTreeMap::new();
+        for record in page.records() {
+            let data = String::from_utf8_lossy(record.data().as_ref()).into_owned();
+            *counts.entry(format!(\"{}:00Z\", &data[..16])).or_default() += 1;
+        }
+        Ok::<_, sdk::Error>(counts)
+    })?
+};";
+    let chart = "let rows = counts.iter().map(|(minute, n)| Ok((minute.parse()?, vec![(\"192.0.2.10\".to_owned(), *n)])));
+Chart::bars(\"Requests per minute\", rows.collect::<std::result::Result<Vec<_>, TimestampError>>()?)";
+    let mut cells = vec![
+        own_time("let kinesis = Kinesis::local()?;"),
+        "let client: sdk::Client = kinesis.client().clone();".to_owned(),
+    ];
+    cells.extend([create.as_str(), &put, count].map(own_time));
+    cells.push(chart.to_owned());
+    cells
 }
