@@ -141,7 +141,7 @@ fn check_notebooks(place: &Place, _: &Options) -> Result<bool> {
     }
     let away = Away::best(place);
     println!("{away}");
-    let mut command = offline::ourselves(place)?;
+    let mut command = offline::ourselves(place);
     command.args(["notebooks", "--check", "--solutions", "--jobs", "2"]).stdin(Stdio::null());
     away.wrap(place, command).ok()
 }

@@ -2,9 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
-
-use crate::Place;
+use crate::{Place, setup};
 
 /// How the network is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +81,15 @@ fn namespace(place: &Place, options: &[&str]) -> Command {
     command
 }
 
-/// This program with other arguments, as the user would type them.
-pub fn ourselves(place: &Place) -> Result<Command> {
-    let mut command = Command::new(std::env::current_exe().context("this program has no path")?);
-    command.current_dir(&place.checkout);
-    Ok(command)
+/// `cargo xtask`, as the user would type it. Not this program's own file: `cargo test` may have built it
+/// anew meanwhile, and then that file is gone.
+pub fn ourselves(place: &Place) -> Command {
+    let mut command = setup::cargo(place);
+    if let Some(folder) = std::env::var_os("CARGO_TARGET_DIR") {
+        command.env("CARGO_TARGET_DIR", folder);
+    }
+    command.arg("xtask");
+    command
 }
 
 #[cfg(test)]
