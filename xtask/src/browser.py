@@ -353,6 +353,9 @@ def side_by_side(page, checkout, _):
 
 
 def hostile(page, checkout, _):
+    # With the whole width to itself: in a narrow panel JupyterLab folds away what tells that it is ready.
+    page.palette("Close All Tabs")
+    page.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=".ipynb").first.wait_for(state="detached")
     # Only now: the first screen is to be a reader's.
     shutil.copy(checkout / "xtask/tests/fixtures" / HOSTILE, checkout / "notebooks")
     page.page.locator('button[data-command="filebrowser:refresh"], .jp-FileBrowser [title*="Refresh"]').first.click()
