@@ -197,7 +197,15 @@ class Page:
         return self.page.locator(f'[id="{identity}"]')
 
     def activate(self, name):
-        self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=name).click()
+        """What menus act on is this notebook then: beside one that still runs, a click can be too early."""
+        tab = self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=name)
+
+        def current():
+            tab.click()
+            self.page.wait_for_timeout(300)
+            return "jp-mod-current" in (tab.get_attribute("class") or "").split()
+
+        wait_for(f"{name} is what menus act on", PAGE, current)
         self.panel(name).locator(".jp-Notebook").wait_for()
 
     def menu(self, menu, command):
@@ -241,9 +249,14 @@ class Page:
 
     def run_all(self, name):
         """*Run All Cells* after *Clear Outputs of All Cells*: what is there then is of this run."""
+        def cleared():
+            self.activate(name)
+            self.menu("Edit", "editmenu:clear-all")
+            self.page.wait_for_timeout(500)
+            return self.outputs(name).count() == 0
+
+        wait_for(f"{name} without outputs", PAGE, cleared)
         self.activate(name)
-        self.menu("Edit", "editmenu:clear-all")
-        wait_for(f"{name} without outputs", PAGE, lambda: self.outputs(name).count() == 0)
         self.menu("Run", "runmenu:run-all")
 
     def outputs(self, name):
