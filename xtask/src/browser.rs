@@ -29,6 +29,17 @@ pub fn check(place: &Place) -> Result<bool> {
     let away = Away::best(place);
     println!("{away}");
     let folder = target(place).join("browser");
+    let run = || run(place, away, &chromium, &packages, &folder);
+    // What a page does when is not in our hands; a fault of ours shows twice.
+    let passed = run()? || {
+        println!("once more, from the beginning");
+        run()?
+    };
+    println!("pictures of what it saw: {}", folder.display());
+    Ok(passed)
+}
+
+fn run(place: &Place, away: Away, chromium: &Path, packages: &Path, folder: &Path) -> Result<bool> {
     let mut command = jupyter::python(place);
     command
         .arg(place.checkout.join("xtask/src/browser.py"))
@@ -37,13 +48,11 @@ pub fn check(place: &Place) -> Result<bool> {
         .arg("--checkout")
         .arg(&place.checkout)
         .arg("--folder")
-        .arg(&folder)
+        .arg(folder)
         .env("PYTHONPATH", packages)
         .env("PYTHONUNBUFFERED", "1")
         .stdin(Stdio::null());
-    let passed = away.wrap(place, command).status().context("the Python in .venv does not run")?.success();
-    println!("pictures of what it saw: {}", folder.display());
-    Ok(passed)
+    Ok(away.wrap(place, command).status().context("the Python in .venv does not run")?.success())
 }
 
 /// The first one that runs: on Ubuntu, `chromium-browser` may only say that one must install a snap.
