@@ -1,6 +1,6 @@
 //! [`StoredCounter`]: a counter whose counts survive it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Deref;
 
@@ -26,7 +26,7 @@ pub struct StoredCounter {
     store: Box<dyn Store>,
     checkpoints: BTreeMap<String, Checkpoint>,
     /// The shards whose checkpoint moved since the last commit.
-    moved: BTreeMap<String, ()>,
+    moved: BTreeSet<String>,
     dirty: bool,
     loaded: bool,
 }
@@ -38,7 +38,7 @@ impl StoredCounter {
             counter,
             store,
             checkpoints: BTreeMap::new(),
-            moved: BTreeMap::new(),
+            moved: BTreeSet::new(),
             dirty: false,
             loaded: false,
         }
@@ -98,7 +98,7 @@ impl StoredCounter {
         let shard_times =
             watermark.into_iter().flat_map(|w| w.times()).map(|(s, t)| (s.to_owned(), t)).collect();
         Change {
-            checkpoints: self.moved.keys().filter_map(|shard| self.checkpoints.get(shard)).cloned().collect(),
+            checkpoints: self.moved.iter().filter_map(|shard| self.checkpoints.get(shard)).cloned().collect(),
             shard_times,
             watermark: counter.windows.completed_until(),
             oldest_pane: counter.windows.oldest_needed(),
@@ -136,7 +136,7 @@ impl StoredCounter {
             checkpoint.arrival = arrival;
         }
         checkpoint.ended |= ended;
-        self.moved.insert(shard_id.to_owned(), ());
+        self.moved.insert(shard_id.to_owned());
         self.dirty = true;
     }
 }

@@ -76,7 +76,7 @@ fn rustc() -> Result<(), String> {
 }
 
 /// evcxr asks rust-analyzer for the types of variables, which reads std's sources. Where rustup made the
-/// toolchain, it is asked for them: they are 3 MB to fetch, and nobody should have to know of them.
+/// toolchain, it is asked for them: nobody should have to know of them.
 fn rust_sources() -> Result<(), String> {
     if has_rust_sources() {
         return Ok(());
