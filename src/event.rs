@@ -126,7 +126,7 @@ fn log_line<'a>(data: &'a [u8]) -> Result<Event<'a>, EventError> {
 pub struct EventError(String);
 
 impl EventError {
-    fn new(reason: &str) -> EventError {
+    pub(crate) fn new(reason: &str) -> EventError {
         EventError(reason.to_owned())
     }
 }

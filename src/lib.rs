@@ -43,6 +43,10 @@
 // rust-analyzer it is a module of the face (notebooks/face), where `crate::x` is found only if
 // `pub use library::*` can bring it there.
 pub mod access_log;
+#[cfg(feature = "agent")]
+pub mod agent;
+pub mod alert;
+pub mod block_list;
 #[cfg(feature = "chart")]
 pub mod chart;
 pub mod consumer;
@@ -57,6 +61,8 @@ pub mod event;
 pub(crate) mod identity;
 pub mod kinesis;
 pub mod late;
+#[cfg(feature = "live")]
+pub mod live;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "local")]
@@ -98,6 +104,10 @@ pub use aws_config;
 pub use aws_sdk_kinesis;
 
 pub use access_log::{AccessLog, LogRecord, UnparsedLine};
+#[cfg(feature = "agent")]
+pub use agent::{Agent, AgentFields, AgentLayer, AgentReport};
+pub use alert::{Alert, Response};
+pub use block_list::BlockList;
 #[cfg(feature = "chart")]
 pub use chart::{Chart, ChartError};
 pub use consumer::{Consumer, ConsumerReport, Ended, Lost};
@@ -110,6 +120,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, EventError};
 pub use kinesis::{Aws, Kinesis};
 pub use late::{Late, LateEvent, Refused, RefusedEvent};
+#[cfg(feature = "live")]
+pub use live::Live;
 #[cfg(feature = "local")]
 pub use local::Local;
 pub use log_line::{LogLine, LogLineError};
