@@ -37,7 +37,7 @@
 //!
 //! # Features
 //! `local` (the embedded service), `chart` and `sqlite` are on by default; a service that needs none of
-//! them says `default-features = false`.
+//! them says `default-features = false`. `agent`, for web applications, is not.
 
 // All modules are reachable from the crate's root, because of how notebooks see this crate: to
 // rust-analyzer it is a module of the face (notebooks/face), where `crate::x` is found only if
