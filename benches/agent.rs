@@ -90,7 +90,8 @@ fn ask(site: SocketAddr, requests: usize) -> Vec<u64> {
     let connection = TcpStream::connect(site).unwrap();
     connection.set_nodelay(true).unwrap();
     let mut connection = BufReader::new(connection);
-    let request = format!("GET /product/7?from=front HTTP/1.1\r\nhost: bench\r\nuser-agent: {USER_AGENT}\r\n\r\n");
+    let request =
+        format!("GET /product/7?from=front HTTP/1.1\r\nhost: bench\r\nuser-agent: {USER_AGENT}\r\n\r\n");
     let mut times = Vec::with_capacity(requests);
     for _ in 0..requests {
         let begun = Instant::now();

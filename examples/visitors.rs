@@ -81,7 +81,8 @@ fn visit(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         attackers: arguments.attackers,
         requests: arguments.requests,
         attacks_percent: arguments.attacks,
-        time: Duration::try_from_secs_f64(seconds).map_err(|_| "--rate and --seconds are positive numbers")?,
+        time: Duration::try_from_secs_f64(seconds)
+            .map_err(|_| "--rate and --seconds are positive numbers")?,
         seed: arguments.seed,
     };
     if options.clients == 0 {
@@ -99,7 +100,9 @@ fn visit(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     print!("{}", table(&plan, &answers));
     match answers.iter().any(|answer| answer.status.is_some()) || answers.is_empty() {
         true => Ok(()),
-        false => Err(format!("nothing answers at {}: start the example `website` first", arguments.site).into()),
+        false => {
+            Err(format!("nothing answers at {}: start the example `website` first", arguments.site).into())
+        }
     }
 }
 
@@ -109,9 +112,9 @@ fn loopback(url: &str) -> Result<SocketAddr, String> {
     let mut found = host.to_socket_addrs().map_err(|_| {
         format!("`{url}` is no address of a website; write http://127.0.0.1:PORT, as `website` says it")
     })?;
-    found.find(|address| address.ip().is_loopback()).ok_or_else(|| {
-        format!("{url} is not on this machine: this load is for the example `website` alone")
-    })
+    found
+        .find(|address| address.ip().is_loopback())
+        .ok_or_else(|| format!("{url} is not on this machine: this load is for the example `website` alone"))
 }
 
 /// A line a second on stderr.

@@ -153,7 +153,8 @@ async fn product(Path(number): Path<String>) -> Response {
     match number.parse::<u32>() {
         Ok(n) if (1..=PRODUCTS).contains(&n) => {
             let fields = AgentFields::new().with("product", n);
-            (Extension(fields), page(&format!("Thing {n}"), &format!("It costs {} crowns.", n * 3))).into_response()
+            (Extension(fields), page(&format!("Thing {n}"), &format!("It costs {} crowns.", n * 3)))
+                .into_response()
         }
         _ => (StatusCode::NOT_FOUND, page("Not here", "There is no such thing.")).into_response(),
     }

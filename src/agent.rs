@@ -157,7 +157,9 @@ impl Agent {
         getrandom::fill(&mut run).map_err(|error| {
             Error::new(
                 crate::error::ErrorKind::Io,
-                format!("the operating system gives no random numbers, of which events' ids are made: {error}"),
+                format!(
+                    "the operating system gives no random numbers, of which events' ids are made: {error}"
+                ),
             )
         })?;
         let feed = match &self.alerts {

@@ -42,7 +42,8 @@ fn it_serves_and_leaves_no_event_behind() {
     let mut site = website(&kinesis, &["--create", "--alerts", "site-alerts", "--trust-proxy", "127.0.0.1"]);
     let mut said = String::new();
     BufReader::new(site.stdout.take().unwrap()).read_line(&mut said).unwrap();
-    let address = said.trim().strip_prefix("listening on http://").expect("where it listens").parse().unwrap();
+    let address =
+        said.trim().strip_prefix("listening on http://").expect("where it listens").parse().unwrap();
 
     let options = plan::Options {
         clients: 30,

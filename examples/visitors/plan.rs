@@ -61,7 +61,18 @@ pub(crate) struct Plan {
 
 const ATTACKS: [Kind; 4] = [Kind::Crawler, Kind::Guesser, Kind::Burst, Kind::Scraper];
 const WORDS: [&str; 12] = [
-    "lamp", "red+lamp", "chair", "table", "rug", "clock", "mirror", "shelf", "desk", "sofa", "caf%C3%A9+cup", "bed",
+    "lamp",
+    "red+lamp",
+    "chair",
+    "table",
+    "rug",
+    "clock",
+    "mirror",
+    "shelf",
+    "desk",
+    "sofa",
+    "caf%C3%A9+cup",
+    "bed",
 ];
 const BROWSERS: [&str; 3] = [
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -81,7 +92,8 @@ pub(crate) fn plan(options: &Options) -> Plan {
         kinds.into_iter().enumerate().map(|(n, kind)| client(kind, address(n), &mut rng)).collect();
 
     let of = |wanted: bool| -> Vec<usize> {
-        let matching = clients.iter().enumerate().filter(|(_, client)| (client.kind != Kind::Normal) == wanted);
+        let matching =
+            clients.iter().enumerate().filter(|(_, client)| (client.kind != Kind::Normal) == wanted);
         matching.map(|(n, _)| n).collect()
     };
     let (attacking, normal) = (of(true), of(false));
@@ -232,7 +244,13 @@ mod tests {
         plan.clients.iter().for_each(|client| *kinds.entry(client.kind).or_insert(0) += 1);
         assert_eq!(
             kinds.into_iter().collect::<Vec<_>>(),
-            [(Kind::Normal, 495), (Kind::Crawler, 2), (Kind::Guesser, 1), (Kind::Burst, 1), (Kind::Scraper, 1)]
+            [
+                (Kind::Normal, 495),
+                (Kind::Crawler, 2),
+                (Kind::Guesser, 1),
+                (Kind::Burst, 1),
+                (Kind::Scraper, 1)
+            ]
         );
     }
 

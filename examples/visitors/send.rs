@@ -57,7 +57,8 @@ pub(crate) async fn send(
     let mut clients = JoinSet::new();
     for requests in requests.into_iter().filter(|requests| !requests.is_empty()) {
         let (plan, progress) = (plan.clone(), progress.clone());
-        clients.spawn(async move { visit(&plan, requests, site, begin, give_up_when_refused, &progress).await });
+        clients
+            .spawn(async move { visit(&plan, requests, site, begin, give_up_when_refused, &progress).await });
     }
     let mut answers: Vec<Answer> = clients.join_all().await.concat();
     answers.sort_unstable_by_key(|answer| answer.request);
@@ -144,7 +145,11 @@ fn is_open(connection: &BufReader<TcpStream>) -> bool {
     connection.buffer().is_empty() && read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
-fn keep(connection: &mut Option<BufReader<TcpStream>>, used: BufReader<TcpStream>, (status, kept): (u16, bool)) -> u16 {
+fn keep(
+    connection: &mut Option<BufReader<TcpStream>>,
+    used: BufReader<TcpStream>,
+    (status, kept): (u16, bool),
+) -> u16 {
     *connection = kept.then_some(used);
     status
 }
@@ -161,7 +166,9 @@ async fn ask(connection: &mut BufReader<TcpStream>, request: &str) -> io::Result
         match line.split_once(':').map(|(name, value)| (name, value.trim())) {
             Some(("content-length", value)) => length = value.parse().map_err(|_| broken("no length"))?,
             Some(("connection", "close")) => kept = false,
-            Some(("transfer-encoding", _)) => return Err(broken("an answer in chunks, which this does not read")),
+            Some(("transfer-encoding", _)) => {
+                return Err(broken("an answer in chunks, which this does not read"));
+            }
             _ if line.is_empty() => break,
             _ => {}
         }

@@ -35,7 +35,12 @@ impl BlockFeed {
 }
 
 /// Begins again with the oldest record when the consumer has ended: to hear of a block twice is no harm.
-fn keep_reading(consumer: &Consumer, list: &BlockList, mut running: ConsumerHandle<BlockList>, stopped: &Receiver<()>) {
+fn keep_reading(
+    consumer: &Consumer,
+    list: &BlockList,
+    mut running: ConsumerHandle<BlockList>,
+    stopped: &Receiver<()>,
+) {
     let mut told: Option<Instant> = None;
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(AGAIN) {
         if running.is_running() {

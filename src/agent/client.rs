@@ -142,7 +142,9 @@ mod tests {
     }
 
     fn trusted() -> Vec<IpNet> {
-        ["127.0.0.1", "10.0.0.0/8", "fd00::/8", "::ffff:192.168.0.1"].map(|net| network(net).unwrap()).to_vec()
+        ["127.0.0.1", "10.0.0.0/8", "fd00::/8", "::ffff:192.168.0.1"]
+            .map(|net| network(net).unwrap())
+            .to_vec()
     }
 
     #[test]
@@ -232,8 +234,20 @@ mod tests {
         let piece = prop_oneof![
             proptest::collection::vec(prop_oneof![Just(b'\t'), 32u8..=126, 128u8..=255], 0..6),
             prop::sample::select(vec![
-                "for=", "\"", "\\", ",", ";", "10.0.0.1", "127.0.0.1", "198.51.100.9", "[", "]", ":80", " ",
-                "unknown", "fd00::1",
+                "for=",
+                "\"",
+                "\\",
+                ",",
+                ";",
+                "10.0.0.1",
+                "127.0.0.1",
+                "198.51.100.9",
+                "[",
+                "]",
+                ":80",
+                " ",
+                "unknown",
+                "fd00::1",
             ])
             .prop_map(|text| text.as_bytes().to_vec()),
         ];

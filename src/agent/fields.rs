@@ -10,8 +10,7 @@ const NAME_CHARS: usize = 64;
 const VALUE_CHARS: usize = 1_024;
 
 /// The members that the agent writes.
-const STANDARD: [&str; 9] =
-    ["v", "id", "ip", "time", "method", "path", "status", "user_agent", "blocked"];
+const STANDARD: [&str; 9] = ["v", "id", "ip", "time", "method", "path", "status", "user_agent", "blocked"];
 
 /// What the application itself has to say about a request, as further members of its event: up to 32,
 /// each with a name of up to 64 characters and a value of up to 1,024 (longer ones are shortened).
@@ -50,8 +49,8 @@ impl AgentFields {
         let name = shorten(name, NAME_CHARS).into_owned();
         let name = if STANDARD.contains(&&*name) { format!("app_{name}") } else { name };
         let value = shorten(&value, VALUE_CHARS).into_owned();
-        match self.members.iter_mut().find(|member| member.0 == name) {
-            Some(member) => member.1 = value,
+        match self.members.iter().position(|member| member.0 == name) {
+            Some(at) => self.members[at].1 = value,
             None if self.members.len() < MOST => self.members.push((name, value)),
             None => {}
         }
@@ -104,7 +103,8 @@ mod tests {
     #[test]
     fn there_is_an_end_to_what_is_said() {
         let long = "x".repeat(5_000);
-        let fields = (0..100).fold(AgentFields::new(), |fields, n| fields.with(&format!("{n} {long}"), &long));
+        let fields =
+            (0..100).fold(AgentFields::new(), |fields, n| fields.with(&format!("{n} {long}"), &long));
         assert_eq!(fields.iter().count(), 32);
         assert!(fields.iter().all(|(name, value)| {
             name.chars().count() <= NAME_CHARS && value.chars().count() <= VALUE_CHARS

@@ -53,9 +53,14 @@ impl Seen {
 
     /// The event: JSON, with the client's address as partition key.
     pub(crate) fn entry(self, run: &str) -> Entry {
-        let mut json = Vec::with_capacity(256 + self.path.len() + self.user_agent.as_ref().map_or(0, String::len));
+        let mut json =
+            Vec::with_capacity(256 + self.path.len() + self.user_agent.as_ref().map_or(0, String::len));
         // Neither writing to a Vec nor a text as JSON can fail.
-        let _ = write!(json, r#"{{"v":1,"id":"{run}{:012x}","ip":"{}","time":"{}""#, self.number, self.ip, self.time);
+        let _ = write!(
+            json,
+            r#"{{"v":1,"id":"{run}{:012x}","ip":"{}","time":"{}""#,
+            self.number, self.ip, self.time
+        );
         member(&mut json, "method", &shorten(self.method.as_str(), METHOD_CHARS));
         member(&mut json, "path", &self.path);
         let _ = write!(json, r#","status":{}"#, self.status);

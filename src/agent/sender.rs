@@ -139,7 +139,8 @@ impl Sender {
         self.refused = given_up.last().is_some_and(|last| stays(last.error.kind()));
         let failed = {
             let (mut sending, report) = (self.tally.sending(), &self.putter.report);
-            (sending.sent, sending.retried, sending.ambiguous) = (report.sent, report.retried, report.ambiguous);
+            (sending.sent, sending.retried, sending.ambiguous) =
+                (report.sent, report.retried, report.ambiguous);
             sending.failed += given_up.len() as u64;
             sending.last_error.clone_from(&self.putter.last_error);
             sending.failed
