@@ -270,7 +270,7 @@ async fn a_stalled_stream_slows_nobody() {
 /// Answers that never came: the events were stored, and stored again. Each counts once.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_is_put_twice_counts_once() {
-    let service = faulty(7, Faults { broken: 50, failed: 20, partial: 20, ..Faults::default() });
+    let service = faulty(7, Faults { broken: 30, failed: 10, partial: 20, ..Faults::default() });
     service.direct.create_stream("events", 2).unwrap();
     let stream = service.kinesis.stream("events").unwrap();
     let agent = Agent::new(&stream).trusted_proxies(["127.0.0.1"]).unwrap();

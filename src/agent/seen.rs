@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(entry.partition_key, "192.0.2.7");
         assert_eq!(
             String::from_utf8(entry.data).unwrap(),
-            r#"{"v":1,"id":"000102030405060708ff0000000000ff","ip":"192.0.2.7","time":"2018-09-06T08:00:00Z","#
+            r#"{"v":1,"id":"000102030405060708ff0000000000ff","ip":"192.0.2.7","time":"2018-09-06T08:00:00.000000Z","#
                 .to_owned()
                 + r#""method":"GET","path":"/a?b","status":403,"user_agent":"curl \"8\"","blocked":true,"user":"alice"}"#
         );
