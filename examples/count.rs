@@ -13,10 +13,15 @@ use kinesis_lab::prelude::*;
 use kinesis_lab::{ConsumerHandle, StoredCounter};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+mod common;
+
+use common::{connect, duration};
+
 /// Counts the requests per key of a stream, in windows of event time, into an SQLite file.
 ///
 /// Records: partition key = IP address, data = ISO-8601 timestamp (JSON and access-log lines are read
-/// too). Region and credentials come from where the AWS CLI takes them.
+/// too). Region and credentials come from where the AWS CLI takes them; an
+/// endpoint on this machine needs none.
 #[derive(Parser)]
 #[command(
     name = "count",
@@ -78,11 +83,7 @@ fn main() -> ExitCode {
 }
 
 fn count(arguments: &Arguments) -> Result<(), Error> {
-    let aws = Kinesis::aws();
-    let kinesis = match &arguments.endpoint {
-        Some(url) => aws.endpoint_url(url).connect()?,
-        None => aws.connect()?,
-    };
+    let kinesis = connect(arguments.endpoint.as_deref())?;
     let stream = kinesis.stream(&arguments.stream)?;
     let slide = arguments.slide.unwrap_or(arguments.window);
     if slide > arguments.window {
@@ -149,18 +150,4 @@ fn watch(running: &ConsumerHandle<StoredCounter>) {
         eprintln!("{rate:.0} records/s, {} in all, lag {lag}, watermark {watermark}", report.records);
         (last, before) = (Instant::now(), report.records);
     }
-}
-
-/// `500ms`, `60s`, `5m`, `1h`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err("write a number and ms, s, m or h: 60s".into()),
-    };
-    let number: u64 = number.parse().map_err(|_| "write a number and ms, s, m or h: 60s".to_owned())?;
-    number.checked_mul(millis).map(Duration::from_millis).ok_or("that is too long".into())
 }

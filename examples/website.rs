@@ -1,6 +1,8 @@
 //! A small shop with the agent around it: each request is an event in a stream, and whom an alert blocks is
 //! refused.
 
+mod common;
+
 use std::future::IntoFuture;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,6 +14,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use clap::Parser;
+use common::connect;
 use kinesis_lab::prelude::*;
 use kinesis_lab::{Agent, AgentFields, AgentLayer};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -20,7 +23,7 @@ use tokio::sync::oneshot;
 
 /// A small shop on this machine, each of whose requests becomes an event in a stream.
 ///
-/// Region and credentials come from where the AWS CLI takes them.
+/// Region and credentials come from where the AWS CLI takes them; an endpoint on this machine needs none.
 #[derive(Parser)]
 #[command(
     name = "website",
@@ -68,11 +71,7 @@ fn main() -> ExitCode {
 }
 
 fn website(arguments: &Arguments) -> Result<(), Error> {
-    let aws = Kinesis::aws();
-    let kinesis = match &arguments.endpoint {
-        Some(url) => aws.endpoint_url(url).connect()?,
-        None => aws.connect()?,
-    };
+    let kinesis = connect(arguments.endpoint.as_deref())?;
     let mut agent = Agent::new(&stream(&kinesis, &arguments.stream, arguments.create)?)
         .trusted_proxies(&arguments.trust_proxy)?
         .queue(arguments.queue);

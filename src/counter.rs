@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::event::Event;
 use crate::late::{Late, Refused};
+use crate::origin::Origins;
 use crate::printing::Printing;
 use crate::processor::{Context, ProcessError, RecordProcessor};
 use crate::record::{Batch, Record};
@@ -55,6 +56,8 @@ pub struct Counter {
     pub(crate) completed: Vec<Window>,
     pub(crate) late: Late,
     pub(crate) refused: Refused,
+    /// Of records that a filter sent on.
+    pub(crate) origins: Origins,
     pub(crate) duplicates: u64,
     pub(crate) unparsed: u64,
     samples: Vec<Unparsed>,
@@ -89,6 +92,7 @@ impl Counter {
             completed: Vec::new(),
             late: Late::default(),
             refused: Refused::default(),
+            origins: Origins::default(),
             duplicates: 0,
             unparsed: 0,
             samples: Vec::new(),
@@ -166,7 +170,7 @@ impl Counter {
         &self.refused
     }
 
-    /// How many events had an id that was counted before.
+    /// How many events were counted before: they have an id that was seen, or a filter sent them twice.
     pub fn duplicates(&self) -> u64 {
         self.duplicates
     }
@@ -201,12 +205,18 @@ impl Counter {
     }
 
     fn count_event(&mut self, shard_id: &str, record: &Record, event: &Event<'_>) {
+        if let Some(origin) = &event.origin
+            && self.origins.is_copy(shard_id, origin)
+        {
+            self.duplicates += 1;
+            return;
+        }
         if let Some(watermark) = &mut self.watermark {
-            if event.time > record.arrival + FUTURE {
+            if is_from_the_future(event, record) {
                 self.refused.add(record, event);
-                return; // one broken clock must not complete everybody's windows
+                return;
             }
-            watermark.observe(shard_id, event.time);
+            watermark.observe_event(shard_id, event);
         }
         let added = self.windows.add_with_id(&event.key, event.time, 1, event.id.as_deref());
         self.duplicates += u64::from(added.duplicate);
@@ -217,7 +227,8 @@ impl Counter {
 }
 
 impl RecordProcessor for Counter {
-    fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+    fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.origins.follow(&ctx.shards);
         batch.records.iter().for_each(|record| self.count(&batch.shard_id, record));
         Ok(())
     }
@@ -229,6 +240,11 @@ impl RecordProcessor for Counter {
         }
         Ok(())
     }
+}
+
+/// One broken clock must not complete everybody's windows.
+pub(crate) fn is_from_the_future(event: &Event<'_>, record: &Record) -> bool {
+    event.time > record.arrival + FUTURE
 }
 
 /// A line a window in memory, and one for each kind of event that is in none.

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::sqlite::{self, Whose, explain};
+use crate::error::{Error, Result};
+use crate::sqlite::file::{explain, open_for_reading, unsigned as count};
+use crate::sqlite::{self, COUNTS};
 use crate::text::printable;
 use crate::timestamp::Timestamp;
-use crate::window::Window;
+use crate::window::{Window, Windows};
 
 /// How many rows of a query are shown.
 const ROWS: usize = 1_000;
@@ -41,6 +42,7 @@ pub struct Counts {
     path: PathBuf,
     database: Connection,
     size: Duration,
+    slide: Duration,
 }
 
 impl Counts {
@@ -54,20 +56,14 @@ impl Counts {
 
     // Not generic: a notebook cell would compile it, and SQLite's C functions are not to be had there.
     fn open_path(path: &Path) -> Result<Counts> {
-        let open = || {
-            let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            database.busy_timeout(sqlite::BUSY)?;
-            Ok(database)
+        let database = open_for_reading(path, &COUNTS, "counts yet: run a counter that is stored in it")?;
+        let meta = |name: &str| {
+            let found = database.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0));
+            let micros = found.ok().and_then(|text: String| text.parse().ok());
+            Duration::from_micros(micros.unwrap_or(0))
         };
-        let database = open().map_err(|error| explain(path, error))?;
-        if sqlite::check_layout(path, &database)? == Whose::Nobodys {
-            let message = format!("{} has no counts yet: run a counter that is stored in it", path.display());
-            return Err(Error::new(ErrorKind::Store, message));
-        }
-        let text = "SELECT value FROM meta WHERE name = 'window_size_micros'";
-        let size: Option<String> = database.query_row(text, [], |row| row.get(0)).ok();
-        let micros = size.and_then(|text| text.parse().ok()).unwrap_or(0);
-        Ok(Counts { path: path.to_owned(), database, size: Duration::from_micros(micros) })
+        let (size, slide) = (meta("window_size_micros"), meta("window_slide_micros"));
+        Ok(Counts { path: path.to_owned(), database, size, slide })
     }
 
     /// The completed windows, by time.
@@ -103,6 +99,22 @@ impl Counts {
             }
         }
         Ok(windows)
+    }
+
+    /// The windows still open, by time, as they were at the last commit: early results, which may grow.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn early(&self) -> Result<Vec<Window>> {
+        let read = || {
+            // Of one state, though it takes several queries.
+            let transaction = self.database.unchecked_transaction()?;
+            sqlite::read(&transaction)
+        };
+        let saved = read().map_err(|error| explain(&self.path, error))?;
+        let mut windows = Windows::sliding(self.size, self.slide);
+        windows.restore(saved.watermark, saved.panes);
+        Ok(windows.iter().collect())
     }
 
     /// What came too late: the window's start, the key, how many.
@@ -218,10 +230,6 @@ impl fmt::Display for Rows {
 
 fn time(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Timestamp> {
     Ok(row.get::<_, String>(at)?.parse().unwrap_or_default())
-}
-
-fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u64> {
-    Ok(row.get::<_, i64>(at)?.max(0).unsigned_abs())
 }
 
 fn cell(value: ValueRef<'_>) -> String {

@@ -7,6 +7,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::log_line::LogLine;
+use crate::origin::Origin;
 use crate::record::Record;
 use crate::text::Quoted;
 use crate::timestamp::Timestamp;
@@ -23,6 +24,8 @@ pub struct Event<'a> {
     pub time: Timestamp,
     /// The event's identity, where the data gives one. A bare timestamp has none.
     pub id: Option<Cow<'a, str>>,
+    /// Which record of another stream this is a copy of, where a [`Filter`](crate::Filter) sent it on.
+    pub origin: Option<Origin>,
     /// What else the data says: `method`, `path`, `status`, … for a line of an access log; the
     /// members of a JSON object, with anything that is no string as JSON text.
     pub fields: BTreeMap<String, String>,
@@ -49,6 +52,7 @@ impl<'a> Event<'a> {
                     key: Cow::Borrowed(&record.partition_key),
                     time,
                     id: None,
+                    origin: None,
                     fields: BTreeMap::new(),
                 }),
                 Err(_) => log_line(data),
@@ -63,6 +67,7 @@ impl fmt::Debug for Event<'_> {
             .field("key", &Quoted(&self.key))
             .field("time", &self.time)
             .field("id", &self.id.as_deref().map(Quoted))
+            .field("origin", &self.origin)
             .field("fields", &Fields(&self.fields))
             .finish()
     }
@@ -77,11 +82,15 @@ impl fmt::Debug for Fields<'_> {
 }
 
 fn json<'a>(record: &'a Record, data: &[u8]) -> Result<Event<'a>, EventError> {
-    let Value::Object(members) =
+    let Value::Object(mut members) =
         serde_json::from_slice(data).map_err(|error| EventError(format!("broken JSON: {error}")))?
     else {
         return Err(EventError::new("JSON, but no object"));
     };
+    let origin = members.get("origin").and_then(Origin::from_json);
+    if origin.is_some() {
+        members.remove("origin");
+    }
     let mut fields: BTreeMap<String, String> = members
         .into_iter()
         .map(|(name, value)| match value {
@@ -95,6 +104,7 @@ fn json<'a>(record: &'a Record, data: &[u8]) -> Result<Event<'a>, EventError> {
         key: fields.remove("ip").map_or(Cow::Borrowed(record.partition_key.as_str()), Cow::Owned),
         time,
         id: fields.remove("id").map(Cow::Owned),
+        origin,
         fields,
     })
 }
@@ -117,6 +127,7 @@ fn log_line<'a>(data: &'a [u8]) -> Result<Event<'a>, EventError> {
         key: Cow::Borrowed(line.client),
         time: line.time,
         id: None,
+        origin: None,
         fields: fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
     })
 }
@@ -214,6 +225,8 @@ mod tests {
         let own = own.into_iter().chain(event.id.iter().map(|id| ("id", id.to_string())));
         let members = members.chain(own.map(|(name, value)| (name.to_owned(), value)));
         let members = members.map(|(name, value)| (name, Value::String(value)));
+        let origin = event.origin.iter().map(|origin| ("origin".to_owned(), origin.to_json()));
+        let members = members.chain(origin);
         Value::Object(members.collect()).to_string().into_bytes()
     }
 

@@ -32,12 +32,18 @@
 //! [`Counter::stored_in`] keeps them in a database together with the consumer's checkpoints, so that a
 //! crash at any moment neither loses a record nor counts one twice.
 //!
+//! Upon these, the pipeline that they are for: a [`Filter`] sends events on to a second stream, a
+//! [`Detection`] watches it with [`Playbooks`] and tells of [`Alert`]s, a [`BlockList`] refuses whom they
+//! name; a [`Pipeline`] wires them.
+//!
 //! What is *not* here: the shards of one stream spread over several workers. One process reads all of
 //! them, and another takes over when it ends.
 //!
 //! # Features
-//! `local` (the embedded service), `chart` and `sqlite` are on by default; a service that needs none of
-//! them says `default-features = false`. `agent`, for web applications, is not.
+//! `local` (the embedded service), `chart`, `sqlite`, `playbooks` (from TOML files) and `live` (a page that
+//! shows counts and alerts as they change) are on by default; a service that needs none of them says
+//! `default-features = false`. `agent` (a tower layer that makes an event of each request of a web
+//! application) is for the application alone.
 
 // All modules are reachable from the crate's root, because of how notebooks see this crate: to
 // rust-analyzer it is a module of the face (notebooks/face), where `crate::x` is found only if
@@ -46,6 +52,9 @@ pub mod access_log;
 #[cfg(feature = "agent")]
 pub mod agent;
 pub mod alert;
+pub(crate) mod alert_store;
+#[cfg(feature = "sqlite")]
+pub mod alerts;
 pub mod block_list;
 #[cfg(feature = "chart")]
 pub mod chart;
@@ -55,9 +64,12 @@ pub(crate) mod consumer_run;
 pub mod counter;
 #[cfg(feature = "sqlite")]
 pub mod counts;
+pub mod detection;
+pub(crate) mod detector;
 pub mod echo;
 pub mod error;
 pub mod event;
+pub mod filter;
 pub(crate) mod identity;
 pub mod kinesis;
 pub mod late;
@@ -71,7 +83,15 @@ pub(crate) mod local_gate;
 pub(crate) mod local_names;
 pub mod log_line;
 pub(crate) mod notice;
+pub mod origin;
 pub(crate) mod pace;
+#[cfg(feature = "sqlite")]
+pub mod pipeline;
+#[cfg(feature = "sqlite")]
+pub mod pipeline_run;
+#[cfg(feature = "sqlite")]
+pub mod pipeline_status;
+pub mod playbook;
 pub mod prelude;
 pub mod printing;
 pub mod processor;
@@ -80,6 +100,7 @@ pub mod producer_handle;
 pub mod put;
 pub(crate) mod put_queue;
 pub(crate) mod putter;
+pub(crate) mod recent_ids;
 pub mod record;
 pub mod replay;
 pub mod runtime;
@@ -107,6 +128,8 @@ pub use access_log::{AccessLog, LogRecord, UnparsedLine};
 #[cfg(feature = "agent")]
 pub use agent::{Agent, AgentFields, AgentLayer, AgentReport};
 pub use alert::{Alert, Response};
+#[cfg(feature = "sqlite")]
+pub use alerts::Alerts;
 pub use block_list::BlockList;
 #[cfg(feature = "chart")]
 pub use chart::{Chart, ChartError};
@@ -115,9 +138,11 @@ pub use consumer_handle::ConsumerHandle;
 pub use counter::{Counter, Unparsed};
 #[cfg(feature = "sqlite")]
 pub use counts::{Counts, Rows};
+pub use detection::{Detection, DetectionTotals};
 pub use echo::Echo;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, EventError};
+pub use filter::Filter;
 pub use kinesis::{Aws, Kinesis};
 pub use late::{Late, LateEvent, Refused, RefusedEvent};
 #[cfg(feature = "live")]
@@ -125,6 +150,14 @@ pub use live::Live;
 #[cfg(feature = "local")]
 pub use local::Local;
 pub use log_line::{LogLine, LogLineError};
+pub use origin::{Origin, SavedOrigin};
+#[cfg(feature = "sqlite")]
+pub use pipeline::{Part, Pipeline};
+#[cfg(feature = "sqlite")]
+pub use pipeline_run::RunningPipeline;
+#[cfg(feature = "sqlite")]
+pub use pipeline_status::{PartStatus, PipelineStatus};
+pub use playbook::{Playbook, Playbooks};
 pub use printing::Printing;
 pub use processor::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
 pub use producer::Producer;

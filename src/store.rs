@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::origin::SavedOrigin;
 use crate::processor::{Checkpoint, StreamId};
 use crate::timestamp::Timestamp;
 use crate::window::{SavedPane, Window};
@@ -53,6 +54,8 @@ pub struct SavedState {
     pub panes: Vec<(Timestamp, SavedPane)>,
     /// What was counted that is in no window.
     pub totals: Totals,
+    /// Which records of another stream were counted, where they may come again.
+    pub origins: Vec<SavedOrigin>,
 }
 
 impl Default for SavedState {
@@ -63,6 +66,7 @@ impl Default for SavedState {
             watermark: Timestamp::MIN,
             panes: Vec::new(),
             totals: Totals::default(),
+            origins: Vec::new(),
         }
     }
 }
@@ -101,6 +105,10 @@ pub struct Change {
     pub late: BTreeMap<(Timestamp, String), u64>,
     /// All so far, not only the new ones.
     pub totals: Totals,
+    /// Shards whose forwarded records are no longer to be remembered …
+    pub gone_origins: Vec<String>,
+    /// … and which were counted since: their numbers are to be added, those up to `after` removed.
+    pub origins: Vec<SavedOrigin>,
 }
 
 // Without the keys, which come from strangers.

@@ -72,6 +72,7 @@ impl StoredCounter {
         counter.late.restore(saved.totals.late);
         counter.refused.restore(saved.totals.refused);
         (counter.duplicates, counter.unparsed) = (saved.totals.duplicates, saved.totals.unparsed);
+        counter.origins.restore(saved.origins);
         self.moved.clear();
         self.dirty = false;
         self.checkpoints = saved.checkpoints.iter().map(|c| (c.shard_id.clone(), c.clone())).collect();
@@ -94,6 +95,7 @@ impl StoredCounter {
     /// next one loads what the store has.
     fn change(&mut self) -> Change {
         let counter = &mut self.counter;
+        let (gone_origins, origins) = counter.origins.changes();
         let watermark = counter.watermark.as_ref();
         let shard_times =
             watermark.into_iter().flat_map(|w| w.times()).map(|(s, t)| (s.to_owned(), t)).collect();
@@ -110,6 +112,8 @@ impl StoredCounter {
                 duplicates: counter.duplicates,
                 unparsed: counter.unparsed,
             },
+            gone_origins,
+            origins,
             panes: counter
                 .windows
                 .panes()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::event::Event;
 use crate::timestamp::Timestamp;
 
 /// What a consumer knows of one of its shards; in [`Context::shards`](crate::Context::shards).
@@ -91,6 +92,18 @@ impl Watermark {
         match self.times.get_mut(shard_id) {
             Some(newest) => *newest = time.max(*newest),
             None => drop(self.times.insert(shard_id.into(), time)),
+        }
+    }
+
+    /// An event of a shard. One that a filter sent on says how far event time was in *all* shards that the
+    /// filter reads: an event that is newer than that doesn't mean that older ones have all come.
+    pub(crate) fn observe_event(&mut self, shard_id: &str, event: &Event<'_>) {
+        match &event.origin {
+            None => self.observe(shard_id, event.time),
+            Some(origin) if origin.watermark > Timestamp::MIN => {
+                self.observe(shard_id, event.time.min(origin.watermark));
+            }
+            Some(_) => {}
         }
     }
 

@@ -26,9 +26,6 @@ fn website(kinesis: &Kinesis, more: &[&str]) -> Child {
     command
         .args(["--endpoint", kinesis.endpoint_url().unwrap(), "--stream", "site"])
         .args(more)
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_REGION", "us-east-1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

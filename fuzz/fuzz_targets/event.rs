@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 fuzz_target!(|data: &[u8]| {
     let first = record(data.to_vec());
     match Event::parse(&first) {
+        // What a filter wrote is no member that could be written back as text.
+        Ok(event) if event.origin.is_some() => {}
         Ok(event) => {
             let mut json: Map<String, Value> =
                 event.fields.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();

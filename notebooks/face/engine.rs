@@ -102,6 +102,7 @@ pub fn fingerprint(checkout: &Path, rustc_version: &str) -> Result<String, Strin
         "Cargo.toml",
         "Cargo.lock",
         "src",
+        "examples/common",
         "examples/count.rs",
         "examples/visitors",
         "examples/visitors.rs",

@@ -14,6 +14,7 @@ fn checkout(name: &str) -> PathBuf {
         ("src/lib.rs", "pub mod a;"),
         ("notebooks/engine/src/lib.rs", ""),
         ("notebooks/programs/Cargo.toml", ""),
+        ("examples/common/mod.rs", ""),
         ("examples/count.rs", ""),
         ("examples/visitors.rs", ""),
         ("examples/visitors/plan.rs", ""),

@@ -56,7 +56,8 @@ fn run_all(place: &Place, options: &Options, folder: &Path) -> Result<(Named<f64
 }
 
 fn run(place: &Place, folder: &Path, subject: &Subject) -> Result<Run> {
-    let name = subject.name.replace(' ', "-");
+    // A colon in a path divides it where libraries are looked for.
+    let name = subject.name.replace(|c: char| !c.is_alphanumeric(), "-");
     let file = folder.join(format!("{name}.ipynb"));
     let mut cells = vec![subject.dep.clone(), subject.first_value.clone()];
     cells.extend(PLAIN.map(str::to_owned));

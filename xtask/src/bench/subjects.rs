@@ -154,8 +154,11 @@ fn sdk_story() -> Vec<String> {
         Ok::<_, sdk::Error>(counts)
     })?
 };";
-    let chart = "let rows = counts.iter().map(|(minute, n)| Ok((minute.parse()?, vec![(\"192.0.2.10\".to_owned(), *n)])));
-Chart::bars(\"Requests per minute\", rows.collect::<std::result::Result<Vec<_>, TimestampError>>()?)";
+    // In braces, as evcxr can't keep an iterator from cell to cell.
+    let chart = "{
+    let rows = counts.iter().map(|(minute, n)| Ok((minute.parse()?, vec![(\"192.0.2.10\".to_owned(), *n)])));
+    Chart::bars(\"Requests per minute\", rows.collect::<std::result::Result<Vec<_>, TimestampError>>()?)
+}";
     let mut cells = vec![
         own_time("let kinesis = Kinesis::local()?;"),
         "let client: sdk::Client = kinesis.client().clone();".to_owned(),

@@ -1,0 +1,192 @@
+//! The security-automation pipeline over a stream of events: filter, counter and detection, in one process
+//! or each in one.
+//!
+//! Kill it whenever you like: the next one goes on where it was, and each event counts once.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::{Parser, ValueEnum};
+use kinesis_lab::prelude::*;
+use kinesis_lab::{Event, Part, Pipeline, PipelineStatus, Playbooks, RunningPipeline};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+mod common;
+
+use common::{connect, duration};
+
+/// Filters, counts and watches a stream of events with playbooks.
+///
+/// Alerts are printed on stdout as they come, the state once a second on stderr. Region and credentials
+/// come from where the AWS CLI takes them; an endpoint on this machine needs none.
+#[derive(Parser)]
+#[command(
+    name = "pipeline",
+    after_help = "\
+Examples:
+  cargo run --release --example pipeline -- --stream shop
+  cargo run --release --example pipeline -- --endpoint http://127.0.0.1:4567 --stream shop \\
+      --folder state --playbooks data/playbooks.toml --drop-page '/static/*'
+  cargo run --release --example pipeline -- --stream shop --only detection
+
+Streams: NAME is read, NAME-log and NAME-alerts are made when they are not there. Files in the folder:
+filter.db, counts.db, alerts.db; each part has its place in its own. Ctrl-C ends it after a commit; a
+second one with the same part and folder waits until the first has ended, in whatever way, and takes over."
+)]
+struct Arguments {
+    /// The service's address [default: AWS, in the region of the environment]
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// The stream of events
+    #[arg(long, value_name = "NAME")]
+    stream: String,
+    /// Where its files are [default: NAME-state]
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// What is too much, and what is done about it [default: the shipped playbooks]
+    #[arg(long, value_name = "FILE")]
+    playbooks: Option<PathBuf>,
+    /// Only this part (more than one: repeat it)
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Vec<PartName>,
+    /// Do not send on events of this page; `*` at its end stands for anything (more than one: repeat it)
+    #[arg(long, value_name = "PAGE")]
+    drop_page: Vec<String>,
+    /// How long the counter's windows are: 500ms, 60s, 5m, 1h
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    window: Duration,
+    /// How much later than the newest event of its shard an event still counts
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    lateness: Duration,
+    /// The time between two polls, at least 200ms
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = duration)]
+    poll: Duration,
+    /// Shards of streams that have to be made
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    shards: u32,
+    /// One part after the other, each until its stream is read to the tip; then end
+    #[arg(long)]
+    until_caught_up: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum PartName {
+    Filter,
+    Counter,
+    Detection,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Error> {
+    // What is wrong with the playbooks is said before anything is opened.
+    let playbooks = match &arguments.playbooks {
+        Some(file) => Playbooks::read(file)?,
+        None => Playbooks::shipped(),
+    };
+    let kinesis = connect(arguments.endpoint.as_deref())?;
+    let dropped = arguments.drop_page.clone();
+    let mut pipeline = Pipeline::over(&kinesis.stream(&arguments.stream)?)
+        .playbooks(&playbooks)
+        .keep(move |event| !dropped.iter().any(|page| is_page(event, page)))
+        .on_alert(|alert| println!("{alert}"))
+        .window(arguments.window)
+        .lateness(arguments.lateness)
+        .poll_every(arguments.poll)
+        .shards(arguments.shards);
+    if let Some(folder) = &arguments.folder {
+        pipeline = pipeline.folder(folder);
+    }
+    if !arguments.only.is_empty() {
+        let parts: Vec<Part> = arguments.only.iter().map(|name| part(*name)).collect();
+        pipeline = pipeline.only(&parts);
+    }
+    if arguments.until_caught_up {
+        eprintln!("{}", pipeline.run_until_caught_up()?);
+        return Ok(());
+    }
+    // Waits here while another process has one of the files.
+    let mut running = pipeline.start()?;
+    let failed = watch(&mut running);
+    let status = running.stop();
+    eprintln!("{status}");
+    match failed {
+        Some(error) => Err(Error::new(ErrorKind::Processor, error)),
+        None => Ok(()),
+    }
+}
+
+fn part(name: PartName) -> Part {
+    match name {
+        PartName::Filter => Part::Filter,
+        PartName::Counter => Part::Counter,
+        PartName::Detection => Part::Detection,
+    }
+}
+
+fn is_page(event: &Event<'_>, page: &str) -> bool {
+    let path = event.fields.get("path").map_or("", |path| path.split('?').next().unwrap_or_default());
+    match page.strip_suffix('*') {
+        Some(start) => path.starts_with(start),
+        None => path == page,
+    }
+}
+
+/// A line a second on stderr, until somebody wants it to end, or no part is left. A part that fails ends
+/// alone; its error is given when it was the last one.
+fn watch(running: &mut RunningPipeline) -> Option<String> {
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // A second one ends it at once. Where a handler can't be installed, the first does: nothing is
+        // lost then either.
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, 1, asked.clone());
+        let _ = signal_hook::flag::register(signal, asked.clone());
+    }
+    let mut last = Instant::now();
+    loop {
+        std::thread::sleep(Duration::from_millis(50));
+        if asked.load(Ordering::Relaxed) {
+            eprintln!("ending, after a commit");
+            return None;
+        }
+        if last.elapsed() < Duration::from_secs(1) {
+            continue;
+        }
+        last = Instant::now();
+        let status = running.status();
+        eprintln!("{}", line(&status));
+        if status.parts.iter().all(|part| !part.running) {
+            return Some(
+                status.parts.into_iter().find_map(|part| part.error).unwrap_or("every part has ended".into()),
+            );
+        }
+    }
+}
+
+/// `filter 1200 records, lag 0.0 s · counter …`
+fn line(status: &PipelineStatus) -> String {
+    let parts: Vec<String> = status
+        .parts
+        .iter()
+        .map(|part| {
+            let lag = match part.millis_behind_latest {
+                Some(millis) => format!("lag {:.1} s", millis as f64 / 1_000.0),
+                None if part.running => "lag unknown".to_owned(),
+                None => "ended".to_owned(),
+            };
+            format!("{} {} records, {lag}", part.part, part.records)
+        })
+        .collect();
+    format!("{} · {} alerts", parts.join(" · "), status.alerts)
+}

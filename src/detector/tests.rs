@@ -1,0 +1,166 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_secs(1_536_220_800 + second)
+}
+
+fn event(key: &str, second: i64, path: &str) -> Event<'static> {
+    Event {
+        key: key.to_owned().into(),
+        time: at(second),
+        id: None,
+        origin: None,
+        fields: [("path".to_owned(), path.to_owned())].into(),
+    }
+}
+
+fn detector(playbook: Playbook) -> Detector {
+    Detector::new(&Playbooks::new(vec![playbook]).unwrap())
+}
+
+#[test]
+fn it_fires_at_the_event_that_is_one_too_many() {
+    let mut detector = detector(Playbook::new("a", 3));
+    for second in [5, 30] {
+        assert!(detector.observe(&event("k", second, "/")).alerts.is_empty());
+    }
+    assert!(detector.observe(&event("other", 40, "/")).alerts.is_empty());
+    // 61 s after the first: no window of 60 s has all three.
+    assert!(detector.observe(&event("k", 66, "/")).alerts.is_empty());
+    let alerts = detector.observe(&event("k", 67, "/")).alerts;
+    let alert = &alerts[0];
+    assert_eq!((alert.count, alert.time, alert.start, alert.end), (3, at(67), at(10), at(70)));
+    assert_eq!((alert.ip.as_deref(), alert.evidence.as_str()), (Some("k"), "/"));
+    assert!(detector.observe(&event("k", 68, "/")).alerts.is_empty(), "its cool-down");
+}
+
+#[test]
+fn after_the_cool_down_it_may_fire_again() {
+    let mut detector = detector(Playbook::new("a", 2).cool_down(Duration::from_secs(100)));
+    let mut fired = |second| detector.observe(&event("k", second, "/")).alerts.len();
+    assert_eq!((fired(0), fired(1), fired(99), fired(100), fired(101)), (0, 1, 0, 0, 1));
+}
+
+#[test]
+fn different_values_are_counted_once_in_a_window() {
+    let mut detector = detector(Playbook::new("a", 3).distinct("page"));
+    let mut fired = |second, path| detector.observe(&event("k", second, path)).alerts.len();
+    // In different panes, with different queries: one page.
+    assert_eq!((fired(0, "/a?1"), fired(15, "/a?2"), fired(25, "/b"), fired(26, "/a")), (0, 0, 0, 0));
+    assert_eq!(fired(27, "/c"), 1);
+}
+
+#[test]
+fn what_is_late_counts_in_its_open_windows_alone() {
+    let mut detector = detector(Playbook::new("a", 1));
+    detector.complete(at(60));
+    let observed = detector.observe(&event("k", 55, "/"));
+    assert_eq!(observed.late, 1, "the window that ended at 60");
+    assert_eq!((observed.alerts.len(), observed.alerts[0].start), (1, at(10)));
+    assert_eq!(detector.observe(&event("l", -5, "/")).late, 6);
+    assert_eq!(detector.observe(&event("l", -5, "/")).alerts.len(), 0);
+}
+
+#[test]
+fn memory_is_what_is_open_and_no_more_than_the_cap() {
+    let mut detector = detector(Playbook::new("a", 1_000_000).distinct("path")).max_entries(100);
+    let mut overflow = 0;
+    for second in 0..1_000 {
+        overflow += detector.observe(&event(&format!("k{second}"), 0, &format!("/{second}"))).overflow;
+    }
+    assert_eq!((detector.entries, overflow), (100, 950));
+    detector.complete(at(60));
+    assert_eq!(detector.entries, 0);
+    for second in 0..100_000 {
+        detector.observe(&event("k", second, "/"));
+        detector.complete(at(second - 30));
+    }
+    assert!(detector.entries <= 2 * 11, "{}", detector.entries);
+}
+
+/// The same by trial: all events are kept, and each window is counted from the beginning.
+fn by_trial(events: &[(u8, i64, u8)], playbook: &Playbook, lateness: i64) -> Vec<(String, i64)> {
+    let (size, slide) = (playbook.window.as_secs() as i64, playbook.slide.as_secs() as i64);
+    let (mut alerts, mut last): (Vec<(String, i64)>, HashMap<u8, i64>) = Default::default();
+    let mut watermark = i64::MIN;
+    let mut counted: Vec<(u8, i64, u8, i64)> = Vec::new();
+    for (key, second, path) in events {
+        counted.push((*key, *second, *path, watermark));
+        let mut fires = false;
+        for start in (second - size + 1..=*second).filter(|start| (start + 1_536_220_800).rem_euclid(slide) == 0) {
+            // An event counts in a window when the window was open as it came.
+            let inside = counted.iter().filter(|(k, s, _, watermark)| {
+                k == key && (start..start + size).contains(s) && start + size > *watermark
+            });
+            let open = start + size > watermark;
+            let n = match playbook.distinct {
+                None => inside.count(),
+                Some(_) => inside.map(|(_, _, path, _)| path).collect::<BTreeSet<_>>().len(),
+            };
+            fires |= open && n as u64 >= playbook.threshold;
+        }
+        let cool_down = playbook.cool_down.as_secs() as i64;
+        if fires && last.get(key).is_none_or(|last| *second >= last + cool_down) {
+            last.insert(*key, *second);
+            alerts.push((key.to_string(), *second));
+        }
+        watermark = watermark.max(second - lateness);
+    }
+    alerts
+}
+
+proptest! {
+    // 300 cases of up to 120 events of 3 keys within 5 minutes: thresholds are crossed in most.
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn it_fires_when_a_count_by_trial_does(
+        events in prop::collection::vec((0u8..3, 0i64..300, 0u8..4), 0..120),
+        (slides, slide) in (1u64..7, 1u64..15),
+        threshold in 1u64..8,
+        distinct: bool,
+        cool_down in 1u64..200,
+        lateness in 0i64..300,
+        restart_at in 0usize..120,
+    ) {
+        let mut playbook = Playbook::new("a", threshold)
+            .window(Duration::from_secs(slides * slide))
+            .slide(Duration::from_secs(slide))
+            .cool_down(Duration::from_secs(cool_down));
+        if distinct {
+            playbook = playbook.distinct("path");
+        }
+        // Late events must not count in a window in one pane and be missing in its neighbour's: panes of
+        // windows that are partly complete are the hard part.
+        let mut detector = detector(playbook.clone());
+        let (mut found, mut newest) = (Vec::new(), i64::MIN);
+        let mut saved: BTreeMap<(Timestamp, String), SavedTally> = BTreeMap::new();
+        for (n, (key, second, path)) in events.iter().enumerate() {
+            for alert in detector.observe(&event(&key.to_string(), *second, &path.to_string())).alerts {
+                found.push((alert.key, (alert.time.as_micros() - at(0).as_micros()) / 1_000_000));
+            }
+            newest = newest.max(*second);
+            detector.complete(at(newest - lateness));
+            for change in detector.changes() {
+                let known = saved.entry((change.pane, change.key.clone())).or_insert_with(|| SavedTally { items: vec![], ..change.clone() });
+                known.n = change.n;
+                known.items.extend(change.items);
+            }
+            if n == restart_at {
+                // Another process, which knows what a store has.
+                let fired = found.iter().map(|(key, second)| ("a".to_owned(), key.clone(), at(*second))).collect();
+                let watermark = detector.completed_until();
+                let oldest = detector.oldest_panes()[0].1;
+                saved.retain(|(pane, _), _| *pane >= oldest);
+                detector = Detector::new(&Playbooks::new(vec![playbook.clone()]).unwrap());
+                detector.restore(watermark, saved.values().cloned().collect(), fired);
+            }
+        }
+        prop_assert_eq!(found, by_trial(&events, &playbook, lateness));
+    }
+}

@@ -1,0 +1,273 @@
+//! A database file of ours: opened by one writer, with our tables or none, and with sentences for what
+//! goes wrong.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+
+use super::lock::Lock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::processor::{Checkpoint, StreamId};
+use crate::text::printable;
+use crate::timestamp::Timestamp;
+
+/// How long to wait for another program's transaction.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// What is in a file.
+pub(crate) struct Kind {
+    /// `PRAGMA application_id`: these are our tables.
+    pub(crate) application: i32,
+    /// `PRAGMA user_version`: and in this layout.
+    pub(crate) layout: i32,
+    pub(crate) tables: &'static str,
+    /// What needs a file of its own: "the counts".
+    pub(crate) what: &'static str,
+}
+
+/// Open for writing, by nobody else.
+#[derive(Debug)]
+pub(crate) struct DatabaseFile {
+    path: PathBuf,
+    database: Connection,
+    // Until this is dropped, or the process ends in whatever way.
+    _lock: Lock,
+}
+
+impl DatabaseFile {
+    /// Opens a file, or makes it; waits while another process has it.
+    pub(crate) fn open(path: &Path, kind: &Kind) -> Result<DatabaseFile> {
+        let lock = Lock::take(path)?;
+        let prepare = || {
+            let database = Connection::open(path)?;
+            database.busy_timeout(BUSY)?;
+            database.pragma_update(None, "journal_mode", "WAL")?;
+            database.pragma_update(None, "synchronous", "NORMAL")?;
+            Ok(database)
+        };
+        let database = prepare().map_err(|error| explain(path, error))?;
+        let mut file = DatabaseFile { path: path.to_owned(), database, _lock: lock };
+        file.make_tables(kind)?;
+        Ok(file)
+    }
+
+    fn make_tables(&mut self, kind: &Kind) -> Result<()> {
+        // Those of one that is ours, too: a table that a later version of this crate added.
+        check_layout(&self.path, &self.database, kind)?;
+        self.write(|transaction| {
+            transaction.execute_batch(kind.tables)?;
+            transaction.pragma_update(None, "application_id", kind.application)?;
+            transaction.pragma_update(None, "user_version", kind.layout)
+        })
+    }
+
+    /// Reads, with errors that name the file.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        read(&self.database).map_err(|error| explain(&self.path, error))
+    }
+
+    /// Writes whole or not at all.
+    pub(crate) fn write<T>(
+        &mut self,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let whole = || {
+            let transaction = self.database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let written = write(&transaction)?;
+            transaction.commit().map(|()| written)
+        };
+        whole().map_err(|error| explain(&self.path, error))
+    }
+
+    /// Makes sure that the file is of this stream, and of what else is named; writes it down in a new one.
+    /// `other` says how a name reads in a sentence.
+    pub(crate) fn check_meta(
+        &mut self,
+        stream: &StreamId,
+        more: &[(&str, String)],
+        other: impl Fn(&str) -> String,
+    ) -> Result<()> {
+        let mut ours =
+            vec![("stream", stream.name.to_string()), ("stream_created", stream.created.to_string())];
+        ours.extend(more.iter().cloned());
+        let theirs: BTreeMap<String, String> = self.read(|database| {
+            let mut statement = database.prepare("SELECT name, value FROM meta")?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })?;
+        if theirs.is_empty() {
+            return self.write(|transaction| {
+                for (name, value) in &ours {
+                    transaction.execute("INSERT INTO meta VALUES (?1, ?2)", params![name, value])?;
+                }
+                Ok(())
+            });
+        }
+        for (name, value) in &ours {
+            let found = theirs.get(*name).map(String::as_str).unwrap_or_default();
+            if found != value {
+                return Err(Error::new(
+                    ErrorKind::Store,
+                    format!(
+                        "{} is of another {} ({}; this one's is {}): give this one a file of its own",
+                        self.path.display(),
+                        match *name {
+                            "stream" => "stream".to_owned(),
+                            "stream_created" => "stream of that name, created at another time".to_owned(),
+                            name => other(name),
+                        },
+                        printable(found.as_bytes()),
+                        printable(value.as_bytes()),
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens a file of ours for reading, beside whoever writes it.
+pub(crate) fn open_for_reading(path: &Path, kind: &Kind, nothing_yet: &str) -> Result<Connection> {
+    let open = || {
+        let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        database.busy_timeout(BUSY)?;
+        Ok(database)
+    };
+    let database = open().map_err(|error| explain(path, error))?;
+    match check_layout(path, &database, kind)? {
+        Whose::Ours => Ok(database),
+        Whose::Nobodys => {
+            Err(Error::new(ErrorKind::Store, format!("{} has no {nothing_yet}", path.display())))
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Whose {
+    Nobodys,
+    Ours,
+}
+
+/// Whether the file has our tables; another program's, or a later layout, is an error.
+fn check_layout(path: &Path, database: &Connection, kind: &Kind) -> Result<Whose> {
+    let ask = |pragma: &str| database.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    let asked = (|| {
+        let tables: i64 = database.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+        Ok((ask("application_id")?, ask("user_version")?, tables))
+    })();
+    match asked.map_err(|error| explain(path, error))? {
+        (application, layout, _) if (application, layout) == (kind.application, kind.layout) => {
+            Ok(Whose::Ours)
+        }
+        (application, layout, _) if application == kind.application => Err(Error::new(
+            ErrorKind::Store,
+            format!(
+                "{} has tables of layout {layout}, and this version of kinesis-lab writes layout {}: use the \
+                 version that made it, or another file",
+                path.display(),
+                kind.layout
+            ),
+        )),
+        (0, 0, 0) => Ok(Whose::Nobodys),
+        _ => Err(Error::new(
+            ErrorKind::Store,
+            format!(
+                "{} is another program's database, or holds something else: give {} a file of their own",
+                path.display(),
+                kind.what
+            ),
+        )),
+    }
+}
+
+/// A sentence that says what to do.
+pub(crate) fn explain(path: &Path, error: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied,
+        ReadOnly,
+    };
+    let file = path.display();
+    let message = match error.sqlite_error_code() {
+        Some(DatabaseBusy | DatabaseLocked) => {
+            format!(
+                "another program holds a lock on {file}: end its transaction; nothing that was committed is lost"
+            )
+        }
+        Some(DiskFull) => {
+            format!(
+                "no room on the disk of {file}: make some and run again; nothing that was committed is lost"
+            )
+        }
+        Some(DatabaseCorrupt) => {
+            format!("{file} is damaged: restore a copy, or move it away and read the stream again")
+        }
+        Some(NotADatabase) => format!("{file} is no SQLite database: give the counts a file of their own"),
+        Some(CannotOpen) => format!("{file} can't be opened: is its folder there?"),
+        Some(PermissionDenied | ReadOnly) => format!("{file} can't be written: look at its permissions"),
+        _ => format!("{file}: the database failed"),
+    };
+    Error::with_source(ErrorKind::Store, format!("{message} ({error})"), error)
+}
+
+/// The checkpoint of each shard, and its newest event.
+pub(crate) type Checkpoints = (Vec<Checkpoint>, Vec<(String, Timestamp)>);
+
+pub(crate) fn read_checkpoints(database: &Connection) -> rusqlite::Result<Checkpoints> {
+    let (mut checkpoints, mut newest_events) = (Vec::new(), Vec::new());
+    let mut statement =
+        database.prepare("SELECT shard, sequence_number, arrival, newest_event, ended FROM checkpoints")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let shard_id: String = row.get(0)?;
+        if let Some(newest) = row.get::<_, Option<String>>(3)? {
+            newest_events.push((shard_id.clone(), time(&newest)));
+        }
+        let (sequence_number, arrival) = (row.get(1)?, time(&row.get::<_, String>(2)?));
+        checkpoints.push(Checkpoint { shard_id, sequence_number, arrival, ended: row.get(4)? });
+    }
+    Ok((checkpoints, newest_events))
+}
+
+pub(crate) fn write_checkpoints(
+    transaction: &Transaction<'_>,
+    checkpoints: &[Checkpoint],
+    newest_events: &[(String, Timestamp)],
+) -> rusqlite::Result<()> {
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO checkpoints VALUES (?1, ?2, ?3, NULL, ?4) ON CONFLICT DO UPDATE SET \
+         sequence_number = excluded.sequence_number, arrival = excluded.arrival, ended = excluded.ended",
+    )?;
+    for checkpoint in checkpoints {
+        let (number, arrival) = (&checkpoint.sequence_number, checkpoint.arrival.to_string());
+        upsert.execute(params![checkpoint.shard_id, number, arrival, checkpoint.ended])?;
+    }
+    let mut newest =
+        transaction.prepare_cached("UPDATE checkpoints SET newest_event = ?2 WHERE shard = ?1")?;
+    for (shard, time) in newest_events {
+        newest.execute(params![shard, time.to_string()])?;
+    }
+    Ok(())
+}
+
+/// `2018-09-06T08:04:00Z`; with six decimals in every row where windows don't begin on whole seconds, so
+/// that the column sorts as text.
+pub(crate) fn iso(time: Timestamp, decimals: bool) -> String {
+    let text = time.to_string();
+    if decimals { text } else { format!("{}Z", &text[..19]) }
+}
+
+/// What this crate wrote parses; a hand that changed it gets the epoch, not a panic.
+pub(crate) fn time(text: &str) -> Timestamp {
+    text.parse().unwrap_or_default()
+}
+
+/// SQLite's integers are signed.
+pub(crate) fn signed(count: u64) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}
+
+/// And back.
+pub(crate) fn unsigned(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(at)?.max(0).unsigned_abs())
+}

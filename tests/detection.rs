@@ -1,0 +1,392 @@
+//! Filter and detection: nothing is counted twice or lost, whatever crashes between two streams; and what is
+//! found in a real log is what an independent count finds.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use kinesis_lab::prelude::*;
+use kinesis_lab::{
+    AccessLog, Alert, Alerts, Checkpoint, Detection, ErrorKind, Filter, Pipeline, Playbook, Playbooks,
+    StreamId,
+};
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("detection").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn playbooks(playbook: Playbook) -> Playbooks {
+    Playbooks::new(vec![playbook]).unwrap()
+}
+
+fn request(ip: &str, second: i64, path: &str, status: u16) -> Entry {
+    let time = Timestamp::from_secs(1_536_220_800 + second);
+    Entry::new(ip, format!(r#"{{"v":1,"ip":"{ip}","time":"{time}","path":"{path}","status":{status}}}"#))
+}
+
+/// Drives a processor, and has it crash after so many batches: before or after it has done its work.
+struct Crashing<'a, P> {
+    inner: &'a mut P,
+    batches: u32,
+    after_its_work: bool,
+}
+
+impl<P: RecordProcessor> RecordProcessor for Crashing<'_, P> {
+    fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
+        self.inner.checkpoints(stream)
+    }
+
+    fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+        if self.batches == 0 {
+            if self.after_its_work {
+                self.inner.process(batch, ctx)?;
+            }
+            return Err(ProcessError::stop("power cut"));
+        }
+        self.batches -= 1;
+        self.inner.process(batch, ctx)
+    }
+
+    fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.inner.tick(ctx)
+    }
+}
+
+/// A filter that loses what it saved last is a filter that crashed between sending and saving.
+#[test]
+fn a_filter_that_sends_a_batch_twice_changes_no_count() {
+    let folder = scratch("twice");
+    let kinesis = Kinesis::local().unwrap();
+    let (events, log) =
+        (kinesis.create_stream("events", 2).unwrap(), kinesis.create_stream("log", 2).unwrap());
+    let entries = (0..400).map(|n| request(&format!("192.0.2.{}", n % 7), n, "/", 200)).collect();
+    events.put_many(entries).send().unwrap();
+    let saved = folder.join("saved.db");
+    let file = folder.join("filter.db");
+    for round in 0..4 {
+        let mut filter = Filter::new(&log, |_| true).stored_in(&file).unwrap();
+        let mut crashing = Crashing { inner: &mut filter, batches: 1 + round, after_its_work: true };
+        let error =
+            events.consumer().trim_horizon().limit(30).run_until_caught_up(&mut crashing).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Processor);
+        drop(filter);
+        // Back to where it was a batch ago: as if it had died before it saved the last one.
+        if round > 0 {
+            fs::copy(&saved, &file).unwrap();
+            for more in ["-wal", "-shm"] {
+                let _ = fs::remove_file(folder.join(format!("filter.db{more}")));
+            }
+        }
+        let mut filter = Filter::new(&log, |_| true).stored_in(&file).unwrap();
+        let mut crashing = Crashing { inner: &mut filter, batches: 1, after_its_work: false };
+        let _ = events.consumer().trim_horizon().limit(30).run_until_caught_up(&mut crashing);
+        drop(filter);
+        fs::copy(&file, &saved).unwrap();
+    }
+    let mut filter = Filter::new(&log, |_| true).stored_in(&file).unwrap();
+    events.consumer().trim_horizon().run_until_caught_up(&mut filter).unwrap();
+
+    struct Records(u64);
+    impl RecordProcessor for Records {
+        fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+            self.0 += batch.records.len() as u64;
+            Ok(())
+        }
+    }
+    let mut records = Records(0);
+    log.consumer().trim_horizon().run_until_caught_up(&mut records).unwrap();
+    assert!(records.0 > 400, "nothing was sent twice: this proves nothing");
+
+    let mut counter = Counter::per_minute();
+    log.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
+    assert_eq!((counter.total(), counter.duplicates()), (400, records.0 - 400));
+    // The same with a database, which is closed and opened after every few batches.
+    let counts = folder.join("counts.db");
+    let mut total = 0;
+    loop {
+        let mut counter = Counter::per_minute().lateness(secs(3_600)).stored_in(&counts).unwrap();
+        let mut crashing = Crashing { inner: &mut counter, batches: 2, after_its_work: true };
+        let ended = log.consumer().trim_horizon().limit(20).run_until_caught_up(&mut crashing).is_ok();
+        total += u64::from(ended);
+        if ended {
+            counter.flush().unwrap();
+            break;
+        }
+    }
+    assert_eq!(total, 1);
+    let windows = Counts::open(&counts).unwrap().windows().unwrap();
+    assert_eq!(windows.iter().map(Window::total).sum::<u64>(), 400);
+}
+
+/// Two shards that are read one after the other: without the filter's watermark, the second one's events
+/// would all be late in the second stream.
+#[test]
+fn event_time_passes_through_a_filter() {
+    let kinesis = Kinesis::local().unwrap();
+    let (events, log) =
+        (kinesis.create_stream("events", 4).unwrap(), kinesis.create_stream("log", 1).unwrap());
+    // An hour each, by which the shards are read apart: batches of one shard are far ahead of the others.
+    let entries = (0..3_600).flat_map(|n| (0..8).map(move |k| request(&format!("192.0.2.{k}"), n, "/", 200)));
+    events.put_many(entries.collect()).send().unwrap();
+    let mut filter = Filter::new(&log, |_| true);
+    events.consumer().trim_horizon().limit(5_000).run_until_caught_up(&mut filter).unwrap();
+    assert_eq!(filter.kept(), 8 * 3_600);
+    let mut counter = Counter::per_minute().lateness(secs(60));
+    log.consumer().trim_horizon().limit(100).run_until_caught_up(&mut counter).unwrap();
+    assert_eq!(counter.late().count(), 0);
+    let completed = counter.take_completed();
+    let counted: u64 = completed.iter().map(Window::total).sum::<u64>() + counter.total();
+    assert_eq!(counted, 8 * 3_600);
+    assert!(completed.len() > 50, "and time goes on: {} windows are complete", completed.len());
+}
+
+#[test]
+fn alerts_are_written_once_and_delivered_at_least_once() {
+    let folder = scratch("outbox");
+    let file = folder.join("alerts.db");
+    let kinesis = Kinesis::local().unwrap();
+    let (log, alerts) =
+        (kinesis.create_stream("log", 1).unwrap(), kinesis.create_stream("alerts", 1).unwrap());
+    let attack =
+        |from: i64| (from..from + 30).map(|n| request("192.0.2.66", n, "/login", 401)).collect::<Vec<_>>();
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let book = playbooks(Playbook::new("guesser", 10).when("status", &["401"]).block_for(secs(600)));
+    let detection = |to: &Stream| {
+        let heard = heard.clone();
+        Detection::new(&book)
+            .stored_in(&file)
+            .unwrap()
+            .alerts_to(to)
+            .on_alert(move |alert| heard.lock().unwrap().push(alert.id.clone()))
+    };
+    log.put_many(attack(0)).send().unwrap();
+    // The stream of alerts is gone when the first is to be delivered.
+    let gone = kinesis.create_stream("gone", 1).unwrap();
+    gone.delete().unwrap();
+    let mut first = detection(&gone);
+    let error = log.consumer().trim_horizon().run_until_caught_up(&mut first).unwrap_err();
+    assert!(error.to_string().contains("not found"), "{error}");
+    assert_eq!(Alerts::open(&file).unwrap().count().unwrap(), 1, "it is in the database all the same");
+    assert!(heard.lock().unwrap().is_empty());
+    drop(first);
+
+    let mut second = detection(&alerts);
+    log.consumer().trim_horizon().run_until_caught_up(&mut second).unwrap();
+    assert_eq!(
+        (second.alerts().len(), second.undelivered()),
+        (0, 0),
+        "no new one, and the old one delivered"
+    );
+    log.put_many(attack(40)).send().unwrap();
+    log.put_many(attack(330)).send().unwrap();
+    log.consumer().trim_horizon().run_until_caught_up(&mut second).unwrap();
+    drop(second);
+    let mut third = detection(&alerts);
+    log.consumer().trim_horizon().run_until_caught_up(&mut third).unwrap();
+
+    // At 40 s its cool-down still lasted; at 330 s it was over.
+    let written = Alerts::open(&file).unwrap().all().unwrap();
+    let seconds: Vec<i64> = written.iter().map(|a| a.time.as_micros() / 1_000_000 - 1_536_220_800).collect();
+    assert_eq!(seconds, [9, 339]);
+    let ids: Vec<String> = written.iter().map(|alert| alert.id.clone()).collect();
+    assert_eq!(*heard.lock().unwrap(), ids);
+
+    let blocked = kinesis_lab::BlockList::new();
+    struct At<'a>(&'a mut kinesis_lab::BlockList, Timestamp, Vec<Alert>);
+    impl RecordProcessor for At<'_> {
+        fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+            self.2.extend(batch.records.iter().map(|record| Alert::parse(record).unwrap()));
+            ctx.now = self.1;
+            self.0.process(batch, ctx)
+        }
+    }
+    let mut reader = At(&mut blocked.clone(), written[1].time, Vec::new());
+    alerts.consumer().trim_horizon().run_until_caught_up(&mut reader).unwrap();
+    assert_eq!(reader.2, written);
+    let until = written[1].time + secs(600);
+    assert_eq!(blocked.blocked(written[1].time), [("192.0.2.66".to_owned(), until)]);
+}
+
+#[test]
+fn a_playbook_that_counts_something_else_begins_anew() {
+    let file = scratch("changed").join("alerts.db");
+    let log = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
+    let run = |book: Playbook, from: i64| {
+        log.put_many((from..from + 6).map(|n| request("192.0.2.1", n, "/", 200)).collect()).send().unwrap();
+        let mut detection = Detection::new(&playbooks(book)).stored_in(&file).unwrap();
+        log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+        detection.alerts().len()
+    };
+    assert_eq!(run(Playbook::new("a", 10), 0), 0);
+    assert_eq!(run(Playbook::new("a", 10).when("status", &["2*"]), 6), 0, "the six of before were others");
+    assert_eq!(run(Playbook::new("a", 9).when("status", &["2*"]), 12), 1, "a threshold changes no count");
+}
+
+#[test]
+fn an_event_with_an_id_counts_once() {
+    let log = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
+    let twice = (0..10).flat_map(|n| {
+        let time = Timestamp::from_secs(1_536_220_800 + n);
+        let data = format!(r#"{{"ip":"192.0.2.1","time":"{time}","id":"{n}"}}"#);
+        [Entry::new("192.0.2.1", data.clone()), Entry::new("192.0.2.1", data)]
+    });
+    log.put_many(twice.collect()).send().unwrap();
+    let mut detection = Detection::new(&playbooks(Playbook::new("a", 11)));
+    log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+    assert_eq!((detection.alerts().len(), detection.totals().duplicates), (0, 10));
+}
+
+/// One event of the log, read without this crate's parser.
+struct Line {
+    ip: String,
+    second: i64,
+    page: String,
+    status: String,
+}
+
+fn lines(text: &str) -> Vec<Line> {
+    let line = |line: &str| {
+        let (ip, rest) = line.split_once(' ').unwrap();
+        let (_, rest) = rest.split_once('[').unwrap();
+        let (time, rest) = rest.split_once(']').unwrap();
+        let (_, rest) = rest.split_once('"').unwrap();
+        let (request, rest) = rest.split_once('"').unwrap();
+        // All of one month, in UTC: `17/May/2015:10:05:03 +0000`.
+        let number = |at: usize| time[at..at + 2].parse::<i64>().unwrap();
+        Line {
+            ip: ip.to_owned(),
+            second: ((number(0) * 24 + number(12)) * 60 + number(15)) * 60 + number(18),
+            page: request.split(' ').nth(1).unwrap().split('?').next().unwrap().to_owned(),
+            status: rest.trim_start().split(' ').next().unwrap().to_owned(),
+        }
+    };
+    text.lines().map(line).collect()
+}
+
+/// The shipped playbooks once more, by hand and by trial: (playbook, key, second) of each alert, in the
+/// order of the log.
+fn expected(log: &[Line]) -> Vec<(String, String, i64)> {
+    type Key = fn(&Line) -> Option<String>;
+    let ip: Key = |line| Some(line.ip.clone());
+    let page: Key = |line| {
+        let passed = line.page.starts_with("/static/") || line.page == "/favicon.ico";
+        (!passed).then(|| format!("{} {}", line.ip, line.page))
+    };
+    let refused: Key = |line| (line.status == "401").then(|| line.ip.clone());
+    let missing: Key = |line| (line.status == "404").then(|| line.ip.clone());
+    let books: [(&str, Key, bool, usize, i64, i64); 5] = [
+        ("too many requests", ip, false, 300, 60, 10),
+        ("same page again and again", page, false, 60, 60, 10),
+        ("password guesser", refused, false, 10, 60, 10),
+        ("looking for holes", missing, false, 20, 60, 10),
+        ("too many different pages", ip, true, 100, 300, 30),
+    ];
+    let mut found = Vec::new();
+    for (name, key, distinct, threshold, size, slide) in books {
+        let mut of: HashMap<String, Vec<(i64, &str)>> = HashMap::new();
+        let mut last: BTreeMap<String, i64> = BTreeMap::new();
+        for line in log {
+            let Some(key) = key(line) else { continue };
+            let events = of.entry(key.clone()).or_default();
+            events.push((line.second, &line.page));
+            // 2015-05-01T00:00:00Z is a whole number of days after 1970, so windows begin alike.
+            let fires =
+                (line.second - size + 1..=line.second).filter(|s| s.rem_euclid(slide) == 0).any(|start| {
+                    let inside = events.iter().filter(|(second, _)| (start..start + size).contains(second));
+                    let n = match distinct {
+                        true => inside.map(|(_, page)| page).collect::<HashSet<_>>().len(),
+                        false => inside.count(),
+                    };
+                    n >= threshold
+                });
+            if fires && last.get(&key).is_none_or(|last| line.second >= last + 300) {
+                last.insert(key.clone(), line.second);
+                found.push((name.to_owned(), key, line.second));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_real_log_gives_the_alerts_of_an_independent_count() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/apache_access.log");
+    let Ok(text) = fs::read_to_string(&path) else {
+        // Past the harness's capture, or nobody would see it.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {} is not there", path.display());
+        return;
+    };
+    let kinesis = Kinesis::local().unwrap();
+    let events = kinesis.create_stream("web", 1).unwrap();
+    assert_eq!(events.replay(AccessLog::open(&path).unwrap()).start().join().sent, 10_000);
+    // The shipped thresholds, and lower ones: a real, peaceful log reaches few of them.
+    let log = lines(&text);
+    let shipped = expected(&log);
+    let alerts = through_the_pipeline(&events, "shipped", &Playbooks::shipped());
+    assert_eq!(alerts, shipped);
+    assert!(!alerts.iter().any(|alert| alert.0 == "password guesser"), "it has no 401s");
+
+    let low = Playbooks::new(vec![
+        Playbook::new("many", 20).cool_down(secs(60)),
+        Playbook::new("holes", 3).when("status", &["404"]).window(secs(120)).slide(secs(30)),
+    ])
+    .unwrap();
+    let counted = through_the_pipeline(&events, "low", &low);
+    let by_hand = by_hand(&log);
+    assert!(by_hand.len() > 20, "{} alerts: this proves little", by_hand.len());
+    assert_eq!(counted, by_hand);
+}
+
+/// As `expected`, for the two of lower thresholds.
+fn by_hand(log: &[Line]) -> Vec<(String, String, i64)> {
+    let mut found = Vec::new();
+    for (name, only, threshold, size, slide, cool_down) in
+        [("many", None, 20, 60, 10, 60), ("holes", Some("404"), 3, 120, 30, 300)]
+    {
+        let mut of: HashMap<&str, Vec<i64>> = HashMap::new();
+        let mut last: HashMap<&str, i64> = HashMap::new();
+        for line in log.iter().filter(|line| only.is_none_or(|status| line.status == status)) {
+            let seconds = of.entry(&line.ip).or_default();
+            seconds.push(line.second);
+            let full = |start: i64| seconds.iter().filter(|s| (start..start + size).contains(*s)).count();
+            let fires = (line.second - size + 1..=line.second)
+                .any(|s| s.rem_euclid(slide) == 0 && full(s) >= threshold);
+            if fires && last.get(&*line.ip).is_none_or(|last| line.second >= last + cool_down) {
+                last.insert(&line.ip, line.second);
+                found.push((name.to_owned(), line.ip.clone(), line.second));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn through_the_pipeline(events: &Stream, name: &str, playbooks: &Playbooks) -> Vec<(String, String, i64)> {
+    let folder = scratch(&format!("log {name}"));
+    // A log of its own for each: the streams are named after the events'.
+    for suffix in ["log", "alerts"] {
+        if let Ok(stream) = events.kinesis().stream(&format!("{}-{suffix}", events.name())) {
+            stream.delete().unwrap();
+        }
+    }
+    let pipeline = Pipeline::over(events).folder(&folder).playbooks(playbooks).lateness(secs(60));
+    let status = pipeline.run_until_caught_up().unwrap();
+    assert!(status.parts.iter().all(|part| part.records == 10_000), "{status}");
+    let counted = Counts::open(folder.join("counts.db")).unwrap();
+    let windows = counted.windows().unwrap().into_iter().chain(counted.early().unwrap());
+    assert_eq!(windows.map(|window| window.total()).sum::<u64>(), 10_000);
+    let alerts = Alerts::open(folder.join("alerts.db")).unwrap().all().unwrap();
+    // The lines' own reckoning: the first of May is day 1.
+    let first_of_may = 1_430_438_400;
+    let second = |alert: &Alert| alert.time.as_micros() / 1_000_000 - first_of_may + 86_400;
+    let mut found: Vec<_> =
+        alerts.iter().map(|alert| (alert.playbook.clone(), alert.key.clone(), second(alert))).collect();
+    found.sort();
+    found
+}
