@@ -28,6 +28,7 @@ use kinesis_lab::prelude::*;
 use kinesis_lab::{Agent, AgentFields, AgentLayer, BlockList};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -44,7 +45,7 @@ impl Site {
         let app = Router::new()
             .route("/", get(|| async { "hello" }))
             .route("/user/{name}", get(user))
-            .route("/never", get(|| async { pending::<&str>().await }))
+            .route("/never", get(never))
             .route("/panic", get(|| async { panic!("of the application") as &str }))
             .layer(agent.clone());
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
@@ -71,6 +72,14 @@ impl Site {
         connection.write_all(request.as_bytes()).await.unwrap();
         connection
     }
+}
+
+/// The handler that never answers has been asked.
+static ASKED: Notify = Notify::const_new();
+
+async fn never() -> &'static str {
+    ASKED.notify_one();
+    pending().await
 }
 
 async fn user(Path(name): Path<String>) -> (StatusCode, Extension<AgentFields>) {
@@ -126,7 +135,9 @@ async fn each_request_is_an_event() {
     assert_eq!(site.get("/user/alice", "").await.0, 418);
     assert_eq!(site.get("/nowhere", "").await.0, 404);
     assert_eq!(site.get("/panic", "").await.0, 0);
-    drop(site.open("/never", "").await);
+    let connection = site.open("/never", "").await;
+    ASKED.notified().await;
+    drop(connection);
     until("the client is gone", || site.agent.report().emitted == 5).await;
     let report = site.agent.shutdown();
     assert_eq!((report.sent, report.dropped, report.failed, report.waiting()), (5, 0, 0, 0));
