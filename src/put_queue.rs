@@ -34,6 +34,15 @@ pub(crate) enum Outcome {
     Failed(Error),
 }
 
+impl Outcome {
+    pub(crate) fn error(&self) -> Option<&Error> {
+        match self {
+            Outcome::Stored(_) => None,
+            Outcome::Retry(error) | Outcome::Failed(error) => Some(error),
+        }
+    }
+}
+
 /// What came of a batch.
 #[derive(Default)]
 pub(crate) struct Settled {
@@ -67,6 +76,13 @@ impl Queue {
             self.behind.insert(entry.partition_key.clone(), VecDeque::new());
         }
         self.fresh.push_back(entry);
+    }
+
+    /// Records that are not settled yet.
+    #[cfg(feature = "agent")]
+    pub(crate) fn len(&self) -> usize {
+        let behind: usize = self.behind.values().map(VecDeque::len).sum();
+        self.fresh.len() + self.retries.len() + behind
     }
 
     /// When there is something to send; `None` when nothing is left.

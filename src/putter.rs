@@ -21,6 +21,9 @@ pub(crate) struct Putter {
     started: Instant,
     pub(crate) report: PutReport,
     pub(crate) failed: Vec<FailedEntry>,
+    /// What went wrong last; also when it was tried again since.
+    #[cfg_attr(not(feature = "agent"), allow(dead_code, reason = "for the agent's report alone"))]
+    pub(crate) last_error: Option<Error>,
 }
 
 impl Putter {
@@ -32,6 +35,7 @@ impl Putter {
             started: Instant::now(),
             report: PutReport::default(),
             failed: Vec::new(),
+            last_error: None,
         }
     }
 
@@ -46,20 +50,36 @@ impl Putter {
         }
     }
 
+    /// Records that are neither stored nor given up.
+    #[cfg(feature = "agent")]
+    pub(crate) fn pending(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// When there is something to send; `None` when nothing is left.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.queue.next_due().map(|due| self.started + due)
+    }
+
+    /// Makes one call, of what is due.
+    pub(crate) async fn step(&mut self) {
+        let batch = self.queue.take(self.started.elapsed());
+        self.send(batch).await;
+    }
+
     /// Sends until nothing is left to be sent. When `stop` turns true meanwhile, the call under way
     /// is awaited and what is left goes to `failed`.
     pub(crate) async fn flush(&mut self, stop: &watch::Receiver<bool>) {
         let mut stop = stop.clone();
-        while let Some(due) = self.queue.next_due() {
+        while let Some(due) = self.next_due() {
             if *stop.borrow() {
                 return self.give_up(&Error::new(ErrorKind::Timeout, "stopped before it was acknowledged"));
             }
             tokio::select! {
-                () = tokio::time::sleep_until(self.started + due) => {}
+                () = tokio::time::sleep_until(due) => {}
                 _ = stop.wait_for(|stop| *stop) => continue,
             }
-            let batch = self.queue.take(self.started.elapsed());
-            self.send(batch).await;
+            self.step().await;
         }
     }
 
@@ -68,11 +88,15 @@ impl Putter {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 // No later call will fare better: say so at once, for these and for the rest.
+                self.last_error = Some(error.clone());
                 let these = batch.into_iter().map(|p| FailedEntry { entry: p.entry, error: error.clone() });
                 self.failed.extend(these);
                 return self.give_up(&error);
             }
         };
+        if let Some(error) = outcomes.iter().find_map(Outcome::error) {
+            self.last_error = Some(error.clone());
+        }
         let settled = self.queue.settle(batch, outcomes, self.started.elapsed(), &mut self.rng);
         self.report.sent += settled.stored;
         self.report.retried += settled.retried;

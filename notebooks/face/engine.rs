@@ -98,9 +98,18 @@ fn touch(dir: &Path) -> bool {
 /// The path of the checkout is not in it: two clones of the same state share an engine.
 pub fn fingerprint(checkout: &Path, rustc_version: &str) -> Result<String, String> {
     let mut files = Vec::new();
-    for path in
-        ["Cargo.toml", "Cargo.lock", "src", "examples/count.rs", "notebooks/engine", "notebooks/programs"]
-    {
+    for path in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "src",
+        "examples/common",
+        "examples/count.rs",
+        "examples/visitors",
+        "examples/visitors.rs",
+        "examples/website.rs",
+        "notebooks/engine",
+        "notebooks/programs",
+    ] {
         collect(&checkout.join(path), &mut files).map_err(|e| {
             format!(
                 "{}: {e}\nThe engine is built from a whole checkout of kinesis-lab: clone it again.",

@@ -14,7 +14,11 @@ fn checkout(name: &str) -> PathBuf {
         ("src/lib.rs", "pub mod a;"),
         ("notebooks/engine/src/lib.rs", ""),
         ("notebooks/programs/Cargo.toml", ""),
+        ("examples/common/mod.rs", ""),
         ("examples/count.rs", ""),
+        ("examples/visitors.rs", ""),
+        ("examples/visitors/plan.rs", ""),
+        ("examples/website.rs", ""),
     ] {
         write(&folder, file, text);
     }
@@ -45,6 +49,7 @@ fn whatever_changes_the_engine_changes_its_name() {
         ("src/deep/er.rs", ""),
         ("notebooks/engine/src/lib.rs", "pub use kinesis_lab::*;"),
         ("examples/count.rs", "fn main() {}"),
+        ("examples/visitors/plan.rs", "fn plan() {}"),
     ] {
         write(&folder, file, text);
         names.push(fingerprint(&folder, "rustc 1.95.0").unwrap());

@@ -1,0 +1,103 @@
+//! [`AgentAnswer`]: the answer to a request, and the event that is emitted with it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Response, StatusCode};
+use pin_project_lite::pin_project;
+
+use crate::agent::fields::AgentFields;
+use crate::agent::seen::Seen;
+use crate::agent::shared::Shared;
+
+/// What nginx writes when the client went away before there was an answer. Not in any RFC.
+const CLIENT_GONE: u16 = 499;
+const FAILED: u16 = 500;
+
+/// A request whose answer is not known yet. However it ends, its event is emitted when this is dropped.
+pub(crate) struct Pending {
+    seen: Option<Seen>,
+    shared: Arc<Shared>,
+}
+
+impl Pending {
+    pub(crate) fn new(seen: Seen, shared: Arc<Shared>) -> Pending {
+        Pending { seen: Some(seen), shared }
+    }
+
+    fn ends_with(&mut self, status: u16) {
+        if let Some(seen) = &mut self.seen {
+            seen.status = status;
+        }
+    }
+
+    fn answered<R>(&mut self, response: &Response<R>) {
+        self.ends_with(response.status().as_u16());
+        if let (Some(seen), Some(fields)) = (&mut self.seen, response.extensions().get::<AgentFields>()) {
+            seen.fields.add(fields);
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(seen) = self.seen.take() {
+            self.shared.emit(seen);
+        }
+    }
+}
+
+pin_project! {
+    /// The answer of a service with an [`AgentLayer`](crate::AgentLayer) around it, as a future.
+    pub struct AgentAnswer<F> {
+        // None when the request is refused: then the application never hears of it.
+        #[pin]
+        inner: Option<F>,
+        pending: Option<Pending>,
+    }
+}
+
+impl<F> AgentAnswer<F> {
+    pub(crate) fn new(inner: Option<F>, mut pending: Pending) -> AgentAnswer<F> {
+        if inner.is_some() {
+            pending.ends_with(CLIENT_GONE);
+        }
+        AgentAnswer { inner, pending: Some(pending) }
+    }
+}
+
+impl<F, R, E> Future for AgentAnswer<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Default,
+{
+    type Output = Result<Response<R>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(inner) = this.inner.as_pin_mut() else {
+            drop(this.pending.take());
+            let mut response = Response::new(R::default());
+            *response.status_mut() = StatusCode::FORBIDDEN;
+            return Poll::Ready(Ok(response));
+        };
+        // What it is if the application panics, or ends without an answer. Between two polls, a future
+        // that is dropped is one whose client has gone.
+        if let Some(pending) = this.pending {
+            pending.ends_with(FAILED);
+        }
+        let polled = inner.poll(cx);
+        if let Some(pending) = this.pending
+            && polled.is_pending()
+        {
+            pending.ends_with(CLIENT_GONE);
+        }
+        let answer = ready!(polled);
+        if let (Some(mut pending), Ok(response)) = (this.pending.take(), &answer) {
+            pending.answered(response);
+        }
+        Poll::Ready(answer)
+    }
+}

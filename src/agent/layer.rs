@@ -1,0 +1,110 @@
+//! [`AgentLayer`]: the agent around a service.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::agent::answer::{AgentAnswer, Pending};
+use crate::agent::report::AgentReport;
+use crate::agent::shared::Shared;
+use crate::block_list::BlockList;
+
+/// What [`shutdown`](AgentLayer::shutdown) waits: less than the 30 s after which Kubernetes and Docker's
+/// larger relatives kill.
+const SHUTDOWN: Duration = Duration::from_secs(25);
+
+/// An agent at work, as a [`tower_layer::Layer`]; made by [`Agent::layer`](crate::Agent::layer).
+///
+/// Clones are the same agent. When the last one is dropped, and the last service that it was laid around,
+/// what is in the queue is still sent, if the process lives on; [`shutdown`](AgentLayer::shutdown) waits
+/// for that.
+#[derive(Clone)]
+pub struct AgentLayer {
+    shared: Arc<Shared>,
+}
+
+impl AgentLayer {
+    pub(crate) fn new(shared: Arc<Shared>) -> AgentLayer {
+        AgentLayer { shared }
+    }
+
+    /// What became of the events so far.
+    pub fn report(&self) -> AgentReport {
+        self.shared.report()
+    }
+
+    /// Who is blocked: the list that the agent goes by, to be looked at and changed.
+    pub fn blocks(&self) -> BlockList {
+        self.shared.blocks.clone()
+    }
+
+    /// Sends what is in the queue and says what became of all events; to be called when the server has
+    /// ended. It waits for 25 s at most; what is not sent by then has failed. It blocks its thread, and may
+    /// be called in async code.
+    ///
+    /// Requests that still come are answered; their events are dropped.
+    pub fn shutdown(&self) -> AgentReport {
+        self.shutdown_within(SHUTDOWN)
+    }
+
+    /// [`shutdown`](Self::shutdown), waiting for so long at most.
+    pub fn shutdown_within(&self, limit: Duration) -> AgentReport {
+        self.shared.close(limit);
+        self.report()
+    }
+}
+
+impl fmt::Debug for AgentLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "agent, {}", self.report())
+    }
+}
+
+impl<S> Layer<S> for AgentLayer {
+    type Service = AgentService<S>;
+
+    fn layer(&self, inner: S) -> AgentService<S> {
+        AgentService { inner, shared: self.shared.clone() }
+    }
+}
+
+/// A service with an [`AgentLayer`] around it.
+#[derive(Clone)]
+pub struct AgentService<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S, B, R> Service<Request<B>> for AgentService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = AgentAnswer<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> AgentAnswer<S::Future> {
+        let seen = self.shared.look(&request);
+        let blocked = seen.blocked;
+        // Before the call: should that panic, the event is emitted all the same.
+        let pending = Pending::new(seen, self.shared.clone());
+        let inner = if blocked { None } else { Some(self.inner.call(request)) };
+        AgentAnswer::new(inner, pending)
+    }
+}
+
+impl<S> fmt::Debug for AgentService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a service with an agent, {}", self.shared.report())
+    }
+}
