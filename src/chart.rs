@@ -291,7 +291,7 @@ fn name(key: &str) -> String {
     if key.trim().is_empty() { "(empty)".to_owned() } else { clean(key, MAX_KEY_CHARS) }
 }
 
-fn push_content(out: &mut String, mime: &str, content: &str) {
+pub(crate) fn push_content(out: &mut String, mime: &str, content: &str) {
     out.push_str(&format!("EVCXR_BEGIN_CONTENT {mime}\n{}\nEVCXR_END_CONTENT\n", content.trim_end()));
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::types::ValueRef;
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 
 use crate::error::{Error, Result};
 use crate::sqlite::file::{explain, open_for_reading, unsigned as count};
@@ -13,6 +13,9 @@ use crate::sqlite::{self, COUNTS};
 use crate::text::printable;
 use crate::timestamp::Timestamp;
 use crate::window::{Window, Windows};
+
+#[cfg(feature = "live")]
+mod latest;
 
 /// How many rows of a query are shown.
 const ROWS: usize = 1_000;
@@ -58,7 +61,8 @@ impl Counts {
     fn open_path(path: &Path) -> Result<Counts> {
         let database = open_for_reading(path, &COUNTS, "counts yet: run a counter that is stored in it")?;
         let meta = |name: &str| {
-            let found = database.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0));
+            let found =
+                database.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0));
             let micros = found.ok().and_then(|text: String| text.parse().ok());
             Duration::from_micros(micros.unwrap_or(0))
         };
@@ -71,16 +75,18 @@ impl Counts {
     /// # Errors
     /// When the database can't be read.
     pub fn windows(&self) -> Result<Vec<Window>> {
-        self.read_windows().map_err(|error| explain(&self.path, error))
+        self.read_windows("").map_err(|error| explain(&self.path, error))
     }
 
-    fn read_windows(&self) -> rusqlite::Result<Vec<Window>> {
+    /// Those that begin at this time or later, which is text as it is in the database; all do at "".
+    fn read_windows(&self, since: &str) -> rusqlite::Result<Vec<Window>> {
         // Of one state, though it takes two queries.
         let transaction = self.database.unchecked_transaction()?;
         let mut windows: Vec<Window> = Vec::new();
-        let text = "SELECT start, \"end\", key, count FROM windows ORDER BY start, \"end\", key";
+        let text =
+            "SELECT start, \"end\", key, count FROM windows WHERE start >= ?1 ORDER BY start, \"end\", key";
         let mut statement = transaction.prepare_cached(text)?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query([since])?;
         while let Some(row) = rows.next()? {
             let (start, end) = (time(row, 0)?, time(row, 1)?);
             if windows.last().is_none_or(|last| last.start != start) {
@@ -122,13 +128,14 @@ impl Counts {
     /// # Errors
     /// When the database can't be read.
     pub fn late(&self) -> Result<Vec<(Timestamp, String, u64)>> {
-        let read = || {
-            let text = "SELECT start, key, count FROM late ORDER BY start, key";
-            let mut statement = self.database.prepare_cached(text)?;
-            let rows = statement.query_map([], |row| Ok((time(row, 0)?, row.get(1)?, count(row, 2)?)))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|error| explain(&self.path, error))
+        self.read_late("").map_err(|error| explain(&self.path, error))
+    }
+
+    fn read_late(&self, since: &str) -> rusqlite::Result<Vec<(Timestamp, String, u64)>> {
+        let text = "SELECT start, key, count FROM late WHERE start >= ?1 ORDER BY start, key";
+        let mut statement = self.database.prepare_cached(text)?;
+        let rows = statement.query_map([since], |row| Ok((time(row, 0)?, row.get(1)?, count(row, 2)?)))?;
+        rows.collect()
     }
 
     /// The rows of a query, as text: at most 1,000 of them.

@@ -146,7 +146,7 @@ pub use filter::Filter;
 pub use kinesis::{Aws, Kinesis};
 pub use late::{Late, LateEvent, Refused, RefusedEvent};
 #[cfg(feature = "live")]
-pub use live::Live;
+pub use live::{Live, LiveView};
 #[cfg(feature = "local")]
 pub use local::Local;
 pub use log_line::{LogLine, LogLineError};

@@ -8,7 +8,8 @@ In a copy of the checkout, so that nothing that is run or saved here reaches the
 2. Notebook 2 beside it: both run at the same time, and neither disturbs the other.
 3. A notebook whose records are attacks on whoever shows them (`tests/fixtures/hostile.ipynb`), trusted
    and run: they are text, and nothing else.
-4. Ctrl-C in the terminal leaves no process behind; nor does closing its window.
+4. The live view (`browser_live.py`): in its frame and alone, at work and after its end.
+5. Ctrl-C in the terminal leaves no process behind; nor does closing its window.
 
 No page may ask another host for anything. Pictures of each stage are kept for people to look at.
 """
@@ -35,34 +36,16 @@ import psutil
 from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import sync_playwright
 
+from browser_live import LIVE, live, live_exported
+from looking import PAGE, RUN, Fault, require, wait_for
 from run_notebook import RAISES, STDERR, as_stored, difference, title
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-# Loading the page takes seconds; a busy machine may take many times as long.
-PAGE, RUN = 60, 300
 # In the environment of all that is started here, so that none of it is overlooked at the end.
 MARK = "KINESIS_LAB_BROWSER_TEST"
 FIRST, SECOND = "01-streams-producers-consumers-counters.ipynb", "02-the-log.ipynb"
 HOSTILE = "hostile.ipynb"
-
-
-class Fault(Exception):
-    """What is not as a reader should find it."""
-
-
-def require(what, wanted):
-    if not wanted:
-        raise Fault(what)
-
-
-def wait_for(what, seconds, look):
-    """Asks again and again until `look` gives something true; gives that."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        require(f"after {seconds} s, not yet: {what}", time.monotonic() < deadline)
-        time.sleep(0.2)
-    return found
 
 
 def link(source, target):
@@ -227,6 +210,16 @@ class Page:
         self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=name).wait_for()
         self.ready(name)
 
+    def open_fixture(self, checkout, name):
+        """A notebook that is for tests alone, in place of all that is open."""
+        # With the whole width to itself: in a narrow panel JupyterLab folds away what tells that it is ready.
+        self.palette("Close All Tabs")
+        self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=".ipynb").first.wait_for(state="detached")
+        # Only now: the first screen is to be a reader's.
+        shutil.copy(checkout / "xtask/tests/fixtures" / name, checkout / "notebooks")
+        self.page.locator('button[data-command="filebrowser:refresh"], .jp-FileBrowser [title*="Refresh"]').first.click()
+        self.open(name)
+
     def to_the_right(self, name):
         """By dragging its tab to the right edge."""
         tab = self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=name).bounding_box()
@@ -366,13 +359,7 @@ def side_by_side(page, checkout, _):
 
 
 def hostile(page, checkout, _):
-    # With the whole width to itself: in a narrow panel JupyterLab folds away what tells that it is ready.
-    page.palette("Close All Tabs")
-    page.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=".ipynb").first.wait_for(state="detached")
-    # Only now: the first screen is to be a reader's.
-    shutil.copy(checkout / "xtask/tests/fixtures" / HOSTILE, checkout / "notebooks")
-    page.page.locator('button[data-command="filebrowser:refresh"], .jp-FileBrowser [title*="Refresh"]').first.click()
-    page.open(HOSTILE)
+    page.open_fixture(checkout, HOSTILE)
     page.palette("Trust Notebook")
     page.accept()
     page.run_all(HOSTILE)
@@ -487,6 +474,8 @@ def in_browser(chromium, lab, checkout, folder, address):
                 ("notebook 1: run from top to bottom, seen and saved", first_notebook),
                 ("notebooks 1 and 2 side by side, both at once", side_by_side),
                 ("records that attack whoever shows them are text", hostile),
+                ("the live view moves, in its frame and alone", live),
+                ("when its kernel has ended, its picture is seen", live_exported),
             ):
                 if not stage(what, lambda: work(page, checkout, address)):
                     passed = False
