@@ -61,7 +61,7 @@ pub struct Detection {
     ids: RecentIds,
     store: Option<Box<dyn AlertStore>>,
     to: Option<Stream>,
-    callbacks: Vec<Box<dyn FnMut(&Alert) + Send>>,
+    callbacks: Vec<Callback>,
     checkpoints: BTreeMap<String, Checkpoint>,
     moved: BTreeSet<String>,
     dirty: bool,
@@ -75,6 +75,8 @@ pub struct Detection {
     /// Said once, not at each poll.
     delivery_failed: bool,
 }
+
+type Callback = Box<dyn FnMut(&Alert) + Send>;
 
 /// Numbers of a [`Detection`], over all its runs when it has a database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -353,6 +355,11 @@ impl RecordProcessor for Detection {
 impl fmt::Debug for Detection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let playbooks = self.playbooks.iter().count();
-        write!(f, "detection with {playbooks} playbooks: {} alerts, watermark {}", self.totals.alerts, self.watermark())
+        write!(
+            f,
+            "detection with {playbooks} playbooks: {} alerts, watermark {}",
+            self.totals.alerts,
+            self.watermark()
+        )
     }
 }

@@ -55,7 +55,7 @@ pub struct Pipeline {
     folder: PathBuf,
     keep: Keep,
     playbooks: Option<Playbooks>,
-    on_alert: Option<Arc<dyn Fn(&Alert) + Send + Sync>>,
+    on_alert: Option<OnAlert>,
     window: Duration,
     lateness: Duration,
     poll_every: Duration,
@@ -64,6 +64,7 @@ pub struct Pipeline {
 }
 
 type Keep = Arc<dyn Fn(&Event<'_>) -> bool + Send + Sync>;
+type OnAlert = Arc<dyn Fn(&Alert) + Send + Sync>;
 
 /// A part of a [`Pipeline`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -290,7 +291,11 @@ impl Wiring {
         Ok(detection)
     }
 
-    pub(crate) fn run(&self, part: Part, processor: &mut dyn RecordProcessor) -> Result<crate::ConsumerReport> {
+    pub(crate) fn run(
+        &self,
+        part: Part,
+        processor: &mut dyn RecordProcessor,
+    ) -> Result<crate::ConsumerReport> {
         self.consumer(part)?.run_until_caught_up(processor)
     }
 }

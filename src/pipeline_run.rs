@@ -149,7 +149,11 @@ impl RunningPipeline {
 
 impl fmt::Debug for RunningPipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pipeline, {:?}, {:?}, {:?}", self.filter.handle, self.counter.handle, self.detection.handle)
+        write!(
+            f,
+            "pipeline, {:?}, {:?}, {:?}",
+            self.filter.handle, self.counter.handle, self.detection.handle
+        )
     }
 }
 

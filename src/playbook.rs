@@ -216,10 +216,7 @@ impl Playbook {
     #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "for a store"))]
     pub(crate) fn definition(&self) -> String {
         let (when, unless) = (&self.when, &self.unless);
-        format!(
-            "{when:?} {unless:?} {:?} {:?} {:?} {:?}",
-            self.key, self.distinct, self.window, self.slide
-        )
+        format!("{when:?} {unless:?} {:?} {:?} {:?} {:?}", self.key, self.distinct, self.window, self.slide)
     }
 }
 
@@ -381,7 +378,10 @@ mod tests {
             time: Timestamp::from_secs(0),
             id: None,
             origin: None,
-            fields: fields.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect::<BTreeMap<_, _>>(),
+            fields: fields
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect::<BTreeMap<_, _>>(),
         }
     }
 

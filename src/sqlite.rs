@@ -19,8 +19,12 @@ pub(crate) mod origins;
 use file::{DatabaseFile, Kind, iso, signed, unsigned};
 
 /// "KLAB".
-pub(crate) const COUNTS: Kind =
-    Kind { application: 0x4b4c_4142, layout: 1, tables: include_str!("sqlite/tables.sql"), what: "the counts" };
+pub(crate) const COUNTS: Kind = Kind {
+    application: 0x4b4c_4142,
+    layout: 1,
+    tables: include_str!("sqlite/tables.sql"),
+    what: "the counts",
+};
 
 /// A [`Store`] in an SQLite file, which one process at a time writes and any number read.
 ///

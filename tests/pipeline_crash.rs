@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use kinesis_lab::prelude::*;
-use kinesis_lab::{Alert, Alerts, Detection, Filter, Part, Pipeline, Playbook, Playbooks};
+use kinesis_lab::{Alert, Alerts, Detection, Filter, Part, Pipeline, Playbooks};
 
 const PLAYBOOKS: &str = r#"
 [[playbook]]

@@ -104,6 +104,7 @@ pub fn fingerprint(checkout: &Path, rustc_version: &str) -> Result<String, Strin
         "src",
         "examples/common",
         "examples/count.rs",
+        "examples/pipeline.rs",
         "examples/visitors",
         "examples/visitors.rs",
         "examples/website.rs",

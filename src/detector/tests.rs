@@ -92,7 +92,9 @@ fn by_trial(events: &[(u8, i64, u8)], playbook: &Playbook, lateness: i64) -> Vec
     for (key, second, path) in events {
         counted.push((*key, *second, *path, watermark));
         let mut fires = false;
-        for start in (second - size + 1..=*second).filter(|start| (start + 1_536_220_800).rem_euclid(slide) == 0) {
+        for start in
+            (second - size + 1..=*second).filter(|start| (start + 1_536_220_800).rem_euclid(slide) == 0)
+        {
             // An event counts in a window when the window was open as it came.
             let inside = counted.iter().filter(|(k, s, _, watermark)| {
                 k == key && (start..start + size).contains(s) && start + size > *watermark

@@ -16,7 +16,16 @@ use crate::text::printable;
 const BLOCK_FOR: Duration = Duration::from_secs(600);
 /// What a `[[playbook]]` may say.
 const SAYS: [&str; 11] = [
-    "name", "when", "unless", "key", "distinct", "threshold", "window", "slide", "response", "block_for",
+    "name",
+    "when",
+    "unless",
+    "key",
+    "distinct",
+    "threshold",
+    "window",
+    "slide",
+    "response",
+    "block_for",
     "cool_down",
 ];
 
@@ -42,7 +51,8 @@ struct Source<'a> {
 
 impl Source<'_> {
     fn error(&self, at: Range<usize>, says: impl Display) -> Error {
-        let line = 1 + self.text.as_bytes()[..at.start.min(self.text.len())].iter().filter(|b| **b == b'\n').count();
+        let line =
+            1 + self.text.as_bytes()[..at.start.min(self.text.len())].iter().filter(|b| **b == b'\n').count();
         Error::invalid(format!("{}, line {line}: {says}", self.name))
     }
 
@@ -66,7 +76,10 @@ impl Source<'_> {
                     for value in all.iter() {
                         let playbook = self.playbook(value, &known)?;
                         if playbooks.iter().any(|other| other.name == playbook.name) {
-                            let says = format!("there are two playbooks `{}`; give each a name of its own", playbook.name);
+                            let says = format!(
+                                "there are two playbooks `{}`; give each a name of its own",
+                                playbook.name
+                            );
                             return Err(self.error(self.place(value, "name"), says));
                         }
                         playbooks.push(playbook);
@@ -100,16 +113,20 @@ impl Source<'_> {
         for name in table.keys() {
             let word = name.get_ref().as_ref();
             if !SAYS.contains(&word) {
-                let says = format!("a playbook has no `{word}`{}; it has {}", near(word, &SAYS), SAYS.join(", "));
+                let says =
+                    format!("a playbook has no `{word}`{}; it has {}", near(word, &SAYS), SAYS.join(", "));
                 return Err(self.error(name.span(), says));
             }
         }
         let Some(name) = table.get("name") else {
-            return Err(self.error(value.span(), "this playbook has no name; write name = \"too many requests\""));
+            return Err(
+                self.error(value.span(), "this playbook has no name; write name = \"too many requests\"")
+            );
         };
         let name = self.text("name", name)?;
         let Some(threshold) = table.get("threshold") else {
-            let says = format!("playbook `{name}` has no threshold; write how many are too many: threshold = 100");
+            let says =
+                format!("playbook `{name}` has no threshold; write how many are too many: threshold = 100");
             return Err(self.error(value.span(), says));
         };
         let mut playbook = Playbook::new(&name, self.threshold(threshold)?);
@@ -173,7 +190,8 @@ impl Source<'_> {
         };
         match block_for {
             Some(time) if !matches!(response, Response::Block(_)) => {
-                let says = format!("`block_for` goes with response = \"block\", and this one says \"{said}\"");
+                let says =
+                    format!("`block_for` goes with response = \"block\", and this one says \"{said}\"");
                 Err(self.error(time.span(), says))
             }
             _ => Ok(response),
@@ -187,7 +205,8 @@ impl Source<'_> {
         known: &[String],
     ) -> Result<Vec<(String, Vec<Pattern>)>> {
         let Some(table) = value.get_ref().as_table() else {
-            let says = format!("`{name}` is a table; write {name} = {{ status = [401, 404], page = \"/login\" }}");
+            let says =
+                format!("`{name}` is a table; write {name} = {{ status = [401, 404], page = \"/login\" }}");
             return Err(self.error(value.span(), says));
         };
         let mut conditions = Vec::new();
@@ -254,7 +273,8 @@ impl Source<'_> {
     fn text(&self, name: &str, value: &Value<'_>) -> Result<String> {
         let text = value.get_ref().as_str().map(str::to_owned);
         text.ok_or_else(|| {
-            let says = format!("`{name}` is {}; write a text in quotes: {name} = \"…\"", shown(value.get_ref()));
+            let says =
+                format!("`{name}` is {}; write a text in quotes: {name} = \"…\"", shown(value.get_ref()));
             self.error(value.span(), says)
         })
     }
@@ -368,7 +388,11 @@ threshold = 1_000
             ("[[playbook]]\nthreshold = 5\n".into(), 1, "has no name"),
             ("[[playbook]]\nname = 5\n".into(), 2, "a text in quotes"),
             ("[[playbook]]\nname = \"a\"\n".into(), 1, "has no threshold"),
-            ("[[playbook]]\nname = \"a\"\nthreshold = -5\n".into(), 3, "`threshold` is -5; write a whole number"),
+            (
+                "[[playbook]]\nname = \"a\"\nthreshold = -5\n".into(),
+                3,
+                "`threshold` is -5; write a whole number",
+            ),
             ("[[playbook]]\nname = \"a\"\nthreshold = 0\n".into(), 3, "1 or more"),
             ("[[playbook]]\nname = \"a\"\nthreshold = 2.5\n".into(), 3, "is 2.5"),
             ("[[playbook]]\nname = \"a\"\nthreshold = \"many\"\n".into(), 3, "is \"many\""),
@@ -382,7 +406,11 @@ threshold = 1_000
             (format!("{head}slide = \"2m\"\n"), 4, "write a slide that divides it"),
             (format!("{head}cool_down = \"-1s\"\n"), 4, "longer than 0"),
             (format!("{head}response = \"shout\"\n"), 4, "\"monitor\", \"notify\" or \"block\""),
-            (format!("{head}response = \"notify\"\nblock_for = \"1m\"\n"), 5, "goes with response = \"block\""),
+            (
+                format!("{head}response = \"notify\"\nblock_for = \"1m\"\n"),
+                5,
+                "goes with response = \"block\"",
+            ),
             (format!("{head}key = \"page\"\nblock_for = \"1m\"\n"), 4, "the key has no \"ip\""),
             (format!("{head}key = []\n"), 4, "the key is empty"),
             (format!("{head}key = \"stauts\"\n"), 4, "did you mean `status`"),

@@ -93,8 +93,10 @@ fn read(database: &Connection) -> rusqlite::Result<SavedDetection> {
         Ok((Timestamp::from_micros(row.get(0)?), totals))
     });
     let (watermark, totals) = found.optional()?.unwrap_or((Timestamp::MIN, DetectionTotals::default()));
-    let mut statement = database.prepare("SELECT playbook, key, max(time) FROM alerts GROUP BY playbook, key")?;
-    let fired = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, time(&row.get::<_, String>(2)?))))?;
+    let mut statement =
+        database.prepare("SELECT playbook, key, max(time) FROM alerts GROUP BY playbook, key")?;
+    let fired =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, time(&row.get::<_, String>(2)?))))?;
     let fired = fired.collect::<rusqlite::Result<_>>()?;
     let undelivered = select(database, "WHERE delivered = 0 ORDER BY time, id", 0)?;
     let mut statement = database.prepare("SELECT minute, id FROM open_ids")?;
@@ -176,7 +178,8 @@ fn write_open(transaction: &Transaction<'_>, change: &AlertChange) -> rusqlite::
             delete.execute(params![playbook, oldest.as_micros()])?;
         }
     }
-    let mut tally = transaction.prepare_cached("INSERT OR REPLACE INTO open_tallies VALUES (?1, ?2, ?3, ?4)")?;
+    let mut tally =
+        transaction.prepare_cached("INSERT OR REPLACE INTO open_tallies VALUES (?1, ?2, ?3, ?4)")?;
     let mut item = transaction.prepare_cached("INSERT OR IGNORE INTO open_items VALUES (?1, ?2, ?3, ?4)")?;
     for saved in &change.tallies {
         let pane = saved.pane.as_micros();

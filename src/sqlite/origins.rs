@@ -32,9 +32,7 @@ pub(crate) fn write(
 ) -> rusqlite::Result<()> {
     for shard in gone {
         for table in ["open_origins", "open_origin_numbers"] {
-            transaction
-                .prepare_cached(&format!("DELETE FROM {table} WHERE shard = ?1"))?
-                .execute([shard])?;
+            transaction.prepare_cached(&format!("DELETE FROM {table} WHERE shard = ?1"))?.execute([shard])?;
         }
     }
     let mut pair = transaction.prepare_cached("INSERT OR REPLACE INTO open_origins VALUES (?1, ?2, ?3)")?;

@@ -1,0 +1,248 @@
+//! The whole of it over real HTTP: a website with an agent, visitors of whom some attack, the pipeline
+//! between them. Who attacks is refused, soon; nobody else is; and what was served is what is counted.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kinesis_lab::prelude::*;
+use kinesis_lab::{Alert, Alerts, Pipeline, Playbooks, block_on};
+
+#[path = "../examples/visitors/plan.rs"]
+#[allow(dead_code, reason = "the program uses the rest")]
+mod plan;
+#[path = "../examples/visitors/send.rs"]
+#[allow(dead_code, reason = "the program uses the rest")]
+mod send;
+
+use plan::{Kind, Options};
+
+const SLIDE: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(500);
+/// Windows of 10 s, so that the test needn't take minutes. Nobody who is a normal visitor comes near.
+const PLAYBOOKS: &str = r#"
+[[playbook]]
+name = "too many requests"
+threshold = 100
+window = "10s"
+slide = "2s"
+block_for = "10m"
+
+[[playbook]]
+name = "same page"
+key = ["ip", "page"]
+threshold = 60
+window = "10s"
+slide = "2s"
+block_for = "10m"
+
+[[playbook]]
+name = "password guesser"
+when = { status = 401 }
+threshold = 20
+window = "10s"
+slide = "2s"
+block_for = "10m"
+
+[[playbook]]
+name = "looking for holes"
+when = { status = 404 }
+threshold = 30
+window = "10s"
+slide = "2s"
+block_for = "10m"
+"#;
+
+/// 50,000 requests in 50 s with `--full`; a machine that compiles beside it has its hands full with fewer.
+fn options() -> Options {
+    let full = std::env::var_os("KINESIS_LAB_FULL").is_some();
+    let (requests, seconds) = if full { (50_000, 50) } else { (10_000, 20) };
+    Options {
+        clients: 500,
+        attackers: 5,
+        requests,
+        attacks_percent: 20,
+        time: Duration::from_secs(seconds),
+        seed: 1,
+    }
+}
+
+/// The program `website`; killed when the test fails.
+struct Website {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Website {
+    fn start(events: &Stream, alerts: &Stream) -> Website {
+        let mut path = std::env::current_exe().unwrap();
+        path.pop();
+        path.pop();
+        let program = path.join("examples").join(format!("website{}", std::env::consts::EXE_SUFFIX));
+        let mut child = Command::new(program)
+            .args(["--endpoint", events.kinesis().endpoint_url().unwrap(), "--stream", events.name()])
+            .args(["--alerts", alerts.name(), "--trust-proxy", "127.0.0.1"])
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_REGION", "us-east-1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program is there after `cargo build --examples`");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().rsplit("http://").next().unwrap().trim_end_matches('/').parse().unwrap();
+        Website { child, address }
+    }
+
+    /// As an administrator does it: what is in the queue is sent before it ends.
+    fn end(&mut self) {
+        let kill = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(kill.success() && self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Website {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The events of the stream, in its order, each id once.
+#[derive(Default)]
+struct Served {
+    ids: HashSet<String>,
+    events: Vec<Seen>,
+}
+
+struct Seen {
+    ip: String,
+    time: Timestamp,
+    page: String,
+    status: String,
+    blocked: bool,
+}
+
+impl RecordProcessor for Served {
+    fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+        for record in &batch.records {
+            let event = Event::parse(record)?;
+            if self.ids.insert(event.id.as_deref().unwrap().to_owned()) {
+                self.events.push(Seen {
+                    ip: event.key.to_string(),
+                    time: event.time,
+                    page: event.fields["path"].split('?').next().unwrap().to_owned(),
+                    status: event.fields["status"].clone(),
+                    blocked: event.fields.contains_key("blocked"),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn those_who_attack_are_refused_soon_and_nobody_else_is() {
+    let kinesis = Kinesis::local().unwrap();
+    let events = kinesis.create_stream("shop", 2).unwrap();
+    let alerts = kinesis.create_stream("shop-alerts", 1).unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pipeline").join("site");
+    let _ = fs::remove_dir_all(&folder);
+    let playbooks = Playbooks::parse("playbooks.toml", PLAYBOOKS).unwrap();
+    let pipeline = Pipeline::over(&events)
+        .folder(&folder)
+        .playbooks(&playbooks)
+        .window(secs(10))
+        .poll_every(POLL)
+        .shards(2);
+    let running = pipeline.start().unwrap();
+    let mut website = Website::start(&events, &alerts);
+
+    let plan = Arc::new(plan::plan(&options()));
+    let (sent, site) = (plan.clone(), website.address);
+    let answers = block_on(async move { send::send(sent, site, false, Arc::default()).await });
+    assert!(answers.iter().all(|answer| answer.status.is_some()), "every request is answered");
+    website.end();
+    let began = Instant::now();
+    drop(running);
+    let status = pipeline.run_until_caught_up().unwrap();
+    println!("{} requests; caught up after {:?}\n{status}", answers.len(), began.elapsed());
+
+    // Who was refused, and who was to be.
+    let address = |client: usize| plan.clients[client].address.to_string();
+    let refused: BTreeSet<String> = answers
+        .iter()
+        .filter(|answer| answer.status == Some(403))
+        .map(|answer| address(answer.client))
+        .collect();
+    let attackers: BTreeSet<String> = plan
+        .clients
+        .iter()
+        .filter(|client| client.kind != Kind::Normal)
+        .map(|client| client.address.to_string())
+        .collect();
+    assert_eq!(attackers.len(), 5);
+    assert_eq!(refused, attackers);
+
+    let mut served = Served::default();
+    events.consumer().trim_horizon().run_until_caught_up(&mut served).unwrap();
+    assert_eq!(served.ids.len(), answers.len(), "an event for each request that was answered");
+    let mut per_client: BTreeMap<String, u64> = BTreeMap::new();
+    answers.iter().for_each(|answer| *per_client.entry(address(answer.client)).or_default() += 1);
+    let counts = Counts::open(folder.join("counts.db")).unwrap();
+    let mut counted: BTreeMap<String, u64> = BTreeMap::new();
+    for window in counts.windows().unwrap().into_iter().chain(counts.early().unwrap()) {
+        window.counts.into_iter().for_each(|(ip, n)| *counted.entry(ip).or_default() += n);
+    }
+    assert_eq!(counts.late().unwrap(), []);
+    assert_eq!(counted, per_client, "counts in the database and requests served");
+
+    // How soon: from the event that was one too many to the first request that was refused.
+    let written = Alerts::open(folder.join("alerts.db")).unwrap().all().unwrap();
+    for attacker in &attackers {
+        let crossed = crossing(&served.events, attacker);
+        let alert = written.iter().find(|alert| alert.ip.as_ref() == Some(attacker)).unwrap();
+        assert_eq!(alert.time, crossed, "{alert}");
+        let first = served.events.iter().find(|event| event.ip == *attacker && event.blocked).unwrap();
+        let took = first.time.since(crossed);
+        println!("{alert}\n  refused {} ms later", took.as_millis());
+        assert!(took <= SLIDE + POLL, "{attacker} was refused {took:?} after its threshold");
+    }
+    let innocent: Vec<&Alert> =
+        written.iter().filter(|alert| alert.ip.as_ref().is_some_and(|ip| !attackers.contains(ip))).collect();
+    assert!(innocent.is_empty(), "{innocent:?}");
+}
+
+/// When an address first does too much of anything, by the playbooks above read by hand.
+fn crossing(events: &[Seen], ip: &str) -> Timestamp {
+    type Key = fn(&Seen) -> Option<&str>;
+    let rules: [(u64, Key); 4] = [
+        (100, |_| Some("")),
+        (60, |event| Some(&event.page)),
+        (20, |event| (event.status == "401").then_some("")),
+        (30, |event| (event.status == "404").then_some("")),
+    ];
+    let (slide, size) = (2_000_000, 10_000_000);
+    let mut windows: HashMap<(usize, &str, i64), u64> = HashMap::new();
+    for event in events.iter().filter(|event| event.ip == ip) {
+        for (n, (threshold, key)) in rules.iter().enumerate() {
+            let Some(key) = key(event) else { continue };
+            let micros = event.time.as_micros();
+            let last = micros - micros % slide;
+            for start in (0..size / slide).map(|n| last - n * slide) {
+                let count = windows.entry((n, key, start)).or_default();
+                *count += 1;
+                if *count >= *threshold {
+                    return event.time;
+                }
+            }
+        }
+    }
+    panic!("{ip} never did too much")
+}
