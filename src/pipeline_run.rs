@@ -15,7 +15,8 @@ use crate::processor::RecordProcessor;
 use crate::stored_counter::StoredCounter;
 use crate::text::grouped;
 
-/// The parts of a [`Pipeline`](crate::Pipeline) at work in the background; dropping it stops them.
+/// The parts of a [`Pipeline`](crate::Pipeline) at work in the background; dropping it stops them, and waits
+/// for their last commits: then their files are free.
 ///
 /// One that fails ends alone, and says so on stderr; [`status`](RunningPipeline::status) has its error, and
 /// [`start`](RunningPipeline::start) starts it again where it was.
@@ -144,6 +145,12 @@ impl RunningPipeline {
             windows: windows.unwrap_or(0),
             alerts: alerts.unwrap_or(0),
         }
+    }
+}
+
+impl Drop for RunningPipeline {
+    fn drop(&mut self) {
+        Part::ALL.into_iter().for_each(|part| self.stop_part(part));
     }
 }
 
