@@ -102,6 +102,8 @@ pub fn fingerprint(checkout: &Path, rustc_version: &str) -> Result<String, Strin
         "Cargo.toml",
         "Cargo.lock",
         "src",
+        // What `Playbooks::shipped` has in it.
+        "data/playbooks.toml",
         "examples/common",
         "examples/count.rs",
         "examples/pipeline.rs",

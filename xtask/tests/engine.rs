@@ -14,8 +14,10 @@ fn checkout(name: &str) -> PathBuf {
         ("src/lib.rs", "pub mod a;"),
         ("notebooks/engine/src/lib.rs", ""),
         ("notebooks/programs/Cargo.toml", ""),
+        ("data/playbooks.toml", ""),
         ("examples/common/mod.rs", ""),
         ("examples/count.rs", ""),
+        ("examples/pipeline.rs", ""),
         ("examples/visitors.rs", ""),
         ("examples/visitors/plan.rs", ""),
         ("examples/website.rs", ""),
@@ -48,6 +50,7 @@ fn whatever_changes_the_engine_changes_its_name() {
         ("src/lib.rs", "pub mod a; pub mod b;"),
         ("src/deep/er.rs", ""),
         ("notebooks/engine/src/lib.rs", "pub use kinesis_lab::*;"),
+        ("data/playbooks.toml", "[[playbook]]"),
         ("examples/count.rs", "fn main() {}"),
         ("examples/visitors/plan.rs", "fn plan() {}"),
     ] {
