@@ -114,7 +114,7 @@ impl Source<'_> {
             let word = name.get_ref().as_ref();
             if !SAYS.contains(&word) {
                 let says =
-                    format!("a playbook has no `{word}`{}; it has {}", near(word, &SAYS), SAYS.join(", "));
+                    format!("a playbook has no `{word}`{}. It has {}", near(word, &SAYS), SAYS.join(", "));
                 return Err(self.error(name.span(), says));
             }
         }
@@ -227,7 +227,7 @@ impl Source<'_> {
         }
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
         let says = format!(
-            "no event has a field `{field}`{}; they have {}. One that your application adds is declared at the top of \
+            "no event has a field `{field}`{}. They have {}. One that your application adds is declared at the top of \
              the file: fields = [\"{field}\"]",
             near(field, &names),
             names.join(", ")
@@ -305,11 +305,11 @@ fn shown(value: &DeValue<'_>) -> String {
     }
 }
 
-/// `; did you mean …`, for a slip of the finger.
+/// ` (did you mean …?)`, for a slip of the finger.
 fn near(word: &str, names: &[&str]) -> String {
     let nearest = names.iter().map(|name| (distance(word, name), name)).min();
     match nearest {
-        Some((slips, name)) if slips <= 2 => format!(": did you mean `{name}`"),
+        Some((slips, name)) if slips <= 2 => format!(" (did you mean `{name}`?)"),
         _ => String::new(),
     }
 }
