@@ -398,7 +398,7 @@ threshold = 1_000
             ("[[playbook]]\nname = \"a\"\nthreshold = \"many\"\n".into(), 3, "is \"many\""),
             ("[[playbook]]\nname = \"a\ntreshold = 5\n".into(), 2, "not TOML"),
             (format!("{head}treshold = 6\n"), 4, "did you mean `threshold`"),
-            (format!("{head}colour = 6\n"), 4, "it has name, when, unless"),
+            (format!("{head}colour = 6\n"), 4, "It has name, when, unless"),
             (format!("{head}window = \"0s\"\n"), 4, "a time longer than 0"),
             (format!("{head}window = 60\n"), 4, "window = \"60s\""),
             (format!("{head}window = \"1 minute\"\n"), 4, "ms, s, m or h"),
