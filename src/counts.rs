@@ -52,7 +52,7 @@ impl Counts {
     /// Opens the database of a counter; nothing can be written through this.
     ///
     /// # Errors
-    /// [`ErrorKind::Store`] when there is none.
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) when there is none.
     pub fn open(path: impl AsRef<Path>) -> Result<Counts> {
         Counts::open_path(path.as_ref())
     }
@@ -141,7 +141,7 @@ impl Counts {
     /// The rows of a query, as text: at most 1,000 of them.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] with SQLite's own words when the query is wrong, or wants to write.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) with SQLite's own words when the query is wrong, or wants to write.
     pub fn sql(&self, query: &str) -> Result<Rows> {
         self.rows(query).map_err(|error| match error {
             rusqlite::Error::SqliteFailure(code, _) if code.code != rusqlite::ErrorCode::Unknown => {
