@@ -4,7 +4,7 @@
 mod common;
 
 use std::future::IntoFuture;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
@@ -58,6 +58,9 @@ struct Arguments {
     /// How many events may wait to be sent before further ones are dropped
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     queue: usize,
+    /// End as after Ctrl-C when stdin closes: for a parent that may be killed, and can't end it then
+    #[arg(long)]
+    until_stdin_closes: bool,
 }
 
 fn main() -> ExitCode {
@@ -81,7 +84,7 @@ fn website(arguments: &Arguments) -> Result<(), Error> {
     let agent = agent.layer()?;
 
     // As many threads as the machine has cores.
-    tokio::runtime::Runtime::new()?.block_on(serve(arguments.port, agent.clone()))?;
+    tokio::runtime::Runtime::new()?.block_on(serve(arguments, agent.clone()))?;
     let report = agent.shutdown();
     eprintln!("{report}");
     match report.last_error.filter(|_| report.failed > 0) {
@@ -97,13 +100,17 @@ fn stream(kinesis: &Kinesis, name: &str, create: bool) -> Result<Stream, Error> 
     }
 }
 
-async fn serve(port: u16, agent: AgentLayer) -> Result<(), Error> {
+async fn serve(arguments: &Arguments, agent: AgentLayer) -> Result<(), Error> {
+    let port = arguments.port;
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
         let advice = "another program may have the port; --port 0 takes a free one";
         Error::new(ErrorKind::Io, format!("cannot listen on 127.0.0.1:{port}: {error}; {advice}"))
     })?;
     // Before the line that says where: who reads it may send the signal at once.
     let asked = asked_to_end()?;
+    if arguments.until_stdin_closes {
+        end_with_stdin();
+    }
     println!("listening on http://{}", listener.local_addr()?);
     std::io::stdout().flush()?;
     // With the peers' addresses, from which the agent knows its clients.
@@ -128,6 +135,14 @@ fn asked_to_end() -> Result<oneshot::Receiver<()>, Error> {
         std::process::exit(1);
     });
     Ok(asked)
+}
+
+/// However the parent ends, the system closes its end of the pipe.
+fn end_with_stdin() {
+    std::thread::spawn(|| {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        let _ = signal_hook::low_level::raise(SIGTERM);
+    });
 }
 
 fn shop() -> Router {

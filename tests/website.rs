@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use kinesis_lab::prelude::*;
 
-fn website(kinesis: &Kinesis, more: &[&str]) -> Child {
+fn command(kinesis: &Kinesis, more: &[&str]) -> Command {
     // Beside the test's own folder; cargo builds examples before it runs tests.
     let mut path: PathBuf = std::env::current_exe().unwrap();
     path.pop();
@@ -29,8 +29,12 @@ fn website(kinesis: &Kinesis, more: &[&str]) -> Child {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    command
+}
+
+fn website(kinesis: &Kinesis, more: &[&str]) -> Child {
     // `cargo test` builds examples; `cargo test --test …` does not.
-    command.spawn().expect("the program is there after `cargo build --examples --features agent`")
+    command(kinesis, more).spawn().expect("the program is there after `cargo build --examples --features agent`")
 }
 
 #[test]
@@ -77,6 +81,20 @@ fn it_serves_and_leaves_no_event_behind() {
     }
     assert_eq!(events.seen, served);
     assert!(events.users.contains("admin"), "{:?}", events.users);
+}
+
+#[test]
+fn it_ends_with_its_parent_when_told_to() {
+    let kinesis = Kinesis::local().unwrap();
+    kinesis.create_stream("site", 1).unwrap();
+    let mut site = command(&kinesis, &["--until-stdin-closes"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(site.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert!(site.try_wait().unwrap().is_none());
+    drop(site.stdin.take());
+    let output = site.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("0 events"), "{said}");
 }
 
 #[derive(Default)]
