@@ -34,7 +34,9 @@ fn command(kinesis: &Kinesis, more: &[&str]) -> Command {
 
 fn website(kinesis: &Kinesis, more: &[&str]) -> Child {
     // `cargo test` builds examples; `cargo test --test …` does not.
-    command(kinesis, more).spawn().expect("the program is there after `cargo build --examples --features agent`")
+    command(kinesis, more)
+        .spawn()
+        .expect("the program is there after `cargo build --examples --features agent`")
 }
 
 #[test]
