@@ -75,7 +75,7 @@ impl Store for Sqlite {
             ("window_slide_micros", slide.as_micros().to_string()),
         ];
         self.file.check_meta(&fingerprint.stream, &ours, |name| match name {
-            "window_size_micros" => "window size in microseconds (0: of a filter)".to_owned(),
+            "window_size_micros" => "window size in microseconds".to_owned(),
             _ => "window slide in microseconds".to_owned(),
         })?;
         self.size = size;
