@@ -88,7 +88,8 @@ fn install(place: &Place, package: &str) -> Result<Done> {
         .arg(format!("{package}@{EVCXR}"))
         // Kept when interrupted: the next try goes on from there.
         .env("CARGO_TARGET_DIR", &target)
-        // Half the time to build; cells compile as fast (rustc does the work).
+        // Sooner built than at level 3 (see BENCHMARKS.md). Not 0, which takes less than half as long: the
+        // kernel then starts in 43 s and a notebook's first value takes 36 s.
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
         .env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
