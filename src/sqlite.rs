@@ -22,7 +22,7 @@ use file::{DatabaseFile, Kind, iso, signed, unsigned};
 pub(crate) const COUNTS: Kind = Kind {
     application: 0x4b4c_4142,
     layout: 1,
-    tables: include_str!("sqlite/tables.sql"),
+    tables: concat!(include_str!("sqlite/counts.sql"), include_str!("sqlite/common.sql")),
     what: "the counts",
 };
 

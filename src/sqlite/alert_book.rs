@@ -18,8 +18,12 @@ use crate::processor::StreamId;
 use crate::timestamp::Timestamp;
 
 /// "KLAD".
-pub(crate) const ALERTS: Kind =
-    Kind { application: 0x4b4c_4144, layout: 1, tables: include_str!("alerts.sql"), what: "the alerts" };
+pub(crate) const ALERTS: Kind = Kind {
+    application: 0x4b4c_4144,
+    layout: 1,
+    tables: concat!(include_str!("alerts.sql"), include_str!("common.sql")),
+    what: "the alerts",
+};
 
 /// The columns of an alert, in the order in which [`alert`] reads them.
 pub(crate) const COLUMNS: &str =

@@ -5,12 +5,7 @@ CREATE TABLE IF NOT EXISTS alerts (
     response TEXT NOT NULL, until TEXT, evidence TEXT NOT NULL, delivered INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS alerts_by_time ON alerts (time);
-CREATE TABLE IF NOT EXISTS checkpoints (
-    shard TEXT PRIMARY KEY, sequence_number TEXT, arrival TEXT NOT NULL, newest_event TEXT,
-    ended INTEGER NOT NULL
-) WITHOUT ROWID;
 -- For the detection that goes on from here: times are microseconds since 1970.
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS definitions (playbook TEXT PRIMARY KEY, definition TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS open_progress (
     one INTEGER PRIMARY KEY CHECK (one = 0), watermark INTEGER NOT NULL, alerts INTEGER NOT NULL,
@@ -26,10 +21,3 @@ CREATE TABLE IF NOT EXISTS open_items (
     PRIMARY KEY (playbook, pane, key, item)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS open_ids (minute INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY (minute, id)) WITHOUT ROWID;
--- Which records of another stream were counted here: see src/origin.rs.
-CREATE TABLE IF NOT EXISTS open_origins (
-    shard TEXT NOT NULL, origin TEXT NOT NULL, after TEXT, PRIMARY KEY (shard, origin)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS open_origin_numbers (
-    shard TEXT NOT NULL, origin TEXT NOT NULL, number TEXT NOT NULL, PRIMARY KEY (shard, origin, number)
-) WITHOUT ROWID;

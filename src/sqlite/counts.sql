@@ -11,12 +11,7 @@ CREATE TABLE IF NOT EXISTS overflow (
     start TEXT NOT NULL, "end" TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (start, "end")
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS checkpoints (
-    shard TEXT PRIMARY KEY, sequence_number TEXT, arrival TEXT NOT NULL, newest_event TEXT,
-    ended INTEGER NOT NULL
-) WITHOUT ROWID;
 -- For the counter that goes on from here: times are microseconds since 1970.
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS open_progress (
     one INTEGER PRIMARY KEY CHECK (one = 0), watermark INTEGER NOT NULL,
     late INTEGER NOT NULL, refused INTEGER NOT NULL, duplicates INTEGER NOT NULL, unparsed INTEGER NOT NULL
@@ -26,10 +21,3 @@ CREATE TABLE IF NOT EXISTS open_counts (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS open_overflow (pane INTEGER PRIMARY KEY, count INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS open_ids (pane INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY (pane, id)) WITHOUT ROWID;
--- Which records of another stream were counted here: see src/origin.rs.
-CREATE TABLE IF NOT EXISTS open_origins (
-    shard TEXT NOT NULL, origin TEXT NOT NULL, after TEXT, PRIMARY KEY (shard, origin)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS open_origin_numbers (
-    shard TEXT NOT NULL, origin TEXT NOT NULL, number TEXT NOT NULL, PRIMARY KEY (shard, origin, number)
-) WITHOUT ROWID;
