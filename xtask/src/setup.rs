@@ -18,6 +18,22 @@ const REQUIREMENTS: &str = include_str!("../requirements.txt");
 const FOR_TESTS: &str = include_str!("../requirements-test.txt");
 const FOR_BROWSER: &str = include_str!("../requirements-browser.txt");
 const STEPS: usize = 4;
+/// Parts of the kernel that take long to compile and no time when a cell runs: what rust-analyzer offers
+/// to an editor, what the Tab key needs, what reads manifests and passes messages on. Not `ra_ap_hir_ty`,
+/// which takes longest of all: a notebook's first value would take a second more.
+const COLD: [&str; 11] = [
+    "evcxr",
+    "evcxr_jupyter",
+    "ra_ap_ide",
+    "ra_ap_ide_assists",
+    "ra_ap_ide_completion",
+    "ra_ap_ide_db",
+    "ra_ap_ide_diagnostics",
+    "ra_ap_ide_ssr",
+    "ra_ap_project_model",
+    "tokio",
+    "zeromq",
+];
 
 /// All steps.
 pub fn run(place: &Place) -> Result<()> {
@@ -65,8 +81,11 @@ fn installed(place: &Place, package: &str, name: &str) -> Option<PathBuf> {
 pub(crate) fn repl(place: &Place) -> Result<PathBuf> {
     let find = || installed(place, "evcxr_repl", "evcxr");
     if find().is_none() {
-        eprintln!("compiling the evcxr REPL, once a machine: 4 to 10 minutes …");
-        install(place, "evcxr_repl")?;
+        let _lock = lock(place)?;
+        if find().is_none() {
+            eprintln!("compiling the evcxr REPL, once a machine: 4 to 10 minutes …");
+            install(place, "evcxr_repl")?;
+        }
     }
     find().context("cargo installed no `evcxr`; run this again")
 }
@@ -74,8 +93,30 @@ pub(crate) fn repl(place: &Place) -> Result<PathBuf> {
 /// Only the kernel: the REPL shares its crates, but with other features, so that both together take
 /// half as long again. Whoever wants the REPL waits for it then.
 fn install_kernel(place: &Place) -> Result<Done> {
+    let _lock = lock(place)?;
+    if installed_kernel(place).is_some() {
+        return Ok(Done::Already);
+    }
     Steps::begin(1, STEPS, "compiling the Rust kernel, once a machine: 4 to 10 minutes");
     install(place, "evcxr_jupyter")
+}
+
+/// Held while something is compiled into the cache: two terminals would delete each other's work.
+fn lock(place: &Place) -> Result<fs::File> {
+    let root = place.kernel_root();
+    let path = root.join("lock");
+    let at = || path.display().to_string();
+    fs::create_dir_all(&root).with_context(at)?;
+    let file = fs::File::create(&path).with_context(at)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => {
+            eprintln!("another terminal compiles the kernel or the REPL; waiting for it …");
+            file.lock().with_context(at)?;
+        }
+        Err(fs::TryLockError::Error(error)) => return Err(error).with_context(at),
+    }
+    Ok(file)
 }
 
 fn install(place: &Place, package: &str) -> Result<Done> {
@@ -88,15 +129,18 @@ fn install(place: &Place, package: &str) -> Result<Done> {
         .arg(format!("{package}@{EVCXR}"))
         // Kept when interrupted: the next try goes on from there.
         .env("CARGO_TARGET_DIR", &target)
-        // Sooner built than at level 3 (see BENCHMARKS.md). Not 0, which takes less than half as long: the
-        // kernel then starts in 43 s and a notebook's first value takes 36 s.
+        // Sooner built than at level 3 (BENCHMARKS.md). Level 0 for all would take less than half as long,
+        // but the kernel then starts in 43 s and a notebook's first value takes 36 s.
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        // A crate in one piece needs no second optimization across its pieces, and its code is better for it.
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
         .env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
-    run_or(
-        command,
-        "the kernel could not be compiled; see above. What was compiled is kept: run this again",
-    )?;
+    for package in COLD {
+        command.arg("--config").arg(format!("profile.release.package.{package}.opt-level=0"));
+    }
+    run_or(command, "evcxr could not be compiled; see above. What was compiled is kept: run this again")?;
     // Nothing needs it any more, and it is the largest part of all.
     let _ = fs::remove_dir_all(target);
     Ok(Done::Now)
