@@ -80,8 +80,8 @@ impl PutMany {
     }
 
     /// Keeps the order of the records of a key, by having only one of them under way at a time; the
-    /// fewer the keys, the slower. Between keys there is no order: a shard's records may come out of the order
-    /// of their times, so give a counter some [lateness](crate::Counter::lateness). Default: a record
+    /// fewer the keys, the slower. Between keys there is no order: a shard's records may come out of the
+    /// order of their times, so give a counter some [lateness](crate::Counter::lateness). Default: a record
     /// that is retried may come after later ones.
     pub fn ordered(mut self) -> PutMany {
         self.options.ordered = true;

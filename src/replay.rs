@@ -45,8 +45,9 @@ impl Replay {
         self
     }
 
-    /// Keeps the order of the lines of one client also when a record is retried; slower. Lines of different
-    /// clients may still come out of the log's order: see [`PutMany::ordered`](crate::PutMany::ordered).
+    /// Keeps the order of the lines of one client also when a record is retried; slower. Lines of
+    /// different clients may still come out of the log's order: see
+    /// [`PutMany::ordered`](crate::PutMany::ordered).
     pub fn ordered(mut self) -> Replay {
         self.options.ordered = true;
         self

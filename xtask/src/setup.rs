@@ -18,6 +18,7 @@ const REQUIREMENTS: &str = include_str!("../requirements.txt");
 const FOR_TESTS: &str = include_str!("../requirements-test.txt");
 const FOR_BROWSER: &str = include_str!("../requirements-browser.txt");
 const STEPS: usize = 4;
+
 /// Parts of the kernel that take long to compile and no time when a cell runs: what rust-analyzer offers
 /// to an editor, what the Tab key needs, what reads manifests and passes messages on. Not `ra_ap_hir_ty`,
 /// which takes longest of all: a notebook's first value would take a second more.
@@ -132,9 +133,9 @@ fn install(place: &Place, package: &str) -> Result<Done> {
         // Sooner built than at level 3 (BENCHMARKS.md). Level 0 for all would take less than half as long,
         // but the kernel then starts in 43 s and a notebook's first value takes 36 s.
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
-        // A crate in one piece needs no second optimization across its pieces, and its code is better for it.
+        // In several units a crate is optimised a second time, across them (`lto = false` does that); with
+        // that switched off, a notebook's first value took a quarter longer.
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
         .env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
     for package in COLD {
