@@ -19,23 +19,6 @@ const FOR_TESTS: &str = include_str!("../requirements-test.txt");
 const FOR_BROWSER: &str = include_str!("../requirements-browser.txt");
 const STEPS: usize = 4;
 
-/// Parts of the kernel that take long to compile and no time when a cell runs: what rust-analyzer offers
-/// to an editor, what the Tab key needs, what reads manifests and passes messages on. Not `ra_ap_hir_ty`,
-/// which takes longest of all: a notebook's first value would take a second more.
-const COLD: [&str; 11] = [
-    "evcxr",
-    "evcxr_jupyter",
-    "ra_ap_ide",
-    "ra_ap_ide_assists",
-    "ra_ap_ide_completion",
-    "ra_ap_ide_db",
-    "ra_ap_ide_diagnostics",
-    "ra_ap_ide_ssr",
-    "ra_ap_project_model",
-    "tokio",
-    "zeromq",
-];
-
 /// All steps.
 pub fn run(place: &Place) -> Result<()> {
     // What is needed to make things is needed only when there is something to make.
@@ -125,22 +108,11 @@ fn install(place: &Place, package: &str) -> Result<Done> {
     let target = root.join("build");
     let mut command = cargo(place);
     command
-        .args(["install", "--locked", "--root"])
+        .args(["install", "--locked", "--config", "xtask/kernel.toml", "--root"])
         .arg(&root)
         .arg(format!("{package}@{EVCXR}"))
         // Kept when interrupted: the next try goes on from there.
-        .env("CARGO_TARGET_DIR", &target)
-        // Sooner built than at level 3 (BENCHMARKS.md). Level 0 for all would take less than half as long,
-        // but the kernel then starts in 43 s and a notebook's first value takes 36 s.
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
-        // In several units a crate is optimised a second time, across them (`lto = false` does that); with
-        // that switched off, a notebook's first value took a quarter longer.
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
-        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
-        .env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
-    for package in COLD {
-        command.arg("--config").arg(format!("profile.release.package.{package}.opt-level=0"));
-    }
+        .env("CARGO_TARGET_DIR", &target);
     run_or(command, "evcxr could not be compiled; see above. What was compiled is kept: run this again")?;
     // Nothing needs it any more, and it is the largest part of all.
     let _ = fs::remove_dir_all(target);
