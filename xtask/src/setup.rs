@@ -67,7 +67,7 @@ pub(crate) fn repl(place: &Place) -> Result<PathBuf> {
     if find().is_none() {
         let _lock = lock(place)?;
         if find().is_none() {
-            eprintln!("compiling the evcxr REPL, once a machine: 4 to 10 minutes …");
+            eprintln!("compiling the evcxr REPL, once a machine: 3 to 8 minutes …");
             install(place, "evcxr_repl")?;
         }
     }
@@ -81,7 +81,7 @@ fn install_kernel(place: &Place) -> Result<Done> {
     if installed_kernel(place).is_some() {
         return Ok(Done::Already);
     }
-    Steps::begin(1, STEPS, "compiling the Rust kernel, once a machine: 4 to 10 minutes");
+    Steps::begin(1, STEPS, "compiling the Rust kernel, once a machine: 3 to 8 minutes");
     install(place, "evcxr_jupyter")
 }
 
