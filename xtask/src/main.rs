@@ -68,7 +68,7 @@ their checkout, where the first cell finds the library.")]
     Test(checks::Options),
     /// Measures, in ratios, and writes BENCHMARKS.md.
     #[command(after_help = "Examples:
-  cargo xtask bench                all but the set-up: about 10 minutes; leave the machine alone
+  cargo xtask bench                all but the set-up: 15 minutes and more; leave the machine alone
   cargo xtask bench --only kernel  one section
   cargo xtask bench --only setup   the set-up from nothing: about 15 minutes, and the network")]
     Bench(bench::Options),
