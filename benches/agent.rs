@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::routing::get;
-use kinesis_lab::agent::Peer;
+use kinesis_lab::Peer;
 use kinesis_lab::prelude::*;
 use kinesis_lab::{Agent, AgentLayer};
 use tower_service::Service;

@@ -45,138 +45,75 @@
 //! `default-features = false`. `agent` (a tower layer that makes an event of each request of a web
 //! application) is for the application alone.
 
-// All modules are reachable from the crate's root, because of how notebooks see this crate: to
-// rust-analyzer it is a module of the face (notebooks/face), where `crate::x` is found only if
-// `pub use library::*` can bring it there.
-pub mod access_log;
-#[cfg(feature = "agent")]
-pub mod agent;
-pub mod alert;
-pub(crate) mod alert_store;
-#[cfg(feature = "sqlite")]
-pub mod alerts;
-pub mod block_list;
-#[cfg(feature = "chart")]
-pub mod chart;
-pub mod consumer;
-pub mod consumer_handle;
-pub(crate) mod consumer_run;
-pub mod counter;
-#[cfg(feature = "sqlite")]
-pub mod counts;
-pub mod detection;
-pub(crate) mod detector;
-pub mod echo;
-pub mod error;
-pub mod event;
-pub mod filter;
-pub(crate) mod identity;
-pub mod kinesis;
-pub mod late;
-#[cfg(feature = "live")]
-pub mod live;
-#[cfg(feature = "local")]
-pub mod local;
-#[cfg(feature = "local")]
-pub(crate) mod local_gate;
-#[cfg(feature = "local")]
-pub(crate) mod local_names;
-pub mod log_line;
+// Each folder is a room: its `mod.rs` says what it is for and which rooms it may use (`cargo xtask rooms`
+// draws them). The files beside this one are the ground, which everybody may use. Rooms are reachable from
+// the crate's root, though by nobody outside, because of how notebooks see this crate: to rust-analyzer it
+// is a module of the face (notebooks/face), where `crate::x` is found only if `pub use library::*` can bring
+// it there.
+pub(crate) mod backoff;
+pub(crate) mod error;
 pub(crate) mod notice;
-pub mod origin;
-pub(crate) mod pace;
-#[cfg(feature = "sqlite")]
-pub mod pipeline;
-#[cfg(feature = "sqlite")]
-pub mod pipeline_run;
-#[cfg(feature = "sqlite")]
-pub mod pipeline_status;
-pub mod playbook;
 pub mod prelude;
-pub mod printing;
-pub mod processor;
-pub mod producer;
-pub mod producer_handle;
-pub mod put;
-pub(crate) mod put_queue;
-pub(crate) mod putter;
-pub(crate) mod recent_ids;
-pub mod record;
-pub mod replay;
-pub mod runtime;
-pub(crate) mod service_cause;
-pub(crate) mod service_error;
-pub mod shard;
-pub(crate) mod shard_reader;
+pub(crate) mod record;
+pub(crate) mod runtime;
+pub(crate) mod text;
+pub(crate) mod timestamp;
+
+#[cfg(feature = "agent")]
+pub(crate) mod agent;
+#[cfg(feature = "chart")]
+pub(crate) mod chart;
+pub(crate) mod count;
+pub(crate) mod detect;
+pub(crate) mod event;
+#[cfg(feature = "live")]
+pub(crate) mod live;
+pub(crate) mod pipeline;
+pub(crate) mod put;
+pub(crate) mod read;
+pub(crate) mod service;
 #[cfg(feature = "sqlite")]
-pub mod sqlite;
-pub mod store;
-pub mod stored_counter;
-pub mod stream;
-pub mod stream_state;
-pub mod text;
-pub mod timestamp;
-pub mod watermark;
-pub mod window;
+pub(crate) mod sqlite;
+pub(crate) mod stream;
 
 // The SDK's crates, for the calls that this crate doesn't wrap, in the version that it uses. A cell
 // that names its own would get a second copy.
 pub use aws_config;
 pub use aws_sdk_kinesis;
 
-pub use access_log::{AccessLog, LogRecord, UnparsedLine};
 #[cfg(feature = "agent")]
-pub use agent::{Agent, AgentFields, AgentLayer, AgentReport};
-pub use alert::{Alert, Response};
-#[cfg(feature = "sqlite")]
-pub use alerts::Alerts;
-pub use block_list::BlockList;
+pub use agent::{Agent, AgentAnswer, AgentFields, AgentLayer, AgentReport, AgentService, Peer};
 #[cfg(feature = "chart")]
 pub use chart::{Chart, ChartError};
-pub use consumer::{Consumer, ConsumerReport, Ended, Lost};
-pub use consumer_handle::ConsumerHandle;
-pub use counter::{Counter, Unparsed};
-#[cfg(feature = "sqlite")]
-pub use counts::{Counts, Rows};
-pub use detection::{Detection, DetectionTotals};
-pub use echo::Echo;
+pub use count::{
+    Added, Change, Counter, Fingerprint, Late, LateEvent, Printing, Refused, RefusedEvent, SavedOrigin,
+    SavedPane, SavedState, Store, StoredCounter, Totals, Unparsed, Watermark, Window, Windows,
+};
+pub use detect::{Alert, BlockList, Detection, DetectionTotals, Playbook, Playbooks, Response};
 pub use error::{Error, ErrorKind, Result};
-pub use event::{Event, EventError};
-pub use filter::Filter;
-pub use kinesis::{Aws, Kinesis};
-pub use late::{Late, LateEvent, Refused, RefusedEvent};
+pub use event::{AccessLog, Event, EventError, LogLine, LogLineError, LogRecord, Origin, UnparsedLine};
 #[cfg(feature = "live")]
 pub use live::{Live, LiveView};
-#[cfg(feature = "local")]
-pub use local::Local;
-pub use log_line::{LogLine, LogLineError};
-pub use origin::{Origin, SavedOrigin};
+pub use pipeline::Filter;
 #[cfg(feature = "sqlite")]
-pub use pipeline::{Part, Pipeline};
-#[cfg(feature = "sqlite")]
-pub use pipeline_run::RunningPipeline;
-#[cfg(feature = "sqlite")]
-pub use pipeline_status::{PartStatus, PipelineStatus};
-pub use playbook::{Playbook, Playbooks};
-pub use printing::Printing;
-pub use processor::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
-pub use producer::Producer;
-pub use producer_handle::{ProducerHandle, ProducerReport};
-pub use put::{FailedEntry, PutFailure, PutMany, PutReport};
-pub use record::{Batch, Entry, Record};
-pub use replay::Replay;
+pub use pipeline::{Part, PartStatus, Pipeline, PipelineStatus, RunningPipeline};
+pub use put::{
+    FailedEntry, Producer, ProducerHandle, ProducerReport, PutFailure, PutMany, PutReceipt, PutReport, Replay,
+};
+pub use read::{
+    Checkpoint, Consumer, ConsumerHandle, ConsumerReport, Context, Echo, Ended, Lost, ProcessError,
+    RecordProcessor, StreamId,
+};
+pub use record::{Batch, Entry, MAX_RECORD_BYTES, Record};
 pub use runtime::block_on;
-pub use shard::{Shard, hash_key};
+#[cfg(feature = "local")]
+pub use service::Local;
+pub use service::{Aws, Kinesis};
 #[cfg(feature = "sqlite")]
-pub use sqlite::Sqlite;
-pub use store::{Change, Fingerprint, SavedState, Store, Totals};
-pub use stored_counter::StoredCounter;
-pub use stream::{PutReceipt, Stream};
-pub use stream_state::StreamDescription;
+pub use sqlite::{Alerts, Counts, Rows, Sqlite};
+pub use stream::{Shard, ShardProgress, Stream, StreamDescription, hash_key};
 pub use text::{printable, shorten};
 pub use timestamp::{Timestamp, TimestampError};
-pub use watermark::{ShardProgress, Watermark};
-pub use window::{Added, SavedPane, Window, Windows};
 
 // The README's programs are compiled and run with the other doctests.
 #[cfg(all(doctest, feature = "local"))]

@@ -5,9 +5,35 @@ use std::sync::Arc;
 
 use aws_sdk_kinesis::primitives::DateTime;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::text::printable;
 use crate::timestamp::Timestamp;
+
+/// The longest partition key, in characters (API reference, PutRecord).
+const MAX_KEY_CHARS: usize = 256;
+/// The largest record in bytes, its partition key and its data together, unless the stream was raised to
+/// 10 MiB (Quotas page; that the key counts: API reference, PutRecord, `Data`).
+pub const MAX_RECORD_BYTES: usize = 1 << 20;
+
+pub(crate) fn check_key(key: &str) -> Result<()> {
+    match key.chars().count() {
+        1..=MAX_KEY_CHARS => Ok(()),
+        n => Err(Error::invalid(format!(
+            "a partition key is 1 to {MAX_KEY_CHARS} characters long; this one has {n}{}",
+            if n == 0 { "" } else { ": shorten it, or hash it yourself" }
+        ))),
+    }
+}
+
+fn check_size(key: &str, data: &[u8]) -> Result<()> {
+    match key.len() + data.len() {
+        0..=MAX_RECORD_BYTES => Ok(()),
+        n => Err(Error::invalid(format!(
+            "a record is at most {MAX_RECORD_BYTES} bytes (1 MiB), key and data together; this has {n}: split the \
+             data into parts that share a partition key, or store it elsewhere and send a reference"
+        ))),
+    }
+}
 
 /// A record to be put.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,8 +56,8 @@ impl Entry {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        crate::put::check_key(&self.partition_key)?;
-        crate::put::check_size(&self.partition_key, &self.data)
+        check_key(&self.partition_key)?;
+        check_size(&self.partition_key, &self.data)
     }
 }
 
@@ -99,4 +125,19 @@ impl Batch {
 
 pub(crate) fn timestamp(time: &DateTime) -> Timestamp {
     Timestamp::from_micros(time.secs().saturating_mul(1_000_000) + i64::from(time.subsec_nanos() / 1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_checked_with_the_limits_in_the_sentence() {
+        assert!(check_key("k").is_ok() && check_key(&"ü".repeat(256)).is_ok());
+        assert!(check_key("").unwrap_err().to_string().contains("1 to 256 characters"));
+        assert!(check_key(&"k".repeat(257)).unwrap_err().to_string().contains("has 257"));
+        assert!(check_size("key", &[0; MAX_RECORD_BYTES - 3]).is_ok());
+        let error = check_size("key", &[0; MAX_RECORD_BYTES - 2]).unwrap_err();
+        assert!(error.to_string().contains("1048576 bytes"), "{error}");
+    }
 }

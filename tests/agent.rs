@@ -23,7 +23,7 @@ use axum::http::{Request, Response, StatusCode};
 use axum::routing::get;
 use axum::{Extension, Router};
 use common::{Faults, faulty};
-use kinesis_lab::agent::Peer;
+use kinesis_lab::Peer;
 use kinesis_lab::prelude::*;
 use kinesis_lab::{Agent, AgentFields, AgentLayer, BlockList};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

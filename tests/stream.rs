@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
+use kinesis_lab::MAX_RECORD_BYTES;
 use kinesis_lab::prelude::*;
-use kinesis_lab::put::MAX_RECORD_BYTES;
 
 #[test]
 fn a_stream_from_creation_to_deletion() {

@@ -8,9 +8,9 @@ use std::task::{Context, Poll, ready};
 use http::{Response, StatusCode};
 use pin_project_lite::pin_project;
 
-use crate::agent::fields::AgentFields;
-use crate::agent::seen::Seen;
-use crate::agent::shared::Shared;
+use super::fields::AgentFields;
+use super::request_event::RequestEvent;
+use super::state::AgentState;
 
 /// What nginx writes when the client went away before there was an answer. Not in any RFC.
 const CLIENT_GONE: u16 = 499;
@@ -18,12 +18,12 @@ const FAILED: u16 = 500;
 
 /// A request whose answer is not known yet. However it ends, its event is emitted when this is dropped.
 pub(crate) struct Pending {
-    seen: Option<Seen>,
-    shared: Arc<Shared>,
+    seen: Option<RequestEvent>,
+    shared: Arc<AgentState>,
 }
 
 impl Pending {
-    pub(crate) fn new(seen: Seen, shared: Arc<Shared>) -> Pending {
+    pub(crate) fn new(seen: RequestEvent, shared: Arc<AgentState>) -> Pending {
         Pending { seen: Some(seen), shared }
     }
 

@@ -3,11 +3,11 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use crate::block_list::BlockList;
-use crate::consumer::Consumer;
-use crate::consumer_handle::ConsumerHandle;
+use crate::detect::BlockList;
 use crate::error::Result;
 use crate::notice::notice;
+use crate::read::Consumer;
+use crate::read::ConsumerHandle;
 use crate::stream::Stream;
 
 /// As often as the service lets a shard be read.

@@ -9,10 +9,10 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::agent::answer::{AgentAnswer, Pending};
-use crate::agent::report::AgentReport;
-use crate::agent::shared::Shared;
-use crate::block_list::BlockList;
+use super::answer::{AgentAnswer, Pending};
+use super::report::AgentReport;
+use super::state::AgentState;
+use crate::detect::BlockList;
 
 /// What [`shutdown`](AgentLayer::shutdown) waits: less than the 30 s after which Kubernetes and Docker's
 /// larger relatives kill.
@@ -25,11 +25,11 @@ const SHUTDOWN: Duration = Duration::from_secs(25);
 /// for that.
 #[derive(Clone)]
 pub struct AgentLayer {
-    shared: Arc<Shared>,
+    shared: Arc<AgentState>,
 }
 
 impl AgentLayer {
-    pub(crate) fn new(shared: Arc<Shared>) -> AgentLayer {
+    pub(crate) fn new(shared: Arc<AgentState>) -> AgentLayer {
         AgentLayer { shared }
     }
 
@@ -77,7 +77,7 @@ impl<S> Layer<S> for AgentLayer {
 #[derive(Clone)]
 pub struct AgentService<S> {
     inner: S,
-    shared: Arc<Shared>,
+    shared: Arc<AgentState>,
 }
 
 impl<S, B, R> Service<Request<B>> for AgentService<S>
@@ -94,7 +94,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> AgentAnswer<S::Future> {
-        let seen = self.shared.look(&request);
+        let seen = self.shared.observe(&request);
         let blocked = seen.blocked;
         // Before the call: should that panic, the event is emitted all the same.
         let pending = Pending::new(seen, self.shared.clone());

@@ -9,7 +9,7 @@ use http::Extensions;
 /// each request's extensions themselves.
 ///
 /// ```
-/// use kinesis_lab::agent::Peer;
+/// use kinesis_lab::Peer;
 ///
 /// # let address: std::net::SocketAddr = "192.0.2.7:4711".parse().unwrap(); // as `accept()` gave it
 /// let mut request = http::Request::new(());

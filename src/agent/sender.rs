@@ -8,12 +8,12 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::agent::seen::Seen;
-use crate::agent::shared::Tally;
+use super::request_event::RequestEvent;
+use super::state::AgentCounters;
 use crate::error::ErrorKind;
 use crate::notice::notice;
-use crate::put_queue::MAX_RECORDS;
-use crate::putter::Putter;
+use crate::put::MAX_RECORDS;
+use crate::put::Putter;
 use crate::text::grouped;
 
 /// How long events are gathered before a call that they don't fill: twenty calls a second at most, of the
@@ -31,10 +31,10 @@ const QUIET: Duration = Duration::from_secs(60);
 
 pub(crate) struct Sender {
     putter: Putter,
-    events: Receiver<Seen>,
+    events: Receiver<RequestEvent>,
     closing: watch::Receiver<bool>,
     closed: bool,
-    tally: Arc<Tally>,
+    counters: Arc<AgentCounters>,
     run: String,
     /// How many events may wait, for the sentence that says that more did.
     room: usize,
@@ -46,21 +46,21 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) fn new(
         putter: Putter,
-        events: Receiver<Seen>,
+        events: Receiver<RequestEvent>,
         closing: watch::Receiver<bool>,
-        tally: Arc<Tally>,
+        counters: Arc<AgentCounters>,
         run: String,
         room: usize,
     ) -> Sender {
-        Sender { putter, events, closing, closed: false, tally, run, room, refused: false, told: None }
+        Sender { putter, events, closing, closed: false, counters, run, room, refused: false, told: None }
     }
 
     /// Sends until it is asked to end, or nobody is left who could emit an event; and then the rest.
     pub(crate) async fn run(mut self) {
-        let (tally, room) = (self.tally.clone(), self.room);
+        let (counters, room) = (self.counters.clone(), self.room);
         tokio::select! {
             () = self.send() => {}
-            () = tell_of_overflow(&tally, room) => {}
+            () = tell_of_overflow(&counters, room) => {}
         }
     }
 
@@ -124,7 +124,7 @@ impl Sender {
         }
     }
 
-    fn take(&mut self, event: Seen) {
+    fn take(&mut self, event: RequestEvent) {
         self.putter.push(event.entry(&self.run));
     }
 
@@ -133,12 +133,12 @@ impl Sender {
         self.events.close();
     }
 
-    /// Brings the tally up to date, and says what can't be helped.
+    /// Brings the counters up to date, and says what can't be helped.
     fn publish(&mut self) {
         let given_up = std::mem::take(&mut self.putter.failed);
         self.refused = given_up.last().is_some_and(|last| stays(last.error.kind()));
         let failed = {
-            let (mut sending, report) = (self.tally.sending(), &self.putter.report);
+            let (mut sending, report) = (self.counters.sending(), &self.putter.report);
             (sending.sent, sending.retried, sending.ambiguous) =
                 (report.sent, report.retried, report.ambiguous);
             sending.failed += given_up.len() as u64;
@@ -164,13 +164,13 @@ async fn asked(closing: &mut watch::Receiver<bool>) {
 }
 
 /// At once, and then at most once a minute; apart from the requests, because stderr may be slow.
-async fn tell_of_overflow(tally: &Tally, room: usize) {
+async fn tell_of_overflow(counters: &AgentCounters, room: usize) {
     loop {
-        tally.overflow.notified().await;
+        counters.overflow.notified().await;
         notice(&format!(
             "the agent drops events: {} wait already, more than the stream takes ({} dropped so far)",
             grouped(room),
-            grouped(tally.dropped.load(Ordering::Relaxed)),
+            grouped(counters.dropped.load(Ordering::Relaxed)),
         ));
         sleep(QUIET).await;
     }

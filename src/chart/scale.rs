@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Window;
+use super::panel::Column;
 use crate::text::grouped;
 use crate::timestamp::Timestamp;
 
@@ -23,21 +23,21 @@ pub(super) struct Slot {
     pub(super) counts: Option<Vec<u128>>,
 }
 
-/// Puts the windows on at most `max` places. `counts` gives a window's counts by series.
-pub(super) fn slots(windows: &[Window], max: usize, counts: &dyn Fn(&Window) -> Vec<u128>) -> Slots {
-    let Some((first, last)) = windows.first().zip(windows.last()) else {
+/// Puts the columns on at most `max` places. `counts` gives a column's counts by series.
+pub(super) fn slots(columns: &[Column], max: usize, counts: &dyn Fn(&Column) -> Vec<u128>) -> Slots {
+    let Some((first, last)) = columns.first().zip(columns.last()) else {
         return Slots { slots: Vec::new(), merged: 1, gaps_left_out: false, step: 0 };
     };
-    let micros = |window: &Window| window.start.as_micros();
-    let step = windows.windows(2).fold(0, |step, pair| gcd(step, micros(&pair[1]) - micros(&pair[0])));
+    let micros = |column: &Column| column.start.as_micros();
+    let step = columns.windows(2).fold(0, |step, pair| gcd(step, micros(&pair[1]) - micros(&pair[0])));
     let places = if step == 0 { 1 } else { 1 + (micros(last) - micros(first)) / step };
     // A few gaps show when it was quiet; when most places would be gaps there is nothing to see.
-    let keep_gaps = places <= 2 * windows.len() as i64 + 2;
+    let keep_gaps = places <= 2 * columns.len() as i64 + 2;
 
-    let mut slots = Vec::with_capacity(windows.len());
-    for window in windows {
+    let mut slots = Vec::with_capacity(columns.len());
+    for column in columns {
         if keep_gaps && step > 0 {
-            let place = (micros(window) - micros(first)) / step;
+            let place = (micros(column) - micros(first)) / step;
             for missed in slots.len() as i64..place {
                 slots.push(Slot {
                     start: Timestamp::from_micros(micros(first) + missed * step),
@@ -45,7 +45,7 @@ pub(super) fn slots(windows: &[Window], max: usize, counts: &dyn Fn(&Window) -> 
                 });
             }
         }
-        slots.push(Slot { start: window.start, counts: Some(counts(window)) });
+        slots.push(Slot { start: column.start, counts: Some(counts(column)) });
     }
     let mut merged = slots.len().div_ceil(max.max(1));
     if merged > 1 {

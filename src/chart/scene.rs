@@ -1,8 +1,8 @@
 //! The layout of a picture: which rectangles and texts, and where. Pure, so that tests can ask
 //! whether labels overlap; `paint` only carries it out.
 
+use super::panel::{Column, Panel, Series};
 use super::scale::{Slots, TimeFormat, date, round_micros, short, slots, ticks};
-use super::{Chart, Series, Window};
 use crate::text::{grouped, shorten};
 
 pub(super) type Color = (u8, u8, u8);
@@ -106,19 +106,19 @@ impl Plot {
 }
 
 /// `width` measures a text in pixels.
-pub(super) fn layout(chart: &Chart, size: (u32, u32), width: &dyn Fn(&str, Font) -> i32) -> Scene {
+pub(super) fn layout(panel: &Panel, size: (u32, u32), width: &dyn Fn(&str, Font) -> i32) -> Scene {
     let mut scene = Scene::default();
     let (right, bottom) = (size.0 as i32, size.1 as i32);
     scene.rect(0, 0, right, bottom, (255, 255, 255));
-    let title = fit(&chart.title, TITLE, right - 2 * MARGIN, width);
+    let title = fit(&panel.title, TITLE, right - 2 * MARGIN, width);
     scene.text(MARGIN, 34, Align::Left, TITLE, INK, title);
 
-    let series = chart.series();
+    let series = panel.series();
     let legend_end = legend(&mut scene, &series, right, width);
-    let day = |window: Option<&Window>| window.map(|window| date(window.start));
-    let below = if day(chart.windows.first()) == day(chart.windows.last()) { 50 } else { 66 };
+    let day = |column: Option<&Column>| column.map(|column| date(column.start));
+    let below = if day(panel.columns.first()) == day(panel.columns.last()) { 50 } else { 66 };
     let mut plot = Plot { left: MARGIN, right: right - MARGIN, top: legend_end + 44, bottom: bottom - below };
-    if chart.windows.is_empty() {
+    if panel.columns.is_empty() {
         let middle = (plot.top + plot.bottom) / 2;
         scene.rect(plot.left, plot.bottom, plot.right - plot.left, 1, AXIS);
         scene.text(right / 2, middle, Align::Center, LABEL, FAINT_INK, "no events yet");
@@ -128,7 +128,7 @@ pub(super) fn layout(chart: &Chart, size: (u32, u32), width: &dyn Fn(&str, Font)
     // The width of the labels on the left is not known before the highest bar is, nor that before the
     // number of places; 80 pixels are as much as the labels can take.
     let max_slots = ((plot.right - plot.left - 80) / MIN_SLOT).max(1) as usize;
-    let axis = slots(&chart.windows, max_slots, &|window| series.counts(window));
+    let axis = slots(&panel.columns, max_slots, &|column| series.counts(column));
     let count = axis.slots.len() as i32;
     let bars = series.names.len().max(1) as i32;
     let room = |plot: Plot| (plot.right - plot.left) / count;

@@ -1,7 +1,7 @@
 //! A chart as text: bars of block characters, columns aligned.
 
+use super::panel::{Panel, Series};
 use super::scale::{Slots, TimeFormat, date, slots};
-use super::{Chart, Series};
 use crate::text::grouped;
 
 /// More lines than these are too many to read; windows are summed up then.
@@ -11,14 +11,14 @@ const MAX_BARS: usize = 40;
 /// In characters.
 const BAR: usize = 36;
 
-pub(super) fn text(chart: &Chart) -> String {
+pub(super) fn text(panel: &Panel) -> String {
     // evcxr drops empty lines at the start of a text, so that there had better be none.
-    let title = if chart.title.is_empty() { "Chart" } else { &chart.title };
-    if chart.windows.is_empty() {
+    let title = if panel.title.is_empty() { "Chart" } else { &panel.title };
+    if panel.columns.is_empty() {
         return format!("{title}\n\nno events yet");
     }
-    let series = chart.series();
-    let axis = slots(&chart.windows, MAX_LINES, &|window| series.counts(window));
+    let series = panel.series();
+    let axis = slots(&panel.columns, MAX_LINES, &|column| series.counts(column));
     let format = TimeFormat::of(&axis.slots);
     let times: Vec<String> = axis
         .slots

@@ -1,8 +1,14 @@
 //! What a chart shows. With `CHART_PICTURES=folder` the pictures are also written there, to look at.
 
+use super::Chart;
+use super::paint;
+use super::panel::{MAX_KEYS, Panel};
 use super::scene::{Align, Mark};
-use super::*;
+use crate::timestamp::Timestamp;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 type Rows = Vec<(Timestamp, Vec<(String, u64)>)>;
@@ -25,6 +31,12 @@ fn rows(windows: u32, step: Duration, keys: u32) -> Rows {
         .collect()
 }
 
+fn panel(rows: Rows, top: usize) -> Panel {
+    let mut panel = Panel::new("", &rows);
+    panel.top = top;
+    panel
+}
+
 fn two_by_two() -> Rows {
     vec![
         (start(), vec![("192.0.2.10".into(), 9), ("192.0.2.20".into(), 4)]),
@@ -44,7 +56,7 @@ fn check(name: &str, chart: &Chart) -> Vec<Mark> {
     let mut picture = png::Decoder::new(&png[..]).read_info().unwrap();
     let mut pixels = vec![0; picture.output_buffer_size()];
     let info = picture.next_frame(&mut pixels).unwrap();
-    assert_eq!((info.width, info.height), chart.size);
+    assert_eq!((info.width, info.height), chart.whole_size());
     assert!(pixels.iter().any(|p| *p != 255));
     // A notebook stores it; ours are 5 to 25 kB at the usual size.
     assert!(png.len() < pixels.len() / 20, "{} bytes", png.len());
@@ -57,7 +69,7 @@ fn check(name: &str, chart: &Chart) -> Vec<Mark> {
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
 
     let marks = chart.scene().marks;
-    let (width, height) = (chart.size.0 as i32, chart.size.1 as i32);
+    let (width, height) = (chart.whole_size().0 as i32, chart.whole_size().1 as i32);
     let mut boxes: Vec<(i32, i32, i32, i32, &str)> = Vec::new();
     for mark in &marks {
         match mark {
@@ -123,19 +135,19 @@ fn many_keys_are_summed_up() {
     let marks = check("five_by_twelve_top_8", &chart.clone().top(100));
     assert!(texts(&marks).contains(&"4 others"));
     // One key more than asked for: its name takes no more room than "1 other" would.
-    let series = Chart::bars("", rows(2, MINUTE, 6)).series();
+    let series = Panel::new("", &rows(2, MINUTE, 6)).series();
     assert_eq!((series.names.len(), series.named), (6, 6));
-    assert_eq!(Chart::bars("", rows(2, MINUTE, 9)).top(8).series().names[8], "1 other");
+    assert_eq!(panel(rows(2, MINUTE, 9), 8).series().names[8], "1 other");
 }
 
 #[test]
 fn every_event_is_in_the_chart() {
     let rows = rows(40, MINUTE, 30);
     let want: u64 = rows.iter().flat_map(|(_, counts)| counts).map(|(_, count)| count).sum();
-    let chart = Chart::bars("", rows);
     for top in 1..=MAX_KEYS {
-        let series = chart.clone().top(top).series();
-        let sum: u128 = chart.windows.iter().flat_map(|window| series.counts(window)).sum();
+        let panel = panel(rows.clone(), top);
+        let series = panel.series();
+        let sum: u128 = panel.columns.iter().flat_map(|column| series.counts(column)).sum();
         assert_eq!(sum, u128::from(want));
     }
 }
@@ -144,7 +156,7 @@ fn every_event_is_in_the_chart() {
 fn several_days() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/apache_access.log");
     let rows = if path.exists() {
-        let log = crate::AccessLog::open(path).unwrap();
+        let log = crate::event::AccessLog::open(path).unwrap();
         log.map(|r| r.unwrap()).map(|r| (r.time.truncate(MINUTE), vec![(r.client, 1)])).collect()
     } else {
         // Not `println!`, which the test harness swallows.

@@ -7,12 +7,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::watched::{Look, Watched};
-use crate::alert::Alert;
-use crate::alerts::Alerts;
-use crate::chart::Chart;
-use crate::counter::unit;
-use crate::counts::Counts;
+use crate::chart::{Chart, unit};
+use crate::detect::Alert;
 use crate::error::Result;
+use crate::sqlite::Alerts;
+use crate::sqlite::Counts;
 use crate::text::{printable, shorten};
 use crate::timestamp::Timestamp;
 
@@ -207,10 +206,10 @@ fn row(alert: &Alert) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::processor::StreamId;
+    use crate::count::SavedPane;
+    use crate::count::{Change, Fingerprint, Store};
+    use crate::read::StreamId;
     use crate::sqlite::Sqlite;
-    use crate::store::{Change, Fingerprint, Store};
-    use crate::window::SavedPane;
 
     #[test]
     fn a_file_that_nobody_writes_is_not_read() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Result;
-use crate::sqlite::file::explain;
+use crate::sqlite::explain;
 
 /// How long to wait for a lock that somebody holds. There is another look soon.
 const BUSY: Duration = Duration::from_secs(1);

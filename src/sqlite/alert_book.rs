@@ -7,14 +7,14 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::file::{self, DatabaseFile, Kind, signed, time, unsigned};
 use super::origins;
-use crate::alert::{Alert, Response};
-use crate::alert_store::{AlertChange, AlertStore, SavedDetection};
-use crate::detection::DetectionTotals;
-use crate::detector::{SavedTally, is_told};
+use crate::detect::Playbooks;
+use crate::detect::{Alert, Response};
+use crate::detect::{AlertChange, AlertStore, SavedDetection};
+use crate::detect::{Detection, DetectionTotals};
+use crate::detect::{SavedTally, is_told};
 use crate::error::Result;
 use crate::notice::notice;
-use crate::playbook::Playbooks;
-use crate::processor::StreamId;
+use crate::read::StreamId;
 use crate::timestamp::Timestamp;
 
 /// "KLAD".
@@ -31,8 +31,19 @@ pub(crate) const COLUMNS: &str =
 
 struct AlertBook(DatabaseFile);
 
-// Behind the trait: what it is made of is nobody else's business.
-pub(crate) fn open(path: &Path) -> Result<Box<dyn AlertStore>> {
+impl Detection {
+    /// Keeps alerts, open counts and its place in the stream in an SQLite file;
+    /// [`Alerts`](crate::Alerts) reads it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) when the file can't be used.
+    pub fn stored_in(self, path: impl AsRef<Path>) -> Result<Detection> {
+        Ok(self.stored(open(path.as_ref())?))
+    }
+}
+
+// Not generic: a notebook cell would compile it, and SQLite's C functions are not to be had there.
+fn open(path: &Path) -> Result<Box<dyn AlertStore>> {
     Ok(Box::new(AlertBook(DatabaseFile::open(path, &ALERTS)?)))
 }
 

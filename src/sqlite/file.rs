@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use super::lock::Lock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::processor::{Checkpoint, StreamId};
+use crate::read::{Checkpoint, StreamId};
 use crate::text::printable;
 use crate::timestamp::Timestamp;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Transaction, params};
 
-use crate::origin::SavedOrigin;
+use crate::count::SavedOrigin;
 
 pub(crate) fn read(database: &Connection) -> rusqlite::Result<Vec<SavedOrigin>> {
     let mut pairs: BTreeMap<(String, String), SavedOrigin> = BTreeMap::new();

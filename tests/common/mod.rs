@@ -6,7 +6,7 @@
 
 mod line;
 // The embedded service's own: without it, ferrokinesis loses records to readers beside writers.
-#[path = "../../src/local_gate.rs"]
+#[path = "../../src/service/local/gate.rs"]
 mod local_gate;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,151 @@
+//! [`Agent`]: what a web application tells a stream about its requests.
+
+use std::sync::Arc;
+
+use super::layer::AgentLayer;
+use super::request_event::run_id;
+use super::state::{AgentState, Settings};
+use super::{block_feed, client};
+use crate::detect::BlockList;
+use crate::error::{Error, Result};
+use crate::stream::Stream;
+
+/// How many events may wait to be sent, if nothing else is said.
+const QUEUE: usize = 10_000;
+
+/// Makes an event of each request of a web application, and refuses the requests of who is blocked.
+///
+/// It is a layer for [tower](https://docs.rs/tower) services, and so for axum and hyper: the one that is
+/// added last is the outermost, and sees what the application really answers. When the answer is known
+/// (its status, not yet its body), an event goes into a queue in memory; a task of this crate's own takes
+/// it from there to the stream, up to 500 events a call, each at most about 50 ms after it came. A request
+/// never waits for that. When the service is slow and the queue is full, events are dropped, counted in
+/// the [`AgentReport`], and said on stderr, at most once a minute.
+///
+/// The event is JSON, with the client's address as partition key; [`Event::parse`](crate::Event::parse)
+/// reads it:
+/// ```json
+/// {"v":1,"id":"…","ip":"192.0.2.7","time":"2026-11-24T11:00:00.000000Z","method":"GET","path":"/a?b",
+///  "status":200,"user_agent":"…"}
+/// ```
+/// - `id` is no other event's, of any process: an event that is put twice counts once.
+/// - `ip` is the client's address. Behind a proxy: see [`trusted_proxies`](Agent::trusted_proxies). It is
+///   `-` where the server says no peer: with axum, serve by `into_make_service_with_connect_info`; with
+///   hyper, put a [`Peer`] into each request's extensions.
+/// - `time` is when the request came; `path` has the query, and is shortened to 2,048 characters, the
+///   `user_agent` to 512. A request without one has no such member.
+/// - `status` is 499 (as nginx writes it) when the client went away before there was an answer, and 500
+///   when the application panicked or failed without one.
+/// - `"blocked":true` when the request was refused; its status is 403.
+/// - What else the application tells: [`AgentFields`].
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use kinesis_lab::{Agent, prelude::*};
+///
+/// let stream = Kinesis::local()?.create_stream("events", 1)?;
+/// let agent = Agent::new(&stream).trusted_proxies(["127.0.0.1"])?.layer()?;
+/// let app: Router = Router::new().route("/", get(|| async { "hello" })).layer(agent.clone());
+/// // … serve it; when the server has ended:
+/// # drop(app);
+/// let report = agent.shutdown();
+/// assert_eq!((report.sent, report.dropped), (0, 0));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "no request is seen before .layer()"]
+pub struct Agent {
+    settings: Settings,
+    alerts: Option<Stream>,
+}
+
+impl Agent {
+    /// An agent whose events go to this stream. Defaults: no proxy is trusted, 10,000 events may wait,
+    /// nobody is blocked.
+    pub fn new(stream: &Stream) -> Agent {
+        let settings = Settings {
+            stream: stream.clone(),
+            trusted: Vec::new(),
+            header: client::Header::XForwardedFor,
+            queue: QUEUE,
+            blocks: BlockList::new(),
+        };
+        Agent { settings, alerts: None }
+    }
+
+    /// The proxies in front of the application, as addresses or networks: `["127.0.0.1", "10.0.0.0/8"]`.
+    /// Default: none, and the client is who is at the other end of the connection.
+    ///
+    /// Of a request that comes from one of them, `X-Forwarded-For` is read from the right, past those
+    /// that are trusted too: the first other address is the client's. What stands further left was
+    /// written by strangers, and is not looked at. Each proxy must append to the header, as nginx does with
+    /// `$proxy_add_x_forwarded_for`; one that passes on what it was sent lets everybody choose an
+    /// address.
+    ///
+    /// The address of a trusted proxy is never blocked: behind it is everybody.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for what is neither an address nor a
+    /// network.
+    pub fn trusted_proxies<I>(mut self, proxies: I) -> Result<Agent>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        for proxy in proxies {
+            self.settings.trusted.push(client::network(proxy.as_ref())?);
+        }
+        Ok(self)
+    }
+
+    /// The trusted proxies write `Forwarded` (RFC 7239), not `X-Forwarded-For`.
+    ///
+    /// One of the two is believed, never both: a proxy that writes one of them passes the other on as a
+    /// stranger sent it.
+    pub fn rfc7239(mut self) -> Agent {
+        self.settings.header = client::Header::Forwarded;
+        self
+    }
+
+    /// How many events may wait to be sent, at least 1; up to 1,000 more are on their way. Default:
+    /// 10,000, which is some 5 MB of ordinary requests, and 40 MB of those with the longest paths.
+    pub fn queue(mut self, events: usize) -> Agent {
+        // The channel's own limit is far beyond any memory.
+        self.settings.queue = events.clamp(1, u32::MAX as usize);
+        self
+    }
+
+    /// The list of who is blocked; the application may share it with other layers and change it.
+    pub fn blocks(mut self, list: BlockList) -> Agent {
+        self.settings.blocks = list;
+        self
+    }
+
+    /// Takes the blocks from a stream of [`Alert`](crate::Alert)s, which is read in the background, from
+    /// its oldest record on, every 0.2 s. When that fails, it is begun again after 5 s.
+    pub fn blocks_from(mut self, alerts: &Stream) -> Agent {
+        self.alerts = Some(alerts.clone());
+        self
+    }
+
+    /// Begins, and gives the layer for the application's router.
+    ///
+    /// # Errors
+    /// When the stream of alerts can't be read.
+    pub fn layer(self) -> Result<AgentLayer> {
+        let mut run = [0; 10];
+        getrandom::fill(&mut run).map_err(|error| {
+            Error::new(
+                crate::error::ErrorKind::Io,
+                format!(
+                    "the operating system gives no random numbers, of which events' ids are made: {error}"
+                ),
+            )
+        })?;
+        let feed = match &self.alerts {
+            Some(alerts) => Some(block_feed::BlockFeed::start(alerts, &self.settings.blocks)?),
+            None => None,
+        };
+        Ok(AgentLayer::new(Arc::new(AgentState::begin(self.settings, run_id(&run), feed))))
+    }
+}

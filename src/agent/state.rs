@@ -1,0 +1,171 @@
+//! What all clones of a layer share: the settings, the queue, the counters.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::Request;
+use ipnet::IpNet;
+use tokio::sync::mpsc::{Sender, channel};
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+
+use super::block_feed::BlockFeed;
+use super::client::{self, Header};
+use super::peer;
+use super::report::AgentReport;
+use super::request_event::RequestEvent;
+use super::sender;
+use crate::detect::BlockList;
+use crate::error::{Error, ErrorKind};
+use crate::put::PutOptions;
+use crate::put::Putter;
+use crate::runtime::{self, block_on};
+use crate::stream::Stream;
+use crate::timestamp::Timestamp;
+
+/// Of a request whose server does not say who is there.
+const NOBODY: &str = "-";
+
+/// What an [`Agent`](crate::Agent) was told.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(super) stream: Stream,
+    pub(super) trusted: Vec<IpNet>,
+    pub(super) header: Header,
+    /// How many events may wait to be sent.
+    pub(super) queue: usize,
+    pub(super) blocks: BlockList,
+}
+
+pub(crate) struct AgentState {
+    trusted: Vec<IpNet>,
+    header: Header,
+    pub(crate) blocks: BlockList,
+    queue: Sender<RequestEvent>,
+    /// How many requests have come: the second part of an event's id.
+    requests: AtomicU64,
+    counters: Arc<AgentCounters>,
+    closing: watch::Sender<bool>,
+    ended: watch::Receiver<bool>,
+    task: AbortHandle,
+    feed: Mutex<Option<BlockFeed>>,
+}
+
+/// What is counted, by the requests and by the task that sends their events.
+#[derive(Default)]
+pub(crate) struct AgentCounters {
+    emitted: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    refused: AtomicU64,
+    /// An event was dropped: somebody should say so.
+    pub(crate) overflow: Notify,
+    // A std mutex: it is held for the copy of a few numbers, never across an await.
+    sending: Mutex<Sending>,
+}
+
+#[derive(Default, Clone)]
+pub(crate) struct Sending {
+    pub(crate) sent: u64,
+    pub(crate) retried: u64,
+    pub(crate) ambiguous: u64,
+    pub(crate) failed: u64,
+    pub(crate) last_error: Option<Error>,
+}
+
+impl AgentCounters {
+    pub(crate) fn sending(&self) -> MutexGuard<'_, Sending> {
+        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AgentState {
+    pub(crate) fn begin(settings: Settings, run: String, feed: Option<BlockFeed>) -> AgentState {
+        let Settings { stream, trusted, header, queue, blocks } = settings;
+        let (events, waiting) = channel(queue);
+        let (closing, asked) = watch::channel(false);
+        let (end, ended) = watch::channel(false);
+        let counters = Arc::<AgentCounters>::default();
+        let putter = Putter::new(stream, PutOptions::default(), fastrand::Rng::new());
+        // It has no share of this: when the last clone of the layer goes, so does the channel's end, and
+        // the task sends what is left and ends.
+        let sender = sender::Sender::new(putter, waiting, asked, counters.clone(), run, queue);
+        let task = runtime::handle().spawn(async move {
+            sender.run().await;
+            let _ = end.send(true);
+        });
+        AgentState {
+            trusted,
+            header,
+            blocks,
+            queue: events,
+            requests: AtomicU64::new(0),
+            counters,
+            closing,
+            ended,
+            task: task.abort_handle(),
+            feed: Mutex::new(feed),
+        }
+    }
+
+    /// What is seen of a request when it comes; blocked or not.
+    pub(crate) fn observe<B>(&self, request: &Request<B>) -> RequestEvent {
+        let peer = peer::of(request.extensions());
+        let client = client::client(peer, request.headers(), self.header, &self.trusted);
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let now = Timestamp::now();
+        let ip = client.map_or_else(|| NOBODY.to_owned(), |client| client.to_string());
+        let mut seen = RequestEvent::of(request, number, ip, now);
+        // Nobody and a proxy are many: what one of them did is no reason to refuse all.
+        let one = client.is_some_and(|client| !client::is_trusted(client, &self.trusted));
+        if one && self.blocks.is_blocked(&seen.ip, now) {
+            self.counters.refused.fetch_add(1, Ordering::Relaxed);
+            (seen.status, seen.blocked) = (403, true);
+        }
+        seen
+    }
+
+    /// Puts an event into the queue, or counts it as dropped; never waits.
+    pub(crate) fn emit(&self, seen: RequestEvent) {
+        self.counters.emitted.fetch_add(1, Ordering::Relaxed);
+        if self.queue.try_send(seen).is_err() {
+            self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+            self.counters.overflow.notify_one();
+        }
+    }
+
+    pub(crate) fn report(&self) -> AgentReport {
+        // First what comes last: a request that comes meanwhile is waiting then, not negative.
+        let Sending { sent, retried, ambiguous, failed, last_error } = self.counters.sending().clone();
+        AgentReport {
+            dropped: self.counters.dropped.load(Ordering::Relaxed),
+            refused: self.counters.refused.load(Ordering::Relaxed),
+            emitted: self.counters.emitted.load(Ordering::Relaxed),
+            sent,
+            retried,
+            ambiguous,
+            failed,
+            last_error,
+        }
+    }
+
+    /// Takes no more events, and waits until those in the queue are sent, or for so long.
+    pub(crate) fn close(&self, limit: Duration) {
+        drop(self.feed.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let _ = self.closing.send(true);
+        let mut ended = self.ended.clone();
+        let in_time = block_on(async move {
+            // An error means that the task is gone, which is an end too.
+            tokio::time::timeout(limit, async move { drop(ended.wait_for(|ended| *ended).await) }).await
+        });
+        if in_time.is_ok() {
+            return;
+        }
+        self.task.abort();
+        let left = self.report().waiting();
+        let mut sending = self.counters.sending();
+        sending.failed += left;
+        let late = || Error::new(ErrorKind::Timeout, "the agent was shut down before its events were sent");
+        sending.last_error.get_or_insert_with(late);
+    }
+}

@@ -1,0 +1,186 @@
+//! [`Chart`]: counts per window and key, drawn as bars.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::panel::{MAX_KEYS, Panel};
+use super::{paint, scene, table};
+use crate::timestamp::Timestamp;
+
+/// A bar chart: how many events each key has in each window.
+///
+/// In Jupyter it is drawn when it is the last expression of a cell (PNG, SVG and text in one
+/// bundle); the REPL and `println!` show it as text. Nothing is drawn before it is asked for.
+///
+/// The keys with the most events get a colour each (default: the top 5, at most 8), the rest are
+/// summed up. Bars stand side by side while they fit and are stacked when there are many windows.
+/// Windows without events keep their place on the time axis unless they would be most of it.
+///
+/// ```
+/// use kinesis_lab::{Chart, Timestamp};
+///
+/// let minute: Timestamp = "2018-09-06T08:04:00Z".parse()?;
+/// let rows = vec![(minute, vec![("192.0.2.10".to_string(), 9), ("192.0.2.20".to_string(), 4)])];
+/// let chart = Chart::bars("Requests per minute", rows).top(3);
+/// assert!(chart.text().contains("192.0.2.20"));
+/// assert!(chart.png()?.starts_with(b"\x89PNG"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Chart {
+    panel: Panel,
+    /// Drawn below this one, in the same picture.
+    below: Vec<Chart>,
+}
+
+impl Chart {
+    /// A chart of rows (start of the window, then key and count of each key seen in it).
+    ///
+    /// The rows may be in any order; a window or a key that occurs twice is added up. Title and keys
+    /// may be any text: what cannot be printed is spelled out, what is too long cut off.
+    pub fn bars(title: &str, rows: Vec<(Timestamp, Vec<(String, u64)>)>) -> Chart {
+        Chart { panel: Panel::new(title, &rows), below: Vec::new() }
+    }
+
+    /// Marks events that came too late to be counted: rows of (start of the window, key, how many), as
+    /// [`Late::windows`](crate::Late::windows) gives them. They stand beside their window's bars, or on top of them, in black.
+    pub fn late(mut self, rows: Vec<(Timestamp, String, u64)>) -> Chart {
+        for (start, _, count) in rows {
+            self.panel.mark_late(start, count);
+        }
+        self
+    }
+
+    /// Another chart below this one, in the same picture: a notebook cell shows only one.
+    pub fn above(mut self, other: Chart) -> Chart {
+        self.below.push(other);
+        self
+    }
+
+    /// Another title.
+    pub fn title(mut self, title: &str) -> Chart {
+        self.panel.set_title(title);
+        self
+    }
+
+    /// How many keys are shown by name, those with the most events. Default: 5; from 1 to 8.
+    pub fn top(mut self, keys: usize) -> Chart {
+        self.panel.top = keys.clamp(1, MAX_KEYS);
+        self
+    }
+
+    /// Width and height of the picture in pixels. Default: 900 × 420; from 400 × 300 to 4,000 × 4,000.
+    pub fn size(mut self, width: u32, height: u32) -> Chart {
+        self.panel.size = (width.clamp(400, 4_000), height.clamp(300, 4_000));
+        self
+    }
+
+    /// The picture as a PNG file's bytes. The same data give the same bytes.
+    ///
+    /// # Errors
+    /// When the drawing library fails, which no data should make it do.
+    pub fn png(&self) -> Result<Vec<u8>, ChartError> {
+        paint::png(&self.scene(), self.whole_size()).map_err(ChartError)
+    }
+
+    /// The picture as an SVG document, safe to put into a page: every text in it is escaped.
+    ///
+    /// # Errors
+    /// As for [`png`](Self::png).
+    pub fn svg(&self) -> Result<String, ChartError> {
+        paint::svg(&self.scene(), self.whole_size()).map_err(ChartError)
+    }
+
+    /// The chart as text for a terminal, some 80 columns wide, at most about 100 lines. It ends
+    /// without a line break.
+    pub fn text(&self) -> String {
+        let texts: Vec<String> = self.panels().iter().map(|panel| table::text(panel)).collect();
+        texts.join("\n\n")
+    }
+
+    /// Writes the PNG to a file, replacing what is there.
+    ///
+    /// # Errors
+    /// The operating system's, with the path, or as for [`png`](Self::png).
+    pub fn save_png(&self, path: impl AsRef<Path>) -> Result<(), ChartError> {
+        let path = path.as_ref();
+        let png = self.png()?;
+        std::fs::write(path, png).map_err(|e| ChartError(format!("cannot write {}: {e}", path.display())))
+    }
+
+    /// Shows the chart as the result of a notebook cell: evcxr calls this for the last expression.
+    ///
+    /// If drawing fails, the text is shown all the same, with a sentence that says why.
+    pub fn evcxr_display(&self) {
+        let bundle = self.bundle();
+        // In one write under one lock: a line that a background thread printed in the middle would
+        // become part of the picture.
+        let mut out = io::stdout().lock();
+        // Where stdout is closed there is nobody to tell.
+        let _ = out.write_all(bundle.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// What the kernel makes one display bundle of; Jupyter picks the richest form that it may show.
+    pub(super) fn bundle(&self) -> String {
+        let mut text = self.text();
+        let mut out = String::new();
+        match self.png() {
+            Ok(png) => push_content(&mut out, "image/png", &STANDARD.encode(png)),
+            Err(e) => text.push_str(&format!("\n({e})")),
+        }
+        if let Ok(svg) = self.svg() {
+            push_content(&mut out, "image/svg+xml", &svg);
+        }
+        push_content(&mut out, "text/plain", &text);
+        out
+    }
+
+    pub(super) fn scene(&self) -> scene::Scene {
+        let (mut whole, mut top) = (scene::Scene::default(), 0);
+        for panel in self.panels() {
+            whole.add(scene::layout(panel, panel.size, &paint::text_width), top);
+            top += panel.size.1 as i32;
+        }
+        whole
+    }
+
+    /// This chart, and those below it, and below those.
+    fn panels(&self) -> Vec<&Panel> {
+        let mut panels = vec![&self.panel];
+        panels.extend(self.below.iter().flat_map(Chart::panels));
+        panels
+    }
+
+    pub(super) fn whole_size(&self) -> (u32, u32) {
+        let panels = self.panels();
+        let width = panels.iter().map(|panel| panel.size.0).max().unwrap_or(self.panel.size.0);
+        (width, panels.iter().map(|panel| panel.size.1).sum())
+    }
+}
+
+pub(crate) fn push_content(out: &mut String, mime: &str, content: &str) {
+    out.push_str(&format!("EVCXR_BEGIN_CONTENT {mime}\n{}\nEVCXR_END_CONTENT\n", content.trim_end()));
+}
+
+/// The same as [`Chart::text`].
+impl fmt::Display for Chart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+/// A chart could not be drawn or saved; the message says why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChartError(String);
+
+impl fmt::Display for ChartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no picture of the chart: {}", self.0)
+    }
+}
+
+impl std::error::Error for ChartError {}

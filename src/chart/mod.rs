@@ -1,0 +1,23 @@
+//! Pictures of counts: a scene laid out once, painted as PNG, SVG and text.
+//!
+//! Uses the ground, `count` and `sqlite`.
+
+#[expect(clippy::module_inception, reason = "the room is named after what it is for")]
+mod chart;
+mod of_counts;
+#[cfg(feature = "sqlite")]
+mod of_database;
+mod paint;
+mod panel;
+mod scale;
+mod scene;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use chart::{Chart, ChartError};
+
+#[cfg(feature = "live")]
+pub(crate) use chart::push_content;
+#[cfg(feature = "live")]
+pub(crate) use of_counts::unit;

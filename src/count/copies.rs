@@ -1,0 +1,289 @@
+//! [`Copies`]: which of the records that a filter sent on came before. Pure.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::event::Origin;
+use crate::stream::ShardProgress;
+use crate::text::Quoted;
+
+/// A sequence number, in the order of numbers: they have up to 128 digits, which no integer holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Number(Box<str>);
+
+impl Number {
+    pub(crate) fn new(digits: &str) -> Number {
+        Number(digits.trim_start_matches('0').into())
+    }
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Number) -> Ordering {
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Number) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// What is remembered of the records that were forwarded into each shard that is read.
+#[derive(Clone, Default)]
+pub(crate) struct Copies {
+    /// By the shard that is read, then by the shard that they came from. Not across the shards that are
+    /// read: one may be read further than another, and its `after` says nothing of what the other holds.
+    seen: BTreeMap<Box<str>, BTreeMap<Box<str>, Remembered>>,
+    /// Pairs other than a store has them.
+    changed: BTreeSet<(Box<str>, Box<str>)>,
+    /// Shards that are no longer read.
+    gone: BTreeSet<Box<str>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Remembered {
+    after: Option<Number>,
+    numbers: BTreeSet<Number>,
+    /// Those that a store has not.
+    new: Vec<Number>,
+}
+
+/// What a store keeps of one pair of shards.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SavedOrigin {
+    /// The shard that is read.
+    pub shard_id: String,
+    /// The stream and the shard that its records came from.
+    pub origin: String,
+    /// All up to this one were seen, and none of them is sent again.
+    pub after: Option<String>,
+    /// Those after it that were seen: in a change the new ones, in what is loaded all.
+    pub numbers: Vec<String>,
+}
+
+// Names of streams and shards are as a record gives them, and whoever prints a counter prints these: no
+// text of theirs here, and `Quoted` there.
+impl fmt::Debug for Copies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs: usize = self.seen.values().map(BTreeMap::len).sum();
+        write!(f, "origins of {pairs} pairs of shards")
+    }
+}
+
+impl fmt::Debug for SavedOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shard_id, origin, after) = (Quoted(&self.shard_id), Quoted(&self.origin), &self.after);
+        let mut saved = f.debug_struct("SavedOrigin");
+        saved.field("shard_id", &shard_id).field("origin", &origin).field("after", after);
+        saved.field("numbers", &self.numbers).finish()
+    }
+}
+
+impl Copies {
+    /// Hands over what is known to the children of shards that were split or merged; forgets shards that
+    /// are gone.
+    pub(crate) fn follow(&mut self, shards: &[ShardProgress]) {
+        if self.seen.is_empty() || shards.is_empty() {
+            return;
+        }
+        for shard in shards {
+            if !self.seen.contains_key(&*shard.shard_id) && !shard.parents.is_empty() {
+                self.inherit(shard);
+            }
+        }
+        let needed = |id: &str| {
+            shards.iter().any(|s| *s.shard_id == *id || s.parents.iter().any(|parent| parent == id))
+        };
+        let gone: Vec<Box<str>> = self.seen.keys().filter(|id| !needed(id)).cloned().collect();
+        for shard in gone {
+            self.seen.remove(&shard);
+            self.changed.retain(|(read, _)| *read != shard);
+            self.gone.insert(shard);
+        }
+    }
+
+    fn inherit(&mut self, child: &ShardProgress) {
+        let mut all: BTreeMap<Box<str>, Remembered> = BTreeMap::new();
+        for parent in &child.parents {
+            for (origin, seen) in self.seen.get(parent.as_str()).into_iter().flatten() {
+                let into = all.entry(origin.clone()).or_default();
+                // All that its parents hold has been read before the child is.
+                into.after = seen.after.clone().max(into.after.take());
+                into.numbers.extend(seen.numbers.iter().cloned());
+                into.new = into.numbers.iter().cloned().collect();
+            }
+        }
+        let shard: Box<str> = (*child.shard_id).into();
+        self.changed.extend(all.keys().map(|origin| (shard.clone(), origin.clone())));
+        self.seen.insert(shard, all);
+    }
+
+    /// Whether the record was in this shard before, or in its parents; remembers it.
+    pub(crate) fn is_copy(&mut self, shard_id: &str, origin: &Origin) -> bool {
+        let from = format!("{}/{}", origin.stream, origin.shard_id);
+        // Without a copy of the keys in the common case.
+        let known = self.seen.get_mut(shard_id).and_then(|seen| seen.get_mut(from.as_str()));
+        let seen = match known {
+            Some(seen) => seen,
+            None => self.seen.entry(shard_id.into()).or_default().entry(from.as_str().into()).or_default(),
+        };
+        let number = Number::new(&origin.sequence_number);
+        if seen.after.as_ref().is_some_and(|after| number <= *after) {
+            return true; // a put that was thought lost, and came after its repetition
+        }
+        let mut news = false;
+        if let Some(after) = origin.after.as_deref().map(Number::new)
+            && seen.after.as_ref().is_none_or(|known| after > *known)
+        {
+            seen.numbers = seen.numbers.split_off(&after);
+            seen.numbers.remove(&after);
+            seen.new.retain(|number| *number > after);
+            seen.after = Some(after);
+            news = true;
+        }
+        let copy = !seen.numbers.insert(number.clone());
+        if !copy {
+            seen.new.push(number);
+            news = true;
+        }
+        if news {
+            self.changed.insert((shard_id.into(), from.into()));
+        }
+        copy
+    }
+
+    /// What a store has not yet: shards to be forgotten, and what is new in the others.
+    pub(crate) fn changes(&mut self) -> (Vec<String>, Vec<SavedOrigin>) {
+        let gone = std::mem::take(&mut self.gone).into_iter().map(String::from).collect();
+        let changed = std::mem::take(&mut self.changed);
+        let saved = changed.into_iter().filter_map(|(shard, origin)| {
+            let seen = self.seen.get_mut(&shard)?.get_mut(&origin)?;
+            Some(SavedOrigin {
+                shard_id: shard.into(),
+                origin: origin.into(),
+                after: seen.after.as_ref().map(|number| number.0.to_string()),
+                numbers: std::mem::take(&mut seen.new).into_iter().map(|number| number.0.into()).collect(),
+            })
+        });
+        (gone, saved.collect())
+    }
+
+    /// As a store has it.
+    pub(crate) fn restore(&mut self, saved: Vec<SavedOrigin>) {
+        *self = Copies::default();
+        for pair in saved {
+            let seen = Remembered {
+                after: pair.after.as_deref().map(Number::new),
+                numbers: pair.numbers.iter().map(|number| Number::new(number)).collect(),
+                new: Vec::new(),
+            };
+            self.seen.entry(pair.shard_id.into()).or_default().insert(pair.origin.into(), seen);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::timestamp::Timestamp;
+
+    fn origin(number: u64, after: Option<u64>) -> Origin {
+        Origin {
+            stream: "events".into(),
+            shard_id: "s".into(),
+            sequence_number: format!("{number}"),
+            after: after.map(|number| number.to_string()),
+            watermark: Timestamp::MIN,
+        }
+    }
+
+    #[test]
+    fn numbers_are_compared_as_numbers() {
+        assert!(Number::new("9") < Number::new("10"));
+        assert!(Number::new("0010") == Number::new("10"));
+        let long = "4".repeat(56);
+        assert!(Number::new(&long) < Number::new(&format!("{long}0")));
+    }
+
+    #[test]
+    fn debug_commands_nobody() {
+        let mut origins = Copies::default();
+        origins.is_copy("s", &Origin { stream: "EVCXR_BEGIN_CONTENT text/html".into(), ..origin(1, None) });
+        let text = format!("{origins:#?} {:#?}", origins.clone().changes());
+        assert!(!text.contains("EVCXR_"), "{text}");
+    }
+
+    #[test]
+    fn children_know_what_their_parents_knew() {
+        let mut origins = Copies::default();
+        for (shard, number) in [("a", 1), ("b", 2)] {
+            assert!(!origins.is_copy(shard, &origin(number, None)));
+        }
+        let merged = ShardProgress::reading("c", &["a", "b"]);
+        origins.follow(std::slice::from_ref(&merged));
+        assert!(origins.is_copy("c", &origin(1, None)) && origins.is_copy("c", &origin(2, None)));
+        assert!(!origins.is_copy("c", &origin(3, Some(2))));
+        assert!(origins.is_copy("c", &origin(2, Some(2))), "a zombie");
+        let (gone, saved) = origins.changes();
+        assert!(gone.is_empty());
+        assert_eq!(saved.iter().find(|pair| pair.shard_id == "c").unwrap().numbers, ["3"]);
+        origins.follow(&[ShardProgress::reading("c", &[])]);
+        assert_eq!(origins.changes().0, ["a", "b"]);
+    }
+
+    proptest! {
+        // 256 cases of up to 20 batches: each crash may come after any record of a batch.
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// A sender that crashes in the middle of batches, and begins again after its checkpoint: each
+        /// record is taken once, also by a reader that forgets what it did not save.
+        #[test]
+        fn each_record_counts_once(
+            batches in prop::collection::vec((1u64..6, prop::option::of(0u64..6), any::<bool>()), 1..20),
+        ) {
+            let (mut origins, mut saved) = (Copies::default(), BTreeMap::<String, SavedOrigin>::new());
+            let (mut checkpoint, mut taken) = (0u64, Vec::new());
+            let mut committed = taken.len();
+            for (size, crash_after, reader_crashes) in batches {
+                let sent = crash_after.unwrap_or(size).min(size);
+                let first = checkpoint + 1;
+                let after = (checkpoint > 0).then_some(checkpoint);
+                for number in first..first + sent {
+                    if !origins.is_copy("t", &origin(number, after)) {
+                        taken.push(number);
+                    }
+                }
+                if reader_crashes {
+                    // What it took since its commit, it takes again.
+                    let again: Vec<u64> = taken.split_off(committed);
+                    origins.restore(saved.values().cloned().collect());
+                    for number in again {
+                        prop_assert!(!origins.is_copy("t", &origin(number, after)));
+                        taken.push(number);
+                    }
+                }
+                for change in origins.changes().1 {
+                    let of = saved.entry(change.origin.clone()).or_insert_with(|| SavedOrigin { numbers: vec![], ..change.clone() });
+                    of.after = change.after.clone();
+                    of.numbers.extend(change.numbers);
+                    let after = of.after.as_deref().map(Number::new);
+                    of.numbers.retain(|number| after.as_ref().is_none_or(|after| Number::new(number) > *after));
+                }
+                committed = taken.len();
+                if crash_after.is_none() {
+                    checkpoint += size;
+                }
+            }
+            let mut once = taken.clone();
+            once.sort_unstable();
+            once.dedup();
+            prop_assert_eq!(once.len(), taken.len());
+            prop_assert!((1..=checkpoint).all(|number| taken.contains(&number)));
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! [`Counter`]: events per key in windows of time.
+
+use std::time::Duration;
+
+use super::copies::Copies;
+use super::late::{Late, Refused};
+use super::unparsed::{Unparsed, UnparsedRecords};
+use super::watermark::Watermark;
+use super::windows::{Window, Windows};
+use crate::event::Event;
+use crate::read::{Context, ProcessError, RecordProcessor};
+use crate::record::{Batch, Record};
+use crate::text::{printable, shorten};
+use crate::timestamp::Timestamp;
+
+/// Characters of a record that did not parse, where a line names the first: it is printed at every poll,
+/// and a record can be a megabyte.
+const DATA_SHOWN: usize = 200;
+
+/// Counts events per key (requests per IP address) in windows of event time.
+///
+/// It is silent; [`printing`](Counter::printing) wraps it in one that writes its windows at every
+/// poll. What a record must look like: [`Event::parse`]. An event with an id that was counted before
+/// is not counted again.
+///
+/// By default it keeps all windows, in memory, and an event is never too late. Told a
+/// [`lateness`](Counter::lateness), it *completes* windows: those that the watermark has passed are
+/// dropped from memory and handed out once, in order, by [`take_completed`](Counter::take_completed);
+/// an event that comes for a completed window is in [`late`](Counter::late), one from more than 10
+/// minutes after its own arrival in [`refused`](Counter::refused). None is lost in silence.
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// let stream = Kinesis::local()?.create_stream("counted", 2)?;
+/// stream.producer("192.0.2.10").interval(secs(10)).at_once().limit(12).start().join();
+/// let mut counter = Counter::per_minute();
+/// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+/// assert_eq!(counter.to_string(), "\
+/// 2018-09-06 08:00:00 : [('192.0.2.10', 6)]
+/// 2018-09-06 08:01:00 : [('192.0.2.10', 6)]
+/// ");
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Counter {
+    pub(crate) windows: Windows,
+    /// Without one, no window is ever complete.
+    pub(crate) watermark: Option<Watermark>,
+    pub(crate) completed: Vec<Window>,
+    pub(crate) late: Late,
+    pub(crate) refused: Refused,
+    /// Of records that a filter sent on.
+    pub(crate) copies: Copies,
+    pub(crate) duplicates: u64,
+    pub(crate) unparsed: UnparsedRecords,
+}
+
+impl Counter {
+    /// Windows of one minute.
+    pub fn per_minute() -> Counter {
+        Counter::tumbling(Duration::from_secs(60))
+    }
+
+    /// Windows of any size, aligned to the epoch, one after the other.
+    pub fn tumbling(size: Duration) -> Counter {
+        Counter::sliding(size, size)
+    }
+
+    /// Windows of any size, one every `slide`, that overlap: an event counts in `size / slide` of them.
+    pub fn sliding(size: Duration, slide: Duration) -> Counter {
+        Counter {
+            windows: Windows::sliding(size, slide),
+            watermark: None,
+            completed: Vec::new(),
+            late: Late::default(),
+            refused: Refused::default(),
+            copies: Copies::default(),
+            duplicates: 0,
+            unparsed: UnparsedRecords::default(),
+        }
+    }
+
+    /// Completes windows once the [`Watermark`] has passed their end: the newest event time of the
+    /// slowest shard, less this. Default: no window is ever complete.
+    pub fn lateness(mut self, lateness: Duration) -> Counter {
+        self.watermark = Some(Watermark::new(lateness));
+        self
+    }
+
+    /// How many (pane, key) pairs are kept in memory; events of further keys are counted without their
+    /// key, in [`Window::overflow`]. Default: 1,000,000.
+    pub fn max_pairs(mut self, pairs: usize) -> Counter {
+        self.windows = self.windows.max_pairs(pairs);
+        self
+    }
+
+    /// The windows in memory that have events, by time: all that are not complete.
+    pub fn windows(&self) -> Vec<Window> {
+        self.windows.iter().collect()
+    }
+
+    /// The windows completed since this was last called, in order.
+    pub fn take_completed(&mut self) -> Vec<Window> {
+        std::mem::take(&mut self.completed)
+    }
+
+    /// Completes the windows still open: nothing more is expected.
+    pub fn flush(&mut self) {
+        self.completed.extend(self.windows.flush());
+    }
+
+    /// How long a window is.
+    #[cfg(feature = "chart")]
+    pub(crate) fn window_size(&self) -> Duration {
+        self.windows.size()
+    }
+
+    /// All events in memory: in windows that are not complete.
+    pub fn total(&self) -> u64 {
+        self.windows.total()
+    }
+
+    /// How far event time is; [`Timestamp::MIN`] without a [`lateness`](Counter::lateness).
+    pub fn watermark(&self) -> Timestamp {
+        self.watermark.as_ref().map_or(Timestamp::MIN, Watermark::current)
+    }
+
+    /// The events that came for windows already complete.
+    pub fn late(&self) -> &Late {
+        &self.late
+    }
+
+    /// The events from the future.
+    pub fn refused(&self) -> &Refused {
+        &self.refused
+    }
+
+    /// How many events were counted before: they have an id that was seen, or a filter sent them twice.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// How many records did not parse as an event.
+    pub fn unparsed(&self) -> u64 {
+        self.unparsed.count()
+    }
+
+    /// The first 100 records that did not parse, each with the reason.
+    pub fn unparsed_samples(&self) -> &[Unparsed] {
+        self.unparsed.samples()
+    }
+
+    fn count(&mut self, shard_id: &str, record: &Record) {
+        match Event::parse(record) {
+            Ok(event) => self.count_event(shard_id, record, &event),
+            Err(error) => self.unparsed.add(record, error.to_string()),
+        }
+    }
+
+    fn count_event(&mut self, shard_id: &str, record: &Record, event: &Event<'_>) {
+        if let Some(origin) = &event.origin
+            && self.copies.is_copy(shard_id, origin)
+        {
+            self.duplicates += 1;
+            return;
+        }
+        if let Some(watermark) = &mut self.watermark {
+            if event.is_from_the_future(record.arrival) {
+                self.refused.add(record, event);
+                return;
+            }
+            if let Some(time) = event.time_bound() {
+                watermark.observe(shard_id, time);
+            }
+        }
+        let added = self.windows.add_with_id(&event.key, event.time, 1, event.id.as_deref());
+        self.duplicates += u64::from(added.duplicate);
+        if !added.late.is_empty() {
+            self.late.add(&event.key, event.time, &added.late);
+        }
+    }
+}
+
+impl RecordProcessor for Counter {
+    fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.copies.follow(&ctx.shards);
+        batch.records.iter().for_each(|record| self.count(&batch.shard_id, record));
+        Ok(())
+    }
+
+    fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
+        if let Some(watermark) = &mut self.watermark {
+            let now = watermark.advance(&ctx.shards);
+            self.completed.extend(self.windows.complete(now));
+        }
+        Ok(())
+    }
+}
+
+/// A line a window in memory, and one for each kind of event that is in none.
+impl std::fmt::Display for Counter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for window in self.windows.iter() {
+            writeln!(f, "{window}")?;
+        }
+        if self.late.count() > 0 {
+            writeln!(f, "{}", self.late)?;
+        }
+        if self.refused.count() > 0 {
+            writeln!(f, "{}", self.refused)?;
+        }
+        if let Some(first) = self.unparsed.samples().first() {
+            let (key, data) = (
+                printable(first.record.partition_key.as_bytes()),
+                shorten(&printable(&first.record.data), DATA_SHOWN).into_owned(),
+            );
+            let n = match self.unparsed.count() {
+                1 => "1 record".to_owned(),
+                n => format!("{n} records"),
+            };
+            writeln!(f, "{n} did not parse; the first is {key} : {data} ({})", first.reason)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! [`Late`] and [`Refused`]: the events that are in no window, kept where they can be seen.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::unparsed::SAMPLES_KEPT;
+use crate::event::Event;
+use crate::record::Record;
+use crate::text::{Quoted, printable};
+use crate::timestamp::Timestamp;
+
+/// How many (window, key) pairs are counted apart; beyond that, only the total grows.
+const MAX_PAIRS: usize = 100_000;
+
+/// Events that came for windows already complete.
+///
+/// One that is late for some of its windows, and in time for others, is in both; [`count`](Self::count)
+/// counts (event, window) pairs.
+#[derive(Clone, Default)]
+pub struct Late {
+    count: u64,
+    windows: BTreeMap<(Timestamp, String), u64>,
+    samples: Vec<LateEvent>,
+    /// A store empties `windows` again and again, so that all are kept until then.
+    pub(crate) stored: bool,
+}
+
+/// One late event.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LateEvent {
+    /// Whose it is.
+    pub key: String,
+    /// When it happened.
+    pub time: Timestamp,
+    /// The starts of the windows for which it came too late.
+    pub windows: Vec<Timestamp>,
+}
+
+impl Late {
+    /// How many (event, window) pairs.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// How many events of which key came too late for which window, by the window's start. The first
+    /// 100,000 different ones; the count is of all. With a store they are in its table `late`.
+    pub fn windows(&self) -> Vec<(Timestamp, String, u64)> {
+        self.windows.iter().map(|((start, key), n)| (*start, key.clone(), *n)).collect()
+    }
+
+    /// The first 100 of them.
+    pub fn samples(&self) -> &[LateEvent] {
+        &self.samples
+    }
+
+    /// What a store has not yet.
+    pub(crate) fn take_windows(&mut self) -> BTreeMap<(Timestamp, String), u64> {
+        std::mem::take(&mut self.windows)
+    }
+
+    /// As a store has it.
+    pub(crate) fn restore(&mut self, count: u64) {
+        *self = Late { count, stored: true, ..Late::default() };
+    }
+
+    pub(crate) fn add(&mut self, key: &str, time: Timestamp, windows: &[Timestamp]) {
+        for start in windows {
+            self.count += 1;
+            let pair = (*start, key.to_owned());
+            if self.stored || self.windows.len() < MAX_PAIRS || self.windows.contains_key(&pair) {
+                *self.windows.entry(pair).or_default() += 1;
+            }
+        }
+        if self.samples.len() < SAMPLES_KEPT {
+            self.samples.push(LateEvent { key: key.to_owned(), time, windows: windows.to_vec() });
+        }
+    }
+}
+
+impl fmt::Debug for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+// Keys come from strangers: `Quoted` in place of what `derive` would write.
+impl fmt::Debug for LateEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, mut event) = (Quoted(&self.key), f.debug_struct("LateEvent"));
+        event.field("key", &key).field("time", &self.time).field("windows", &self.windows).finish()
+    }
+}
+
+impl fmt::Debug for RefusedEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, mut event) = (Quoted(&self.key), f.debug_struct("RefusedEvent"));
+        event.field("key", &key).field("time", &self.time).field("arrival", &self.arrival).finish()
+    }
+}
+
+/// `3 came too late for their window; the first is 192.0.2.10 at 2018-09-06 08:04:56`
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(first) = self.samples.first() else { return f.write_str("none came too late") };
+        let key = printable(first.key.as_bytes());
+        write!(
+            f,
+            "{} came too late for their window; the first is {key} at {}",
+            self.count,
+            first.time.plain(0)
+        )
+    }
+}
+
+/// Events that claim to be from more than 10 minutes after their arrival; they never move the watermark.
+#[derive(Debug, Clone, Default)]
+pub struct Refused {
+    count: u64,
+    samples: Vec<RefusedEvent>,
+}
+
+/// One event from the future.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RefusedEvent {
+    /// Whose it is.
+    pub key: String,
+    /// When it claims to have happened.
+    pub time: Timestamp,
+    /// When Kinesis took it.
+    pub arrival: Timestamp,
+}
+
+impl Refused {
+    /// How many.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The first 100 of them.
+    pub fn samples(&self) -> &[RefusedEvent] {
+        &self.samples
+    }
+
+    pub(crate) fn add(&mut self, record: &Record, event: &Event<'_>) {
+        self.count += 1;
+        if self.samples.len() < SAMPLES_KEPT {
+            let (key, time) = (event.key.to_string(), event.time);
+            self.samples.push(RefusedEvent { key, time, arrival: record.arrival });
+        }
+    }
+
+    pub(crate) fn restore(&mut self, count: u64) {
+        self.count = count;
+    }
+}
+
+/// `2 are from the future; the first is 192.0.2.10 at 2038-01-19 03:14:07`
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.count, self.samples.first()) {
+            (0, _) => f.write_str("none is from the future"),
+            (n, None) => write!(f, "{n} are from the future"),
+            (n, Some(first)) => {
+                let key = printable(first.key.as_bytes());
+                write!(f, "{n} are from the future; the first is {key} at {}", first.time.plain(0))
+            }
+        }
+    }
+}

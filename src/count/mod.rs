@@ -1,0 +1,28 @@
+//! Counts per key in windows of event time, in memory or in a store.
+//!
+//! Uses the ground, `event`, `stream` and `read`.
+
+mod copies;
+mod counter;
+mod late;
+mod printing;
+mod recent_ids;
+mod store;
+mod stored_counter;
+mod unparsed;
+mod watermark;
+mod windows;
+
+pub use copies::SavedOrigin;
+pub use counter::Counter;
+pub use late::{Late, LateEvent, Refused, RefusedEvent};
+pub use printing::Printing;
+pub use store::{Change, Fingerprint, SavedState, Store, Totals};
+pub use stored_counter::StoredCounter;
+pub use unparsed::Unparsed;
+pub use watermark::Watermark;
+pub use windows::{Added, SavedPane, Window, Windows};
+
+pub(crate) use copies::Copies;
+pub(crate) use recent_ids::RecentIds;
+pub(crate) use unparsed::UnparsedRecords;

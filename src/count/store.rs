@@ -1,0 +1,123 @@
+//! [`Store`]: where a counter keeps what must survive it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::copies::SavedOrigin;
+use super::windows::{SavedPane, Window};
+use crate::error::Result;
+use crate::read::{Checkpoint, StreamId};
+use crate::timestamp::Timestamp;
+
+/// Keeps windows and checkpoints; [`Sqlite`](crate::Sqlite) is the one that comes along.
+///
+/// Everything that changed since the last commit comes in one [`Change`], and is to be written whole or
+/// not at all. That, and nothing else, makes counts exact across a crash: the checkpoints never say more
+/// or less than the counts do.
+pub trait Store: Send {
+    /// What was saved of these windows over this stream; an empty state when nothing was.
+    ///
+    /// # Errors
+    /// When it can't be read, or holds windows of another shape or another stream.
+    fn load(&mut self, fingerprint: &Fingerprint) -> Result<SavedState>;
+
+    /// Writes a change, whole or not at all.
+    ///
+    /// # Errors
+    /// When it can't be written; then nothing of it is.
+    fn commit(&mut self, change: &Change) -> Result<()>;
+}
+
+/// What a store's contents are of; contents of another fingerprint are refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The stream.
+    pub stream: StreamId,
+    /// The windows' size.
+    pub size: Duration,
+    /// The time from one window to the next.
+    pub slide: Duration,
+}
+
+/// What a counter goes on from; by default, from nothing.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SavedState {
+    /// Of each shard, also of those that ended.
+    pub checkpoints: Vec<Checkpoint>,
+    /// The largest event time of each shard.
+    pub shard_times: Vec<(String, Timestamp)>,
+    /// The watermark; windows that end before it are complete. [`Timestamp::MIN`] at first.
+    pub watermark: Timestamp,
+    /// What the windows still open consist of, by the start of each pane.
+    pub panes: Vec<(Timestamp, SavedPane)>,
+    /// What was counted that is in no window.
+    pub totals: Totals,
+    /// Which records of another stream were counted, where they may come again.
+    pub origins: Vec<SavedOrigin>,
+}
+
+impl Default for SavedState {
+    fn default() -> SavedState {
+        SavedState {
+            checkpoints: Vec::new(),
+            shard_times: Vec::new(),
+            watermark: Timestamp::MIN,
+            panes: Vec::new(),
+            totals: Totals::default(),
+            origins: Vec::new(),
+        }
+    }
+}
+
+/// Numbers of events that are in no window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// (event, window) pairs that came too late.
+    pub late: u64,
+    /// Events from the future.
+    pub refused: u64,
+    /// Events whose id had been counted.
+    pub duplicates: u64,
+    /// Records that did not parse.
+    pub unparsed: u64,
+}
+
+/// What changed since the last commit.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Change {
+    /// Of the shards whose checkpoint moved.
+    pub checkpoints: Vec<Checkpoint>,
+    /// The largest event time of each shard: all of them.
+    pub shard_times: Vec<(String, Timestamp)>,
+    /// The watermark.
+    pub watermark: Timestamp,
+    /// Panes that start before this are needed no more.
+    pub oldest_pane: Timestamp,
+    /// Panes with what is new in them: counts that changed (their new values), and ids that were added.
+    pub panes: Vec<(Timestamp, SavedPane)>,
+    /// Windows that are complete, in order.
+    pub completed: Vec<Window>,
+    /// Late events to be added: the window's start, the key, how many.
+    pub late: BTreeMap<(Timestamp, String), u64>,
+    /// All so far, not only the new ones.
+    pub totals: Totals,
+    /// Shards whose forwarded records are no longer to be remembered …
+    pub gone_origins: Vec<String>,
+    /// … and which were counted since: their numbers are to be added, those up to `after` removed.
+    pub origins: Vec<SavedOrigin>,
+}
+
+// Without the keys, which come from strangers.
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (completed, panes, late) = (self.completed.len(), self.panes.len(), self.late.len());
+        let mut change = f.debug_struct("Change");
+        change.field("checkpoints", &self.checkpoints).field("watermark", &self.watermark);
+        change.field("completed", &completed).field("panes", &panes).field("late", &late);
+        change.finish_non_exhaustive()
+    }
+}

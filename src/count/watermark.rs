@@ -1,0 +1,178 @@
+//! [`Watermark`]: how far event time is, over all shards. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::stream::ShardProgress;
+use crate::timestamp::Timestamp;
+
+/// How far event time is: events before it are no longer waited for.
+///
+/// Of a shard it is the largest event time seen less the *lateness*; over the shards the smallest of
+/// these. A shard that is read to its tip holds nobody back; when all are, it is the largest. Children
+/// of a split or merge start from the smallest of their parents'. It never goes back, and it is never
+/// read from a clock.
+///
+/// ```
+/// use kinesis_lab::{ShardProgress, Timestamp, Watermark};
+/// use std::time::Duration;
+///
+/// let at = |secs| Timestamp::from_secs(secs);
+/// let (a, b) = (ShardProgress::reading("a", &[]), ShardProgress::reading("b", &[]));
+/// let mut watermark = Watermark::new(Duration::from_secs(10));
+/// watermark.observe("a", at(100));
+/// assert_eq!(watermark.advance(&[a.clone(), b.clone()]), Timestamp::MIN); // nothing is known of b
+/// watermark.observe("b", at(60));
+/// assert_eq!(watermark.advance(&[a.clone(), b.clone()]), at(50));
+/// assert_eq!(watermark.advance(&[a, b.idle()]), at(90));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Watermark {
+    lateness: Duration,
+    /// The largest event time of each shard.
+    times: BTreeMap<Box<str>, Timestamp>,
+    current: Timestamp,
+}
+
+impl Watermark {
+    /// Nothing is known yet: it is at [`Timestamp::MIN`].
+    pub fn new(lateness: Duration) -> Watermark {
+        Watermark { lateness, times: BTreeMap::new(), current: Timestamp::MIN }
+    }
+
+    /// By how much an event may be later than the newest one of its shard and still be waited for.
+    pub fn lateness(&self) -> Duration {
+        self.lateness
+    }
+
+    /// Where it is.
+    pub fn current(&self) -> Timestamp {
+        self.current
+    }
+
+    /// The time of an event of a shard, or of the newest of several.
+    pub fn observe(&mut self, shard_id: &str, time: Timestamp) {
+        match self.times.get_mut(shard_id) {
+            Some(newest) => *newest = time.max(*newest),
+            None => drop(self.times.insert(shard_id.into(), time)),
+        }
+    }
+
+    /// Where it is now that the shards are where they are: all that are being read, and those that
+    /// ended while their children are not open.
+    pub fn advance(&mut self, shards: &[ShardProgress]) -> Timestamp {
+        for shard in shards.iter().filter(|shard| !shard.parents.is_empty()) {
+            if !self.times.contains_key(&*shard.shard_id)
+                && let Some(time) = self.of_parents(shard)
+            {
+                self.observe(&shard.shard_id, time);
+            }
+        }
+        // A shard that is gone has handed its time to its children.
+        self.times.retain(|id, _| {
+            shards.is_empty()
+                || shards.iter().any(|s| *s.shard_id == **id || s.parents.iter().any(|p| **p == **id))
+        });
+        let mut waiting = shards.iter().filter(|shard| !shard.idle || shard.ended).peekable();
+        let newest = if shards.is_empty() {
+            self.times.values().copied().min() // a test without a consumer: all that were seen
+        } else if waiting.peek().is_some() {
+            // One of which nothing is known holds all back: its first event may be of any time.
+            waiting.map(|shard| self.times.get(&*shard.shard_id).copied()).min().flatten()
+        } else {
+            shards.iter().filter_map(|shard| self.times.get(&*shard.shard_id).copied()).max()
+        };
+        if let Some(newest) = newest {
+            self.current = self.current.max(newest - self.lateness);
+        }
+        self.current
+    }
+
+    fn of_parents(&self, shard: &ShardProgress) -> Option<Timestamp> {
+        shard.parents.iter().filter_map(|parent| self.times.get(parent.as_str()).copied()).min()
+    }
+
+    /// For a store.
+    pub(crate) fn times(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        self.times.iter().map(|(shard, time)| (&**shard, *time))
+    }
+
+    /// Brings back what a store has saved.
+    pub(crate) fn restore(
+        &mut self,
+        current: Timestamp,
+        times: impl IntoIterator<Item = (String, Timestamp)>,
+    ) {
+        self.current = current;
+        self.times = times.into_iter().map(|(shard, time)| (shard.into(), time)).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    fn reading(id: &str) -> ShardProgress {
+        ShardProgress::reading(id, &[])
+    }
+
+    #[test]
+    fn it_never_goes_back() {
+        let mut watermark = Watermark::new(Duration::ZERO);
+        watermark.observe("a", at(100));
+        assert_eq!(watermark.advance(&[reading("a")]), at(100));
+        watermark.observe("a", at(50));
+        assert_eq!(watermark.advance(&[reading("a")]), at(100));
+        watermark.observe("b", at(10));
+        assert_eq!(watermark.advance(&[reading("a"), reading("b")]), at(100));
+    }
+
+    #[test]
+    fn when_all_shards_are_idle_the_newest_event_counts() {
+        let mut watermark = Watermark::new(Duration::from_secs(5));
+        assert_eq!(watermark.advance(&[reading("a").idle()]), Timestamp::MIN, "there was no event yet");
+        watermark.observe("a", at(100));
+        watermark.observe("b", at(60));
+        assert_eq!(watermark.advance(&[reading("a").idle(), reading("b").idle()]), at(95));
+    }
+
+    #[test]
+    fn children_start_from_the_smallest_of_their_parents() {
+        let mut watermark = Watermark::new(Duration::ZERO);
+        watermark.observe("a", at(100));
+        watermark.observe("b", at(60));
+        // a has ended; its child waits for b too, and so does everybody.
+        assert_eq!(watermark.advance(&[reading("a").ended(), reading("b")]), at(60));
+        watermark.observe("b", at(70));
+        let child = ShardProgress::reading("c", &["a", "b"]);
+        assert_eq!(watermark.advance(std::slice::from_ref(&child)), at(70));
+        watermark.observe("c", at(110));
+        assert_eq!(watermark.advance(&[child]), at(110));
+        assert_eq!(watermark.times().count(), 3, "its parents stay while it names them");
+        assert_eq!(watermark.advance(&[reading("d"), reading("e").idle()]), at(110));
+        assert_eq!(watermark.times().count(), 0);
+    }
+
+    #[test]
+    fn a_shard_that_ended_holds_until_its_children_are_open() {
+        let mut watermark = Watermark::new(Duration::ZERO);
+        watermark.observe("a", at(10));
+        watermark.observe("z", at(100));
+        assert_eq!(watermark.advance(&[reading("a").ended(), reading("z")]), at(10));
+        let (b, c) = (ShardProgress::reading("b", &["a"]), ShardProgress::reading("c", &["a"]));
+        assert_eq!(watermark.advance(&[b.clone(), c.clone(), reading("z")]), at(10));
+        watermark.observe("b", at(90));
+        assert_eq!(watermark.advance(&[b, c.idle(), reading("z")]), at(90), "and one that is empty does not");
+    }
+
+    #[test]
+    fn one_that_ended_empty_waits_for_its_children_all_the_same() {
+        let mut watermark = Watermark::new(Duration::ZERO);
+        watermark.observe("z", at(100));
+        assert_eq!(watermark.advance(&[reading("a").idle().ended(), reading("z")]), Timestamp::MIN);
+    }
+}

@@ -1,0 +1,343 @@
+//! [`Detection`]: playbooks over a stream of events, and what comes of them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use super::alert::Alert;
+use super::alert_store::{AlertChange, AlertStore};
+use super::detector::{Detector, is_told};
+use super::playbook::Playbooks;
+use super::totals::DetectionTotals;
+use crate::count::RecentIds;
+use crate::count::Watermark;
+use crate::count::{Copies, Unparsed, UnparsedRecords};
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::notice::notice;
+use crate::read::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
+use crate::record::{Batch, Record};
+use crate::stream::Stream;
+use crate::timestamp::Timestamp;
+
+const LATENESS: Duration = Duration::from_secs(30);
+/// How many alerts are kept to look at; a database has all.
+const ALERTS_KEPT: usize = 10_000;
+/// A stream of alerts that is down must not keep detection from its work for long: what was not delivered
+/// is tried again at the next poll.
+const DELIVERY_ATTEMPTS: u32 = 3;
+
+/// Watches a stream of events with playbooks, while their windows are open: an alert comes at the event
+/// that is one too many, not when its window is over.
+///
+/// Each alert is written into the database once, together with the counts that it came from and the place
+/// in the stream. After that, at each poll, it is delivered: to a callback, and to a stream from which
+/// others learn whom to refuse. A crash between the two, and it is delivered again, with the same id: at
+/// least once there, exactly once in the database.
+///
+/// An event counts once, also when a filter or an agent sent it twice. The alerts are a function of the
+/// records, in the order in which they are read: the same records of a shard give the same alerts with the
+/// same ids. Keys without the partition key are counted across shards, whose records are interleaved as
+/// they come.
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// # use kinesis_lab::{Detection, Playbook, Playbooks};
+/// let log = Kinesis::local()?.create_stream("log", 1)?;
+/// log.producer("192.0.2.66").interval(secs(1)).at_once().limit(100).start().join();
+///
+/// let playbooks = Playbooks::new(vec![Playbook::new("too many requests", 50)])?;
+/// let mut detection = Detection::new(&playbooks).on_alert(|alert| println!("{alert}"));
+/// log.consumer().trim_horizon().run_until_caught_up(&mut detection)?;
+/// assert_eq!(detection.alerts().len(), 1);
+/// assert_eq!(detection.alerts()[0].time.plain(0), "2018-09-06 08:00:49");
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Detection {
+    detector: Detector,
+    playbooks: Playbooks,
+    watermark: Watermark,
+    copies: Copies,
+    ids: RecentIds,
+    store: Option<Box<dyn AlertStore>>,
+    to: Option<Stream>,
+    callbacks: Vec<Callback>,
+    checkpoints: BTreeMap<String, Checkpoint>,
+    moved: BTreeSet<String>,
+    dirty: bool,
+    /// Set off since the last commit.
+    fresh: Vec<Alert>,
+    /// Committed, and not delivered.
+    outbox: VecDeque<Alert>,
+    recent: VecDeque<Alert>,
+    totals: DetectionTotals,
+    unparsed: UnparsedRecords,
+    /// Said once, not at each poll.
+    delivery_failed: bool,
+}
+
+type Callback = Box<dyn FnMut(&Alert) + Send>;
+
+impl Detection {
+    /// Watches with these playbooks; in memory, until told otherwise.
+    pub fn new(playbooks: &Playbooks) -> Detection {
+        Detection {
+            detector: Detector::new(playbooks),
+            playbooks: playbooks.clone(),
+            watermark: Watermark::new(LATENESS),
+            copies: Copies::default(),
+            ids: RecentIds::default(),
+            store: None,
+            to: None,
+            callbacks: Vec::new(),
+            checkpoints: BTreeMap::new(),
+            moved: BTreeSet::new(),
+            dirty: false,
+            fresh: Vec::new(),
+            outbox: VecDeque::new(),
+            recent: VecDeque::new(),
+            totals: DetectionTotals::default(),
+            unparsed: UnparsedRecords::default(),
+            delivery_failed: false,
+        }
+    }
+
+    /// By how much an event may be later than the newest one of its shard and still count. It delays no
+    /// alert; windows are kept for so much longer. Default: 30 s.
+    pub fn lateness(mut self, lateness: Duration) -> Detection {
+        self.watermark = Watermark::new(lateness);
+        self
+    }
+
+    /// Keeps what must survive it in a store.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn stored(mut self, store: Box<dyn AlertStore>) -> Detection {
+        self.store = Some(store);
+        self
+    }
+
+    /// Puts the alerts into a stream, but for those of playbooks that only monitor.
+    pub fn alerts_to(mut self, stream: &Stream) -> Detection {
+        self.to = Some(stream.clone());
+        self
+    }
+
+    /// Calls a function with each alert, but for those of playbooks that only monitor: at least once, and
+    /// again after a crash, with the same id. It runs on the consumer's thread, after the commit.
+    pub fn on_alert(mut self, call: impl FnMut(&Alert) + Send + 'static) -> Detection {
+        self.callbacks.push(Box::new(call));
+        self
+    }
+
+    /// The last 10,000 alerts of this run, in the order in which they were set off.
+    pub fn alerts(&self) -> Vec<Alert> {
+        self.recent.iter().cloned().collect()
+    }
+
+    /// What it came to so far.
+    pub fn totals(&self) -> DetectionTotals {
+        self.totals
+    }
+
+    /// Alerts that are in the database, and that could not be delivered yet.
+    pub fn undelivered(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// How far event time is.
+    pub fn watermark(&self) -> Timestamp {
+        self.watermark.current()
+    }
+
+    /// The first 100 records that did not parse, each with the reason.
+    pub fn unparsed_samples(&self) -> &[Unparsed] {
+        self.unparsed.samples()
+    }
+
+    /// Where each shard is.
+    pub fn positions(&self) -> impl Iterator<Item = &Checkpoint> {
+        self.checkpoints.values()
+    }
+
+    fn load(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>> {
+        let Some(store) = &mut self.store else { return Ok(Vec::new()) };
+        let saved = store.load(stream, &self.playbooks)?;
+        // In place of what is in memory: a run that failed may be ahead of what it committed.
+        self.detector.restore(saved.watermark, saved.tallies, saved.fired);
+        self.watermark.restore(saved.watermark, saved.shard_times);
+        self.copies.restore(saved.origins);
+        self.ids.restore(saved.ids);
+        self.totals = saved.totals;
+        self.outbox = saved.undelivered.into();
+        self.fresh.clear();
+        self.moved.clear();
+        self.dirty = false;
+        self.checkpoints = saved.checkpoints.iter().map(|c| (c.shard_id.clone(), c.clone())).collect();
+        Ok(saved.checkpoints)
+    }
+
+    fn observe(&mut self, shard_id: &str, record: &Record) {
+        let event = match Event::parse(record) {
+            Ok(event) => event,
+            Err(error) => {
+                self.totals.unparsed += 1;
+                self.unparsed.add(record, error.to_string());
+                return;
+            }
+        };
+        let forwarded_before =
+            event.origin.as_ref().is_some_and(|origin| self.copies.is_copy(shard_id, origin));
+        if forwarded_before {
+            self.totals.duplicates += 1;
+            return;
+        }
+        if event.is_from_the_future(record.arrival) {
+            self.totals.refused += 1;
+            return;
+        }
+        if let Some(time) = event.time_bound() {
+            self.watermark.observe(shard_id, time);
+        }
+        if event.id.as_deref().is_some_and(|id| self.ids.is_copy(id, event.time)) {
+            self.totals.duplicates += 1;
+            return;
+        }
+        let observed = self.detector.observe(&event);
+        self.totals.late += observed.late;
+        self.totals.overflow += observed.overflow;
+        self.totals.alerts += observed.alerts.len() as u64;
+        self.fresh.extend(observed.alerts);
+    }
+
+    /// Writes down what came since the last time, the alerts among it.
+    fn commit(&mut self) -> Result<()> {
+        if !self.dirty {
+            return Ok(());
+        }
+        let (gone_origins, origins) = self.copies.changes();
+        // An id is needed while any window may be open in which its event counts.
+        let ids_from = self.ids.forget(self.watermark.current() - self.playbooks.longest_window());
+        let alerts = std::mem::take(&mut self.fresh);
+        // Taken also where there is no store, or what is new would add up for ever.
+        let change = AlertChange {
+            checkpoints: self.moved.iter().filter_map(|shard| self.checkpoints.get(shard)).cloned().collect(),
+            shard_times: self.watermark.times().map(|(s, t)| (s.to_owned(), t)).collect(),
+            watermark: self.detector.completed_until(),
+            totals: self.totals,
+            alerts: alerts.clone(),
+            tallies: self.detector.changes(),
+            oldest_panes: self.detector.oldest_panes(),
+            ids: self.ids.changes(),
+            ids_from,
+            gone_origins,
+            origins,
+        };
+        if let Some(store) = &mut self.store {
+            store.commit(&change)?;
+        }
+        self.moved.clear();
+        self.dirty = false;
+        for alert in alerts {
+            if self.recent.len() == ALERTS_KEPT {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(alert.clone());
+            if is_told(&alert) {
+                self.outbox.push_back(alert);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is committed, and not delivered: first to the stream, since others wait for it.
+    fn deliver(&mut self) -> Result<()> {
+        if self.outbox.is_empty() {
+            return Ok(());
+        }
+        if let Some(stream) = &self.to {
+            let entries = self.outbox.iter().map(Alert::entry).collect();
+            let sent = stream.put_many(entries).max_attempts(DELIVERY_ATTEMPTS).send().map_err(Error::from);
+            match sent {
+                Err(error) if error.is_transient() => {
+                    if !std::mem::replace(&mut self.delivery_failed, true) {
+                        notice(&format!("alerts can't be delivered, and will be tried again: {error}"));
+                    }
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+                Ok(_) => self.delivery_failed = false,
+            }
+        }
+        let delivered: Vec<Alert> = self.outbox.drain(..).collect();
+        for alert in &delivered {
+            self.callbacks.iter_mut().for_each(|call| call(alert));
+        }
+        match &mut self.store {
+            Some(store) => store.delivered(&delivered),
+            None => Ok(()),
+        }
+    }
+
+    fn reached(&mut self, shard_id: &str, last: Option<&Record>, ended: bool, now: Timestamp) {
+        let checkpoint = self.checkpoints.entry(shard_id.to_owned()).or_insert_with(|| Checkpoint {
+            shard_id: shard_id.to_owned(),
+            sequence_number: None,
+            arrival: now,
+            ended: false,
+        });
+        if let Some(last) = last {
+            checkpoint.sequence_number = Some(last.sequence_number.clone());
+            checkpoint.arrival = last.arrival;
+        }
+        checkpoint.ended |= ended;
+        self.moved.insert(shard_id.to_owned());
+        self.dirty = true;
+    }
+}
+
+impl RecordProcessor for Detection {
+    fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
+        Ok(self.load(stream)?)
+    }
+
+    fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.copies.follow(&ctx.shards);
+        batch.records.iter().for_each(|record| self.observe(&batch.shard_id, record));
+        self.reached(&batch.shard_id, batch.records.last(), false, ctx.now);
+        Ok(())
+    }
+
+    fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
+        for shard in ctx.shards.clone().iter() {
+            if !self.checkpoints.contains_key(&*shard.shard_id) {
+                // Read, and empty so far: "latest" was now.
+                self.reached(&shard.shard_id, None, false, ctx.now);
+            }
+        }
+        self.copies.follow(&ctx.shards);
+        let before = self.detector.completed_until();
+        let watermark = self.watermark.advance(&ctx.shards);
+        self.detector.complete(watermark);
+        self.dirty |= watermark > before;
+        self.commit()?;
+        Ok(self.deliver()?)
+    }
+
+    fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.reached(shard_id, None, true, ctx.now);
+        // Its children are read next: their records must not be committed without this.
+        Ok(self.commit()?)
+    }
+}
+
+impl fmt::Debug for Detection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let playbooks = self.playbooks.iter().count();
+        write!(
+            f,
+            "detection with {playbooks} playbooks: {} alerts, watermark {}",
+            self.totals.alerts,
+            self.watermark()
+        )
+    }
+}

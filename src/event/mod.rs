@@ -1,0 +1,14 @@
+//! What data says: who did what, and when, as an agent, a web server or a producer wrote it.
+//!
+//! Uses the ground alone.
+
+mod access_log;
+#[expect(clippy::module_inception, reason = "the room is named after what it is for")]
+mod event;
+mod log_line;
+mod origin;
+
+pub use access_log::{AccessLog, LogRecord, UnparsedLine};
+pub use event::{Event, EventError};
+pub use log_line::{LogLine, LogLineError};
+pub use origin::Origin;

@@ -1,0 +1,12 @@
+//! A page on the loopback interface that shows counts and alerts as they change.
+//!
+//! Uses the ground, `count`, `detect`, `sqlite` and `chart`.
+
+mod frame;
+#[expect(clippy::module_inception, reason = "the room is named after what it is for")]
+mod live;
+mod server;
+mod shown;
+mod watched;
+
+pub use live::{Live, LiveView};

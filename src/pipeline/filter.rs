@@ -1,0 +1,336 @@
+//! [`Filter`]: keeps or drops events, and sends on what it keeps.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::count::Watermark;
+use crate::count::{Change, Fingerprint, Store};
+use crate::count::{Unparsed, UnparsedRecords};
+use crate::error::Result;
+use crate::event::Event;
+use crate::event::Origin;
+use crate::read::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
+use crate::record::{Batch, Entry, Record};
+use crate::stream::Stream;
+use crate::timestamp::Timestamp;
+
+/// Reads events, and puts those that it is to keep into another stream.
+///
+/// An event is sent on as JSON under its key, with one more member: its [`Origin`], the record of the
+/// first stream that it was. A filter that crashes sends the last batch again when it is back; whoever
+/// counts the second stream ([`Counter`](crate::Counter), [`Detection`](crate::Detection)) knows the
+/// copies by their origin, and counts each event once.
+///
+/// A batch is sent, and acknowledged record by record, before its checkpoint is saved, and only then the
+/// next one begins: nothing is lost, and what may come twice is one batch.
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// # use kinesis_lab::Filter;
+/// let kinesis = Kinesis::local()?;
+/// let (events, log) = (kinesis.create_stream("events", 1)?, kinesis.create_stream("log", 1)?);
+/// events.put("192.0.2.10", r#"{"time":"2018-09-06T08:04:56Z","path":"/"}"#)?;
+/// events.put("192.0.2.10", r#"{"time":"2018-09-06T08:04:57Z","path":"/static/app.css"}"#)?;
+///
+/// let mut filter = Filter::new(&log, |event| !event.fields["path"].starts_with("/static/"));
+/// events.consumer().trim_horizon().run_until_caught_up(&mut filter)?;
+/// assert_eq!((filter.kept(), filter.dropped()), (1, 1));
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Filter {
+    to: Stream,
+    name: Option<String>,
+    keep: Keep,
+    store: Option<Box<dyn Store>>,
+    stream: Option<StreamId>,
+    checkpoints: BTreeMap<String, Checkpoint>,
+    /// Without lateness: how far event time is in the shards that are read.
+    watermark: Watermark,
+    kept: u64,
+    dropped: u64,
+    unparsed: UnparsedRecords,
+}
+
+type Keep = Box<dyn FnMut(&Event<'_>) -> bool + Send>;
+
+impl Filter {
+    /// A filter that sends on to this stream what the function says to keep.
+    pub fn new(to: &Stream, keep: impl FnMut(&Event<'_>) -> bool + Send + 'static) -> Filter {
+        Filter::boxed(to, Box::new(keep))
+    }
+
+    // Apart from the generic part, so that a notebook cell compiles only that.
+    fn boxed(to: &Stream, keep: Keep) -> Filter {
+        Filter {
+            to: to.clone(),
+            name: None,
+            keep,
+            store: None,
+            stream: None,
+            checkpoints: BTreeMap::new(),
+            watermark: Watermark::new(Duration::ZERO),
+            kept: 0,
+            dropped: 0,
+            unparsed: UnparsedRecords::default(),
+        }
+    }
+
+    /// A name of its own, for the second one of two filters between the same two streams: what the one has
+    /// behind it, the other may have before it, and their records must not be taken for copies of each other.
+    pub fn named(mut self, name: &str) -> Filter {
+        self.name = Some(name.to_owned());
+        self
+    }
+
+    /// Keeps its place in the stream in an SQLite file, so that a later run goes on from there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) when the file can't be used.
+    #[cfg(feature = "sqlite")]
+    pub fn stored_in(self, path: impl AsRef<std::path::Path>) -> Result<Filter> {
+        Ok(self.stored(Box::new(crate::sqlite::Sqlite::open(path)?)))
+    }
+
+    /// The same, in a store of your own; of a [`Change`], only the checkpoints are set.
+    pub fn stored(mut self, store: Box<dyn Store>) -> Filter {
+        self.store = Some(store);
+        self
+    }
+
+    /// Events that were sent on, by this filter since it was made.
+    pub fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    /// Events that were not.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Records that did not parse as an event, or are so large that their origin finds no room beside them:
+    /// they were not sent on.
+    pub fn unparsed(&self) -> u64 {
+        self.unparsed.count()
+    }
+
+    /// The first 100 of these, each with the reason.
+    pub fn unparsed_samples(&self) -> &[Unparsed] {
+        self.unparsed.samples()
+    }
+
+    /// Where each shard is.
+    pub fn positions(&self) -> impl Iterator<Item = &Checkpoint> {
+        self.checkpoints.values()
+    }
+
+    fn load(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>> {
+        // In place of what is in memory: a run that failed may be ahead of what it saved.
+        if let Some(store) = &mut self.store {
+            let fingerprint =
+                Fingerprint { stream: stream.clone(), size: Duration::ZERO, slide: Duration::ZERO };
+            let saved = store.load(&fingerprint)?.checkpoints;
+            self.checkpoints = saved.into_iter().map(|c| (c.shard_id.clone(), c)).collect();
+        } else if self.stream.as_ref() != Some(stream) {
+            self.checkpoints.clear();
+        }
+        // The shards are read anew: what one of them had to say is not known before it says it.
+        self.watermark = Watermark::new(Duration::ZERO);
+        self.stream = Some(stream.clone());
+        match self.store {
+            Some(_) => Ok(self.checkpoints.values().cloned().collect()),
+            // Without a store, the consumer begins where it was told to.
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn save(&mut self, checkpoint: Checkpoint) -> Result<()> {
+        if let Some(store) = &mut self.store {
+            let checkpoints = vec![checkpoint.clone()];
+            // Event time is handed on, not kept: `Timestamp::MIN` says that no window is complete.
+            let watermark = Timestamp::MIN;
+            store.commit(&Change { checkpoints, watermark, oldest_pane: watermark, ..Change::default() })?;
+        }
+        self.checkpoints.insert(checkpoint.shard_id.clone(), checkpoint);
+        Ok(())
+    }
+
+    /// The events that are kept, as records for the second stream but for their origin.
+    fn select<'a>(&mut self, batch: &'a Batch) -> Vec<(&'a Record, Entry)> {
+        let mut selected = Vec::new();
+        for record in &batch.records {
+            match Event::parse(record) {
+                Ok(event) => {
+                    if let Some(time) = event.time_bound()
+                        && !event.is_from_the_future(record.arrival)
+                    {
+                        self.watermark.observe(&batch.shard_id, time);
+                    }
+                    if (self.keep)(&event) {
+                        selected.push((record, entry(record, &event)));
+                    } else {
+                        self.dropped += 1;
+                    }
+                }
+                Err(error) => self.unparsed.add(record, error.to_string()),
+            }
+        }
+        selected
+    }
+}
+
+impl RecordProcessor for Filter {
+    fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
+        Ok(self.load(stream)?)
+    }
+
+    fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+        let (kept, dropped, unparsed) = (self.kept, self.dropped, self.unparsed.count());
+        let selected = self.select(batch);
+        let watermark = self.watermark.advance(&ctx.shards);
+        let checkpoint = self.checkpoints.get(&*batch.shard_id);
+        let after = checkpoint.and_then(|checkpoint| checkpoint.sequence_number.clone());
+        let stream = match &self.name {
+            Some(name) => format!("{}:{name}", batch.stream),
+            None => batch.stream.to_string(),
+        };
+        let mut entries = Vec::with_capacity(selected.len());
+        for (record, entry) in selected {
+            let origin = Origin {
+                stream: stream.clone(),
+                shard_id: batch.shard_id.to_string(),
+                sequence_number: record.sequence_number.clone(),
+                after: after.clone(),
+                watermark,
+            };
+            let entry = with_origin(entry, &origin);
+            match entry.check() {
+                Ok(()) => entries.push(entry),
+                // A record of nearly 1 MiB has no room for its origin. It must not stop all others.
+                Err(error) => self.unparsed.add(record, error.to_string()),
+            }
+        }
+        let sent = entries.len() as u64;
+        if let Err(failure) = self.to.put_many(entries).send() {
+            // Counted again with the batch, whoever reads it.
+            (self.kept, self.dropped) = (kept, dropped);
+            self.unparsed.restore(unparsed);
+            let error = crate::error::Error::from(failure);
+            return Err(match error.is_transient() {
+                true => ProcessError::retry(error.to_string()),
+                false => error.into(),
+            });
+        }
+        self.kept += sent;
+        let Some(last) = batch.records.last() else { return Ok(()) };
+        Ok(self.save(Checkpoint {
+            shard_id: batch.shard_id.to_string(),
+            sequence_number: Some(last.sequence_number.clone()),
+            arrival: last.arrival,
+            ended: false,
+        })?)
+    }
+
+    fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.watermark.advance(&ctx.shards);
+        let empty: Vec<String> = ctx
+            .shards
+            .iter()
+            .filter(|shard| !self.checkpoints.contains_key(&*shard.shard_id))
+            .map(|shard| shard.shard_id.to_string())
+            .collect();
+        for shard_id in empty {
+            // Read, and empty so far: "latest" was now.
+            self.save(Checkpoint { shard_id, sequence_number: None, arrival: ctx.now, ended: false })?;
+        }
+        Ok(())
+    }
+
+    fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
+        let known = self.checkpoints.get(shard_id).cloned();
+        let known = known.unwrap_or_else(|| Checkpoint {
+            shard_id: shard_id.to_owned(),
+            sequence_number: None,
+            arrival: ctx.now,
+            ended: true,
+        });
+        Ok(self.save(Checkpoint { ended: true, ..known })?)
+    }
+}
+
+/// JSON as it came, or what was read of a line or a timestamp, as JSON.
+fn entry(record: &Record, event: &Event<'_>) -> Entry {
+    let data = record.data.trim_ascii();
+    if data.first() == Some(&b'{') {
+        return Entry::new(record.partition_key.clone(), data);
+    }
+    let mut json = json!({ "v": 1, "ip": event.key, "time": event.time.to_string() });
+    for (name, value) in &event.fields {
+        json[name] = match value.parse::<u64>() {
+            Ok(number) if ["status", "bytes"].contains(&name.as_str()) => number.into(),
+            _ => Value::String(value.clone()),
+        };
+    }
+    Entry::new(record.partition_key.clone(), json.to_string())
+}
+
+/// Written in before the last brace: what the sender wrote stays as it wrote it. It may hold an `origin`
+/// of another filter, or of a liar; of two members of a name the last one counts.
+fn with_origin(mut entry: Entry, origin: &Origin) -> Entry {
+    entry.data.pop();
+    entry.data.extend_from_slice(format!(",\"origin\":{}}}", origin.to_json()).as_bytes());
+    entry
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "filter into {}: {} kept, {} dropped", self.to.name(), self.kept, self.dropped)?;
+        match self.unparsed.count() {
+            0 => Ok(()),
+            n => write!(f, ", {n} did not parse"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(data: &str) -> Record {
+        Record {
+            partition_key: "192.0.2.7".into(),
+            data: data.into(),
+            sequence_number: "7".into(),
+            arrival: Timestamp::MIN,
+        }
+    }
+
+    #[test]
+    fn what_is_sent_on_is_the_event_and_where_it_was() {
+        let origin = Origin {
+            stream: "events".into(),
+            shard_id: "s".into(),
+            sequence_number: "7".into(),
+            after: None,
+            watermark: Timestamp::from_secs(5),
+        };
+        for data in [
+            "2018-09-06T08:04:56Z",
+            r#" {"time":"2018-09-06T08:04:56Z","status":404,"origin":{"stream":"x","shard":"y","sequence_number":"1"}} "#,
+            r#"192.0.2.7 - - [06/Sep/2018:08:04:56 +0000] "GET /a HTTP/1.1" 404 12"#,
+        ] {
+            let before = record(data);
+            let before = Event::parse(&before).unwrap();
+            let sent = with_origin(entry(&record(data), &before), &origin);
+            let after = Record { data: sent.data, ..record("") };
+            let after = Event::parse(&after).unwrap();
+            assert_eq!(after.origin.as_ref(), Some(&origin), "{data}");
+            assert_eq!((&after.key, after.time), (&before.key, before.time));
+            for (name, value) in &before.fields {
+                assert_eq!(after.fields.get(name), Some(value), "{data}");
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The parts wired: a filter between two streams, and filter, counter and detection as one.
+//!
+//! Uses the ground, `event`, `service`, `stream`, `put`, `read`, `count`, `detect` and `sqlite`.
+
+mod filter;
+#[cfg(feature = "sqlite")]
+#[expect(clippy::module_inception, reason = "the room is named after what it is for")]
+mod pipeline;
+#[cfg(feature = "sqlite")]
+mod running;
+#[cfg(feature = "sqlite")]
+mod status;
+
+pub use filter::Filter;
+#[cfg(feature = "sqlite")]
+pub use pipeline::{Part, Pipeline};
+#[cfg(feature = "sqlite")]
+pub use running::RunningPipeline;
+#[cfg(feature = "sqlite")]
+pub use status::{PartStatus, PipelineStatus};

@@ -1,0 +1,82 @@
+//! [`PipelineStatus`]: how far a pipeline is.
+
+use std::fmt;
+
+use super::pipeline::Part;
+use crate::read::ConsumerReport;
+use crate::text::{grouped, printable};
+
+/// How far a pipeline is; made by [`RunningPipeline::status`](crate::RunningPipeline::status).
+///
+/// ```text
+/// part       state    records  lag    it says
+/// filter     running   12,345  0.0 s  12,000 kept, 345 dropped
+/// counter    running   12,345  0.0 s  watermark 2018-09-06 08:04:26, 120 in open windows
+/// detection  stopped   11,200  –      2 alerts
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PipelineStatus {
+    /// The parts of this process, in the order of the stream.
+    pub parts: Vec<PartStatus>,
+    /// Completed (window, address) pairs in the database of counts; 0 when there is none.
+    pub windows: u64,
+    /// Alerts in the database of alerts.
+    pub alerts: u64,
+}
+
+/// How far a part is.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PartStatus {
+    /// Which one.
+    pub part: Part,
+    /// Whether it is at work.
+    pub running: bool,
+    /// Records that it has processed, since it was started.
+    pub records: u64,
+    /// How far behind the tip of its stream it is, in milliseconds; `None` when that is not known.
+    pub millis_behind_latest: Option<u64>,
+    /// Of each shard the last record that it has processed since it was started.
+    pub positions: Vec<(String, String)>,
+    /// What it has to say: what was kept, counted, found.
+    pub says: String,
+    /// Why it ended, when that was an error.
+    pub error: Option<String>,
+}
+
+impl PartStatus {
+    pub(crate) fn new(part: Part, running: bool, report: &ConsumerReport, says: String) -> PartStatus {
+        PartStatus {
+            part,
+            running,
+            records: report.records,
+            millis_behind_latest: report.millis_behind_latest.filter(|_| running),
+            positions: report.positions.clone().into_iter().collect(),
+            says,
+            error: None,
+        }
+    }
+}
+
+impl fmt::Display for PipelineStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widest = self.parts.iter().map(|part| grouped(part.records).len()).max().unwrap_or(0).max(7);
+        write!(f, "{:9}  {:7}  {:>widest$}  {:6}  it says", "part", "state", "records", "lag")?;
+        for part in &self.parts {
+            let state = match (part.running, &part.error) {
+                (true, _) => "running",
+                (false, None) => "stopped",
+                (false, Some(_)) => "failed",
+            };
+            let lag = match part.millis_behind_latest {
+                Some(millis) => format!("{:.1} s", millis as f64 / 1_000.0),
+                None => "–".to_owned(),
+            };
+            let says = part.error.as_deref().unwrap_or(&part.says);
+            let says = printable(says.as_bytes());
+            write!(f, "\n{:9}  {state:7}  {:>widest$}  {lag:6}  {says}", part.part, grouped(part.records))?;
+        }
+        Ok(())
+    }
+}

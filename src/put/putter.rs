@@ -1,0 +1,207 @@
+//! [`Putter`]: the thin I/O around [`Queue`]. Sends what it gives, tells it what came of it.
+
+use aws_sdk_kinesis::error::ProvideErrorMetadata;
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::queue::{Outcome, Pending, PutOptions, Queue};
+use super::report::{FailedEntry, PutReceipt, PutReport};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::Entry;
+use crate::service::is_ambiguous;
+use crate::stream::Stream;
+use crate::text::printable;
+
+pub(crate) struct Putter {
+    stream: Stream,
+    queue: Queue,
+    rng: fastrand::Rng,
+    started: Instant,
+    pub(crate) report: PutReport,
+    pub(crate) failed: Vec<FailedEntry>,
+    /// What went wrong last; also when it was tried again since.
+    #[cfg_attr(not(feature = "agent"), allow(dead_code, reason = "for the agent's report alone"))]
+    pub(crate) last_error: Option<Error>,
+}
+
+impl Putter {
+    pub(crate) fn new(stream: Stream, options: PutOptions, rng: fastrand::Rng) -> Putter {
+        Putter {
+            stream,
+            queue: Queue::new(options),
+            rng,
+            started: Instant::now(),
+            report: PutReport::default(),
+            failed: Vec::new(),
+            last_error: None,
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    pub(crate) fn push(&mut self, entry: Entry) {
+        match entry.check() {
+            Ok(()) => self.queue.push(entry),
+            Err(error) => self.failed.push(FailedEntry { entry, error }),
+        }
+    }
+
+    /// Records that are neither stored nor given up.
+    #[cfg(feature = "agent")]
+    pub(crate) fn pending(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// When there is something to send; `None` when nothing is left.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.queue.next_due().map(|due| self.started + due)
+    }
+
+    /// Makes one call, of what is due.
+    pub(crate) async fn step(&mut self) {
+        let batch = self.queue.take(self.started.elapsed());
+        self.send(batch).await;
+    }
+
+    /// Sends until nothing is left to be sent. When `stop` turns true meanwhile, the call under way
+    /// is awaited and what is left goes to `failed`.
+    pub(crate) async fn flush(&mut self, stop: &watch::Receiver<bool>) {
+        let mut stop = stop.clone();
+        while let Some(due) = self.next_due() {
+            if *stop.borrow() {
+                return self.give_up(&Error::new(ErrorKind::Timeout, "stopped before it was acknowledged"));
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => {}
+                _ = stop.wait_for(|stop| *stop) => continue,
+            }
+            self.step().await;
+        }
+    }
+
+    async fn send(&mut self, batch: Vec<Pending>) {
+        let outcomes = match self.call(&batch).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                // No later call will fare better: say so at once, for these and for the rest.
+                self.last_error = Some(error.clone());
+                let these = batch.into_iter().map(|p| FailedEntry { entry: p.entry, error: error.clone() });
+                self.failed.extend(these);
+                return self.give_up(&error);
+            }
+        };
+        if let Some(error) = outcomes.iter().find_map(Outcome::error) {
+            self.last_error = Some(error.clone());
+        }
+        let settled = self.queue.settle(batch, outcomes, self.started.elapsed(), &mut self.rng);
+        self.report.sent += settled.stored;
+        self.report.retried += settled.retried;
+        self.report.last = settled.last.or(self.report.last.take());
+        self.failed.extend(settled.failed);
+    }
+
+    /// What came of each record, or an error that every later call would meet too.
+    async fn call(&mut self, batch: &[Pending]) -> Result<Vec<Outcome>> {
+        if let Err(error) = self.stream.verify_if_doubted().await {
+            return whole(batch, error);
+        }
+        let entries = batch.iter().map(|pending| request(&pending.entry)).collect();
+        let call = self.stream.kinesis().data().put_records().stream_name(self.stream.name());
+        let error = match call.set_records(Some(entries)).send().await {
+            Ok(answer) => return Ok(answer.records.into_iter().map(outcome).collect()),
+            Err(error) => error,
+        };
+        if is_ambiguous(&error) {
+            self.report.ambiguous += batch.len() as u64;
+        }
+        let again = error.code() == Some("InternalFailure");
+        let error = self.stream.kinesis().place().explain(self.stream.name(), error);
+        if error.is_stream_not_found() {
+            // There may be another one of this name, to which a later put would go: look.
+            self.stream.identity().doubt();
+            return match self.stream.verify().await {
+                Ok(_) => Ok(vec![Outcome::Retry(error); batch.len()]),
+                Err(found) if found.is_stream_not_found() => Err(found),
+                Err(_) => Err(error),
+            };
+        }
+        match again {
+            true => Ok(vec![Outcome::Retry(error); batch.len()]),
+            false => whole(batch, error),
+        }
+    }
+
+    fn give_up(&mut self, error: &Error) {
+        let rest = self.queue.drain();
+        self.failed.extend(rest.into_iter().map(|entry| FailedEntry { entry, error: error.clone() }));
+    }
+}
+
+/// What a call that failed as a whole means for its records.
+fn whole(batch: &[Pending], error: Error) -> Result<Vec<Outcome>> {
+    let outcome = match error.kind() {
+        ErrorKind::StreamNotFound | ErrorKind::AccessDenied => return Err(error),
+        // Of DescribeStreamSummary, when many ask at once.
+        ErrorKind::LimitExceeded => Outcome::Retry(error),
+        _ if error.is_transient() => Outcome::Retry(error),
+        _ => Outcome::Failed(error),
+    };
+    Ok(vec![outcome; batch.len()])
+}
+
+fn request(entry: &Entry) -> PutRecordsRequestEntry {
+    PutRecordsRequestEntry::builder()
+        .partition_key(&entry.partition_key)
+        .data(Blob::new(entry.data.clone()))
+        .build()
+        .expect("both required members are set")
+}
+
+/// One line of the answer: PutRecords says for each record whether it was stored.
+fn outcome(answer: PutRecordsResultEntry) -> Outcome {
+    match (answer.error_code.as_deref(), answer.shard_id, answer.sequence_number) {
+        (None, Some(shard_id), Some(sequence_number)) => {
+            Outcome::Stored(PutReceipt { shard_id, sequence_number })
+        }
+        (code, ..) => {
+            let said = printable(answer.error_message.unwrap_or_default().as_bytes()).to_string();
+            match code {
+                Some("ProvisionedThroughputExceededException" | "KMSThrottlingException") => {
+                    Outcome::Retry(Error::new(
+                        ErrorKind::Throttled,
+                        format!(
+                            "the shard takes 1,000 records and 1 MB a second, and there were more: {said}"
+                        ),
+                    ))
+                }
+                // "InternalFailure" is the only other code that the API reference names.
+                code => Outcome::Retry(Error::new(
+                    ErrorKind::Service,
+                    format!("the service failed to store the record ({}): {said}", code.unwrap_or("no code")),
+                )),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_a_sequence_number_is_not_an_acknowledgement() {
+        let stored = PutRecordsResultEntry::builder().shard_id("s").sequence_number("1").build();
+        assert!(matches!(outcome(stored), Outcome::Stored(_)));
+        let half = PutRecordsResultEntry::builder().shard_id("s").build();
+        assert!(matches!(outcome(half), Outcome::Retry(_)));
+        let throttled = PutRecordsResultEntry::builder()
+            .error_code("ProvisionedThroughputExceededException")
+            .error_message("Rate exceeded")
+            .build();
+        assert!(matches!(outcome(throttled), Outcome::Retry(error) if error.is_throttled()));
+    }
+}

@@ -1,0 +1,303 @@
+//! Which record is put when: batches, retries and order, as a pure function of answers and time.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::report::{FailedEntry, PutReceipt};
+use crate::backoff::step;
+use crate::error::Error;
+use crate::record::Entry;
+
+/// PutRecords takes 500 records …
+pub(crate) const MAX_RECORDS: usize = 500;
+/// … and 5 MiB in older service models (10 MiB now), keys included; stay clearly below.
+pub(crate) const MAX_BYTES: usize = 5 * (1 << 20) - (64 << 10);
+
+/// How records are put, by [`PutMany`] and by producers alike.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PutOptions {
+    pub(crate) ordered: bool,
+    pub(crate) max_attempts: u32,
+}
+
+impl Default for PutOptions {
+    fn default() -> PutOptions {
+        // Fifteen attempts with full jitter are about 25 seconds of waiting: longer than a throttled
+        // burst or a failover lasts, shorter than a reader's patience.
+        PutOptions { ordered: false, max_attempts: 15 }
+    }
+}
+
+/// A record that is under way.
+pub(crate) struct Pending {
+    pub(crate) entry: Entry,
+    failures: u32,
+    /// Not before this time (since the queue's beginning).
+    due: Duration,
+}
+
+/// What came of one record of a batch.
+#[derive(Clone)]
+pub(crate) enum Outcome {
+    Stored(PutReceipt),
+    Retry(Error),
+    Failed(Error),
+}
+
+impl Outcome {
+    pub(crate) fn error(&self) -> Option<&Error> {
+        match self {
+            Outcome::Stored(_) => None,
+            Outcome::Retry(error) | Outcome::Failed(error) => Some(error),
+        }
+    }
+}
+
+/// What came of a batch.
+#[derive(Default)]
+pub(crate) struct Settled {
+    pub(crate) stored: u64,
+    pub(crate) retried: u64,
+    pub(crate) last: Option<PutReceipt>,
+    pub(crate) failed: Vec<FailedEntry>,
+}
+
+pub(crate) struct Queue {
+    options: PutOptions,
+    /// Never tried, in the order in which they came.
+    fresh: VecDeque<Entry>,
+    /// Failed before, to be tried again when they are due.
+    retries: Vec<Pending>,
+    /// With `ordered`: the keys that have a record in a batch, in `fresh` or in `retries`, and what
+    /// waits behind it.
+    behind: HashMap<String, VecDeque<Entry>>,
+}
+
+impl Queue {
+    pub(crate) fn new(options: PutOptions) -> Queue {
+        Queue { options, fresh: VecDeque::new(), retries: Vec::new(), behind: HashMap::new() }
+    }
+
+    pub(crate) fn push(&mut self, entry: Entry) {
+        if self.options.ordered {
+            if let Some(waiting) = self.behind.get_mut(&entry.partition_key) {
+                return waiting.push_back(entry);
+            }
+            self.behind.insert(entry.partition_key.clone(), VecDeque::new());
+        }
+        self.fresh.push_back(entry);
+    }
+
+    /// Records that are not settled yet.
+    #[cfg(feature = "agent")]
+    pub(crate) fn len(&self) -> usize {
+        let behind: usize = self.behind.values().map(VecDeque::len).sum();
+        self.fresh.len() + self.retries.len() + behind
+    }
+
+    /// When there is something to send; `None` when nothing is left.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        match self.fresh.is_empty() {
+            false => Some(Duration::ZERO),
+            true => self.retries.iter().map(|pending| pending.due).min(),
+        }
+    }
+
+    /// The next batch: retries that are due first, then fresh records. Each one of it must be
+    /// settled, or it is lost.
+    pub(crate) fn take(&mut self, now: Duration) -> Vec<Pending> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        let mut fits = |entry: &Entry, records: usize| {
+            // A record alone always fits: its size was checked before.
+            let fits = records == 0 || (records < MAX_RECORDS && bytes + entry.size() <= MAX_BYTES);
+            bytes += if fits { entry.size() } else { 0 };
+            fits
+        };
+        let mut later = Vec::new();
+        for pending in self.retries.drain(..) {
+            match pending.due <= now && fits(&pending.entry, batch.len()) {
+                true => batch.push(pending),
+                false => later.push(pending),
+            }
+        }
+        self.retries = later;
+        while let Some(entry) = self.fresh.pop_front_if(|entry| fits(entry, batch.len())) {
+            batch.push(Pending { entry, failures: 0, due: Duration::ZERO });
+        }
+        batch
+    }
+
+    /// Takes back a batch with what came of each record, in the same order. An answer with fewer
+    /// lines than the batch leaves the rest unacknowledged: those are tried again.
+    ///
+    /// One draw of the jitter serves the whole batch: records that were refused together and as often
+    /// are due together, and go out as one call again. With a draw each, a refused batch of 500 came
+    /// back as hundreds of calls of one or two records.
+    pub(crate) fn settle(
+        &mut self,
+        batch: Vec<Pending>,
+        outcomes: Vec<Outcome>,
+        now: Duration,
+        rng: &mut Rng,
+    ) -> Settled {
+        let mut settled = Settled::default();
+        let mut outcomes = outcomes.into_iter();
+        let jitter = rng.f64();
+        for mut pending in batch {
+            let outcome = outcomes.next().unwrap_or_else(|| Outcome::Retry(unanswered()));
+            let error = match outcome {
+                Outcome::Stored(receipt) => {
+                    settled.stored += 1;
+                    settled.last = Some(receipt);
+                    self.release(&pending.entry.partition_key);
+                    continue;
+                }
+                Outcome::Retry(error) => {
+                    pending.failures += 1;
+                    if pending.failures < self.options.max_attempts {
+                        settled.retried += 1;
+                        pending.due = now + step(pending.failures).mul_f64(jitter);
+                        self.retries.push(pending);
+                        continue;
+                    }
+                    error
+                }
+                Outcome::Failed(error) => error,
+            };
+            self.release(&pending.entry.partition_key);
+            settled.failed.push(FailedEntry { entry: pending.entry, error });
+        }
+        settled
+    }
+
+    /// The record of this key that was under way is done with; the next one may go.
+    fn release(&mut self, key: &str) {
+        let Some(waiting) = self.behind.get_mut(key) else { return };
+        match waiting.pop_front() {
+            Some(next) => self.fresh.push_back(next),
+            None => drop(self.behind.remove(key)),
+        }
+    }
+
+    /// Everything that is left.
+    pub(crate) fn drain(&mut self) -> Vec<Entry> {
+        let retries = self.retries.drain(..).map(|pending| pending.entry);
+        let behind = self.behind.drain().flat_map(|(_, waiting)| waiting);
+        retries.chain(self.fresh.drain(..)).chain(behind).collect()
+    }
+}
+
+fn unanswered() -> Error {
+    Error::new(crate::error::ErrorKind::Service, "the service answered for fewer records than it was sent")
+}
+
+/// Whether no key stands twice: what `ordered` promises of every batch.
+#[cfg(test)]
+fn distinct_keys(batch: &[Pending]) -> bool {
+    let mut seen = std::collections::HashSet::new();
+    batch.iter().all(|pending| seen.insert(&pending.entry.partition_key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use fastrand::Rng;
+    use proptest::prelude::*;
+
+    fn stored() -> Outcome {
+        Outcome::Stored(PutReceipt { shard_id: "s".into(), sequence_number: "1".into() })
+    }
+
+    fn throttled() -> Outcome {
+        Outcome::Retry(Error::new(ErrorKind::Throttled, "slow down"))
+    }
+
+    fn queue(ordered: bool) -> Queue {
+        Queue::new(PutOptions { ordered, max_attempts: 3 })
+    }
+
+    #[test]
+    fn batches_stay_within_500_records_and_5_mib() {
+        let mut q = queue(false);
+        (0..501).for_each(|n| q.push(Entry::new("k", vec![0; n % 3])));
+        assert_eq!([q.take(Duration::ZERO).len(), q.take(Duration::ZERO).len()], [500, 1]);
+        (0..6).for_each(|_| q.push(Entry::new("k", vec![0; 1 << 20])));
+        assert_eq!([q.take(Duration::ZERO).len(), q.take(Duration::ZERO).len()], [4, 2]);
+        assert!(q.next_due().is_none());
+    }
+
+    #[test]
+    fn only_what_failed_is_sent_again_and_handed_back_after_the_last_attempt() {
+        let (mut q, mut rng) = (queue(false), Rng::with_seed(1));
+        ["a", "b", "c"].into_iter().for_each(|key| q.push(Entry::new(key, "")));
+        let batch = q.take(Duration::ZERO);
+        let settled = q.settle(batch, vec![stored(), throttled(), stored()], Duration::ZERO, &mut rng);
+        assert_eq!((settled.stored, settled.retried, settled.failed.len()), (2, 1, 0));
+        for attempt in 2..=3 {
+            let now = q.next_due().unwrap();
+            let batch = q.take(now);
+            assert_eq!(batch[0].entry.partition_key, "b");
+            let settled = q.settle(batch, vec![throttled()], now, &mut rng);
+            assert_eq!(settled.failed.len(), usize::from(attempt == 3));
+        }
+        assert!(q.next_due().is_none());
+    }
+
+    #[test]
+    fn a_short_answer_is_no_acknowledgement() {
+        let (mut q, mut rng) = (queue(false), Rng::with_seed(1));
+        ["a", "b"].into_iter().for_each(|key| q.push(Entry::new(key, "")));
+        let batch = q.take(Duration::ZERO);
+        let settled = q.settle(batch, vec![stored()], Duration::ZERO, &mut rng);
+        assert_eq!((settled.stored, settled.retried), (1, 1));
+    }
+
+    proptest! {
+        // 256 cases of up to 60 records and any pattern of failures: the state is small, so this
+        // meets every branch many times over.
+        #[test]
+        fn nothing_is_lost_doubled_or_out_of_order(
+            keys in proptest::collection::vec(0u8..5, 1..60),
+            answers in proptest::collection::vec(0u8..4, 400),
+            ordered: bool,
+        ) {
+            let (mut q, mut rng) = (queue(ordered), Rng::with_seed(3));
+            for (n, key) in keys.iter().enumerate() {
+                q.push(Entry::new(key.to_string(), n.to_string()));
+            }
+            let mut answers = answers.into_iter().cycle();
+            let mut done: Vec<(String, Vec<u8>)> = Vec::new();
+            while let Some(now) = q.next_due() {
+                let batch = q.take(now);
+                prop_assert!(!batch.is_empty());
+                prop_assert!(!ordered || distinct_keys(&batch));
+                let outcomes: Vec<Outcome> = batch.iter().map(|_| match answers.next() {
+                    Some(0) => throttled(),
+                    Some(1) => Outcome::Failed(Error::new(ErrorKind::InvalidInput, "no")),
+                    _ => stored(),
+                }).collect();
+                for (pending, outcome) in batch.iter().zip(&outcomes) {
+                    if matches!(outcome, Outcome::Stored(_)) {
+                        done.push((pending.entry.partition_key.clone(), pending.entry.data.clone()));
+                    }
+                }
+                let settled = q.settle(batch, outcomes, now, &mut rng);
+                let failed = settled.failed.into_iter().map(|f| f.entry);
+                done.extend(failed.map(|entry| (entry.partition_key, entry.data)));
+            }
+            let mut all: Vec<usize> = done.iter().map(|(_, n)| String::from_utf8_lossy(n).parse().unwrap()).collect();
+            if ordered {
+                for key in 0..5u8 {
+                    let of_key: Vec<usize> = done.iter().zip(&all).filter(|((k, _), _)| *k == key.to_string()).map(|(_, n)| *n).collect();
+                    prop_assert!(of_key.is_sorted());
+                }
+            }
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..keys.len()).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! [`Replay`]: an access log, put into a stream as if it happened now.
+
+use std::io;
+use std::time::Duration;
+
+use super::pace::Pace;
+use super::producer_handle::{Plan, ProducerHandle, launch};
+use super::queue::PutOptions;
+use crate::error::Result;
+use crate::event::LogRecord;
+use crate::record::Entry;
+use crate::stream::Stream;
+use crate::timestamp::Timestamp;
+
+/// Puts the lines of an access log, in the order of the file; made by [`Stream::replay`].
+///
+/// The partition key is the client's address, the data is the line itself. By default it goes as
+/// fast as it can; [`speed`](Replay::speed) keeps the gaps between the lines.
+#[must_use = "nothing is emitted before .start()"]
+pub struct Replay {
+    stream: Stream,
+    lines: Box<dyn Iterator<Item = io::Result<LogRecord>> + Send>,
+    pace: Pace,
+    limit: u64,
+    options: PutOptions,
+}
+
+impl Stream {
+    /// The lines of an access log as a producer, to be configured and started:
+    /// `stream.replay(AccessLog::open("data/access.log")?).speed(60.0).start()`.
+    pub fn replay(&self, log: impl Iterator<Item = std::io::Result<LogRecord>> + Send + 'static) -> Replay {
+        Replay::new(self.clone(), Box::new(log))
+    }
+}
+
+impl Replay {
+    fn new(stream: Stream, lines: Box<dyn Iterator<Item = io::Result<LogRecord>> + Send>) -> Replay {
+        Replay { stream, lines, pace: Pace::AtOnce, limit: u64::MAX, options: PutOptions::default() }
+    }
+
+    /// Plays the log at so many times its own speed: 60.0 is a minute a second. Default: at once.
+    pub fn speed(mut self, factor: f64) -> Replay {
+        self.pace = Pace::times(factor);
+        self
+    }
+
+    /// How many lines to put at the most. Default: all.
+    pub fn limit(mut self, lines: u64) -> Replay {
+        self.limit = lines;
+        self
+    }
+
+    /// Keeps the order of the lines of one client also when a record is retried; slower. Lines of
+    /// different clients may still come out of the log's order: see
+    /// [`PutMany::ordered`](crate::PutMany::ordered).
+    pub fn ordered(mut self) -> Replay {
+        self.options.ordered = true;
+        self
+    }
+
+    /// Begins to put, in the background.
+    pub fn start(self) -> ProducerHandle {
+        let plan = Lines { lines: self.lines, next: None, first: None, left: self.limit };
+        launch(self.stream, Box::new(plan), self.pace, self.options, false)
+    }
+}
+
+struct Lines {
+    lines: Box<dyn Iterator<Item = io::Result<LogRecord>> + Send>,
+    next: Option<LogRecord>,
+    first: Option<Timestamp>,
+    left: u64,
+}
+
+impl Plan for Lines {
+    fn next_offset(&mut self) -> Result<Option<Duration>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        if self.next.is_none() {
+            self.next = self.lines.next().transpose()?;
+        }
+        let Some(time) = self.next.as_ref().map(|record| record.time) else { return Ok(None) };
+        // A line from before the first one, as real logs have them, is due at once.
+        Ok(Some(time.since(*self.first.get_or_insert(time))))
+    }
+
+    fn emit(&mut self, _now: Timestamp) -> Entry {
+        self.left -= 1;
+        match self.next.take() {
+            Some(record) => Entry::new(record.client, record.line),
+            // Not reached: the emitter asks for the offset first. An empty key would be refused.
+            None => Entry::new("", ""),
+        }
+    }
+}

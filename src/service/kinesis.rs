@@ -1,0 +1,168 @@
+//! [`Kinesis`]: a connection to the service, wherever it runs.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_sdk_kinesis::Client;
+
+use super::http::{ATTEMPT_TIMEOUT, check_url, http_client, timeouts, with_attempt_timeout};
+use super::place::Place;
+use crate::error::Result;
+
+/// A connection to Kinesis Data Streams: embedded, on AWS, or anything that speaks its protocol.
+///
+/// Cloning is cheap and gives another handle to the same connection. Every call blocks until it is
+/// done, and may be made inside async code too.
+///
+/// ```
+/// use kinesis_lab::prelude::*;
+///
+/// let kinesis = Kinesis::local()?;
+/// let stream = kinesis.create_stream("clicks", 2)?; // waits until it is ACTIVE
+/// assert_eq!(kinesis.list_streams()?, ["clicks"]);
+/// stream.delete()?;
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Kinesis {
+    connection: Arc<Connection>,
+}
+
+/// Whatever keeps the embedded service up: it ends when the last share of this is dropped.
+pub(super) type EmbeddedService = Arc<dyn Any + Send + Sync>;
+
+struct Connection {
+    client: Client,
+    data: Client,
+    place: Place,
+    // Held, not used: the embedded service ends with its last handle.
+    _local: Option<EmbeddedService>,
+}
+
+impl Kinesis {
+    /// Another emulator, or a [`Local`] of another process: `http://localhost:4567`.
+    ///
+    /// Emulators accept any credentials, so fixed ones are sent; the region is `us-east-1`. For an
+    /// endpoint that checks them, use [`Aws::endpoint_url`].
+    ///
+    /// # Errors
+    /// When `url` is not an `http://` or `https://` URL. Nothing is sent yet.
+    pub fn endpoint(url: &str) -> Result<Kinesis> {
+        Kinesis::emulator(url, None)
+    }
+
+    #[cfg(feature = "local")]
+    pub(super) fn connect_local(url: &str, server: EmbeddedService) -> Result<Kinesis> {
+        Kinesis::emulator(url, Some(server))
+    }
+
+    fn emulator(url: &str, local: Option<EmbeddedService>) -> Result<Kinesis> {
+        check_url(url)?;
+        let region = "us-east-1";
+        let config = aws_sdk_kinesis::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(url)
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "kinesis-lab"))
+            .http_client(http_client(url))
+            .timeout_config(timeouts())
+            .build();
+        let place = Place { region: region.to_owned(), endpoint: Some(url.to_owned()), profile: None };
+        Ok(Kinesis::assemble(Client::from_conf(config), place, local))
+    }
+
+    /// A client that you already have, with its own configuration. Where that gives no
+    /// `operation_attempt_timeout`, an attempt may take 20 s: the SDK's own default is to wait for ever.
+    ///
+    /// It is taken for a client of AWS: a change of a stream is waited for in steps of a second, and an
+    /// iterator of a stream that was deleted and created again is expected to be refused. For an emulator,
+    /// use [`endpoint`](Self::endpoint).
+    pub fn from_client(client: Client) -> Kinesis {
+        let region = client.config().region().map_or("(none)", |region| region.as_ref()).to_owned();
+        let set = client.config().timeout_config().and_then(TimeoutConfig::operation_attempt_timeout);
+        let client = if set.is_some() { client } else { with_attempt_timeout(&client, ATTEMPT_TIMEOUT) };
+        Kinesis::assemble(client, Place { region, endpoint: None, profile: None }, None)
+    }
+
+    /// The same connection, with another limit for each attempt of a put or a read. Default: 20 s.
+    ///
+    /// An attempt without an answer by then is given up and made again; a put that was given up may
+    /// have been stored, and is counted as [`ambiguous`](crate::PutReport::ambiguous). Other calls keep
+    /// their limit.
+    pub fn attempt_timeout(&self, limit: Duration) -> Kinesis {
+        let Connection { client, data, place, _local } = &*self.connection;
+        let data = with_attempt_timeout(data, limit);
+        let (client, place, _local) = (client.clone(), place.clone(), _local.clone());
+        Kinesis { connection: Arc::new(Connection { client, data, place, _local }) }
+    }
+
+    pub(super) fn assemble(client: Client, place: Place, local: Option<EmbeddedService>) -> Kinesis {
+        // Puts and reads are retried by this crate, not by the SDK: it retries a PutRecords as a
+        // whole and tells nobody that the first attempt may have been stored. The connection pool is
+        // shared.
+        let data = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+        let data = Client::from_conf(data);
+        Kinesis { connection: Arc::new(Connection { client, data, place, _local: local }) }
+    }
+
+    /// The SDK's client, for calls that this crate doesn't wrap; see [`block_on`].
+    pub fn client(&self) -> &Client {
+        &self.connection.client
+    }
+
+    /// The client for the data plane, which makes one attempt a call.
+    pub(crate) fn data(&self) -> &Client {
+        &self.connection.data
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.connection.place
+    }
+
+    /// The region, such as `eu-west-1`.
+    pub fn region(&self) -> &str {
+        &self.connection.place.region
+    }
+
+    /// The endpoint, where it is not AWS's own for the region.
+    pub fn endpoint_url(&self) -> Option<&str> {
+        self.connection.place.endpoint.as_deref()
+    }
+}
+
+impl fmt::Debug for Kinesis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.endpoint_url() {
+            Some(url) => write!(f, "Kinesis at {url}"),
+            None => write!(f, "Kinesis in region {}", self.region()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_client_waits_for_ever() {
+        let limit = |client: &Client| client.config().timeout_config()?.operation_attempt_timeout();
+        let config = || aws_sdk_kinesis::Config::builder().behavior_version(BehaviorVersion::latest());
+        let bare = Kinesis::from_client(Client::from_conf(config().build()));
+        assert_eq!([limit(bare.client()), limit(bare.data())], [Some(ATTEMPT_TIMEOUT); 2]);
+
+        let two = Duration::from_secs(2);
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(two).build();
+        let theirs = Kinesis::from_client(Client::from_conf(config().timeout_config(timeouts).build()));
+        assert_eq!([limit(theirs.client()), limit(theirs.data())], [Some(two); 2]);
+
+        let one = Duration::from_secs(1);
+        let other = Kinesis::endpoint("http://127.0.0.1:9").unwrap().attempt_timeout(one);
+        assert_eq!([limit(other.client()), limit(other.data())], [Some(ATTEMPT_TIMEOUT), Some(one)]);
+    }
+}

@@ -1,0 +1,18 @@
+//! The wire: a connection to Kinesis wherever it runs, and what its refusals mean.
+//!
+//! Uses the ground alone.
+
+mod aws;
+mod cause;
+mod http;
+mod kinesis;
+#[cfg(feature = "local")]
+mod local;
+mod place;
+
+pub use aws::Aws;
+pub use kinesis::Kinesis;
+#[cfg(feature = "local")]
+pub use local::Local;
+
+pub(crate) use place::{is_ambiguous, replaced};

@@ -1,0 +1,18 @@
+//! Counts and alerts in SQLite files: who writes them, and who reads them meanwhile.
+//!
+//! Uses the ground, `event`, `read`, `count` and `detect`.
+
+mod alert_book;
+mod alerts;
+mod counts;
+mod file;
+mod lock;
+mod origins;
+mod store;
+
+pub use alerts::Alerts;
+pub use counts::{Counts, Rows};
+pub use store::Sqlite;
+
+#[cfg(feature = "live")]
+pub(crate) use file::explain;

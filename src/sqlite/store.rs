@@ -1,0 +1,200 @@
+//! [`Sqlite`]: windows and checkpoints in a database file that any SQL tool can read.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::count::SavedPane;
+use crate::count::{Change, Counter, Fingerprint, SavedState, Store, StoredCounter, Totals};
+use crate::error::Result;
+use crate::timestamp::Timestamp;
+
+use super::file::{DatabaseFile, Kind, iso, signed, unsigned};
+use super::{file, origins};
+
+/// "KLAB".
+pub(crate) const COUNTS: Kind = Kind {
+    application: 0x4b4c_4142,
+    layout: 1,
+    tables: concat!(include_str!("counts.sql"), include_str!("common.sql")),
+    what: "the counts",
+};
+
+/// A [`Store`] in an SQLite file, which one process at a time writes and any number read.
+///
+/// | table | columns |
+/// | --- | --- |
+/// | `windows` | `start`, `"end"`, `key`, `count`: the completed windows |
+/// | `late` | `start`, `"end"`, `key`, `count`: what came too late for them |
+/// | `overflow` | `start`, `"end"`, `count`: events of keys that there was no room for |
+/// | `checkpoints` | `shard`, `sequence_number`, `arrival`, `newest_event`, `ended` |
+///
+/// Times are ISO-8601 text in UTC, so that they sort as text. What the open windows consist of is in
+/// tables whose name begins with `open_`.
+///
+/// A commit is one transaction, in write-ahead mode with `synchronous = NORMAL`: a process that is killed
+/// loses nothing that was committed; a power cut may take the last commits, counts and checkpoints alike,
+/// and they are then counted again from the stream.
+#[derive(Debug)]
+pub struct Sqlite {
+    file: DatabaseFile,
+    /// Of a window, for the `end` of a late one.
+    size: Duration,
+    decimals: bool,
+}
+
+impl Sqlite {
+    /// Opens a database file, or makes it. While another process has it, waits for that process's end
+    /// (it is the operating system that says so, so a crash counts), and says on stderr that it waits.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) when the file can't be opened, is no database of this
+    /// crate, or is open in this very process.
+    pub fn open(path: impl AsRef<Path>) -> Result<Sqlite> {
+        Sqlite::open_path(path.as_ref())
+    }
+
+    // Not generic: a notebook cell would compile it, and SQLite's C functions are not to be had there.
+    pub(crate) fn open_path(path: &Path) -> Result<Sqlite> {
+        let file = DatabaseFile::open(path, &COUNTS)?;
+        Ok(Sqlite { file, size: Duration::ZERO, decimals: false })
+    }
+}
+
+impl Counter {
+    /// The same counter, keeping its windows and its place in the stream in an SQLite file: see
+    /// [`Sqlite`](crate::Sqlite) for its tables. Without a [`lateness`](Counter::lateness), that is 30 s.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) when the file can't be used.
+    pub fn stored_in(self, path: impl AsRef<Path>) -> Result<StoredCounter> {
+        Ok(self.stored(Box::new(Sqlite::open(path)?)))
+    }
+}
+
+impl Store for Sqlite {
+    fn load(&mut self, fingerprint: &Fingerprint) -> Result<SavedState> {
+        let (size, slide) = (fingerprint.size, fingerprint.slide);
+        let ours = [
+            ("window_size_micros", size.as_micros().to_string()),
+            ("window_slide_micros", slide.as_micros().to_string()),
+        ];
+        self.file.check_meta(&fingerprint.stream, &ours, |name| match name {
+            "window_size_micros" => "window size in microseconds".to_owned(),
+            _ => "window slide in microseconds".to_owned(),
+        })?;
+        self.size = size;
+        self.decimals = [size, slide].iter().any(|time| time.subsec_nanos() > 0);
+        self.file.read(read)
+    }
+
+    fn commit(&mut self, change: &Change) -> Result<()> {
+        let (size, decimals) = (self.size, self.decimals);
+        self.file.write(|transaction| write(transaction, change, size, decimals))
+    }
+}
+
+/// All but the completed windows and the late events, which nobody needs to go on.
+pub(crate) fn read(database: &Connection) -> rusqlite::Result<SavedState> {
+    let mut state = SavedState::default();
+    let progress = "SELECT watermark, late, refused, duplicates, unparsed FROM open_progress";
+    let found = database.query_row(progress, [], |row| {
+        let count = |at| unsigned(row, at);
+        let totals =
+            Totals { late: count(1)?, refused: count(2)?, duplicates: count(3)?, unparsed: count(4)? };
+        Ok((Timestamp::from_micros(row.get(0)?), totals))
+    });
+    if let Some((watermark, totals)) = found.optional()? {
+        (state.watermark, state.totals) = (watermark, totals);
+    }
+    (state.checkpoints, state.shard_times) = file::read_checkpoints(database)?;
+    let mut panes: BTreeMap<i64, SavedPane> = BTreeMap::new();
+    let mut statement = database.prepare("SELECT pane, key, count FROM open_counts")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        panes.entry(row.get(0)?).or_default().counts.push((row.get(1)?, unsigned(row, 2)?));
+    }
+    let mut statement = database.prepare("SELECT pane, count FROM open_overflow")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        panes.entry(row.get(0)?).or_default().overflow = unsigned(row, 1)?;
+    }
+    let mut statement = database.prepare("SELECT pane, id FROM open_ids")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        panes.entry(row.get(0)?).or_default().ids.push(u128::from_be_bytes(row.get(1)?));
+    }
+    state.panes = panes.into_iter().map(|(pane, saved)| (Timestamp::from_micros(pane), saved)).collect();
+    state.origins = origins::read(database)?;
+    Ok(state)
+}
+
+fn write(
+    transaction: &Transaction<'_>,
+    change: &Change,
+    size: Duration,
+    decimals: bool,
+) -> rusqlite::Result<()> {
+    let iso = |time: Timestamp| iso(time, decimals);
+    file::write_checkpoints(transaction, &change.checkpoints, &change.shard_times)?;
+    write_progress(transaction, change)?;
+    let mut insert = transaction.prepare_cached("INSERT INTO windows VALUES (?1, ?2, ?3, ?4)")?;
+    let mut overflow = transaction.prepare_cached("INSERT INTO overflow VALUES (?1, ?2, ?3)")?;
+    for window in &change.completed {
+        let (start, end) = (iso(window.start), iso(window.end));
+        for (key, count) in &window.counts {
+            insert.execute(params![start, end, key, signed(*count)])?;
+        }
+        if window.overflow > 0 {
+            overflow.execute(params![start, end, signed(window.overflow)])?;
+        }
+    }
+    let mut late = transaction.prepare_cached(
+        "INSERT INTO late VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+    )?;
+    for ((start, key), count) in &change.late {
+        late.execute(params![iso(*start), iso(*start + size), key, signed(*count)])?;
+    }
+    write_open(transaction, change)?;
+    origins::write(transaction, &change.gone_origins, &change.origins)
+}
+
+fn write_progress(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+    let totals = change.totals;
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO open_progress VALUES (0, ?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![
+            change.watermark.as_micros(),
+            signed(totals.late),
+            signed(totals.refused),
+            signed(totals.duplicates),
+            signed(totals.unparsed)
+        ])
+        .map(drop)
+}
+
+/// What the open windows consist of.
+fn write_open(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+    for table in ["open_counts", "open_overflow", "open_ids"] {
+        let sql = format!("DELETE FROM {table} WHERE pane < ?1");
+        transaction.prepare_cached(&sql)?.execute([change.oldest_pane.as_micros()])?;
+    }
+    let mut counts = transaction.prepare_cached("INSERT OR REPLACE INTO open_counts VALUES (?1, ?2, ?3)")?;
+    let mut overflow = transaction.prepare_cached("INSERT OR REPLACE INTO open_overflow VALUES (?1, ?2)")?;
+    let mut ids = transaction.prepare_cached("INSERT OR IGNORE INTO open_ids VALUES (?1, ?2)")?;
+    for (pane, saved) in &change.panes {
+        let pane = pane.as_micros();
+        for (key, count) in &saved.counts {
+            counts.execute(params![pane, key, signed(*count)])?;
+        }
+        if saved.overflow > 0 {
+            overflow.execute(params![pane, signed(saved.overflow)])?;
+        }
+        for id in &saved.ids {
+            ids.execute(params![pane, id.to_be_bytes()])?;
+        }
+    }
+    Ok(())
+}

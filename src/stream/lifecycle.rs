@@ -1,0 +1,161 @@
+//! A stream's life: created, found, kept for longer, deleted.
+
+use super::description::{StreamDescription, until_active, until_gone};
+use super::stream::Stream;
+use crate::error::{Error, ErrorKind, Result};
+use crate::notice::notice;
+use crate::runtime::block_on;
+use crate::service::Kinesis;
+
+impl Kinesis {
+    /// Creates a stream with `shards` shards and waits until it is ACTIVE.
+    ///
+    /// When it exists already, this says so on stderr and goes on with it as it is. On AWS a stream
+    /// costs money per shard-hour until it is deleted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a name that is not 1–128 of `a-zA-Z0-9_.-`, or 0 shards;
+    /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) when the account has no shards left; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after
+    /// five minutes.
+    pub fn create_stream(&self, name: &str, shards: u32) -> Result<Stream> {
+        Stream::create(self.clone(), name, shards)
+    }
+
+    /// A stream that exists already.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound).
+    pub fn stream(&self, name: &str) -> Result<Stream> {
+        Stream::open(self.clone(), name)
+    }
+
+    /// Name, status, shards, retention of a stream.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound).
+    pub fn describe_stream(&self, name: &str) -> Result<StreamDescription> {
+        let (this, name) = (self.clone(), name.to_owned());
+        block_on(async move { StreamDescription::fetch(&this, &name).await })
+    }
+
+    /// The names of all streams in the region, sorted.
+    ///
+    /// # Errors
+    /// When the service can't be reached or refuses.
+    pub fn list_streams(&self) -> Result<Vec<String>> {
+        let this = self.clone();
+        block_on(async move {
+            let mut names = Vec::new();
+            loop {
+                let page = this
+                    .client()
+                    .list_streams()
+                    .set_exclusive_start_stream_name(names.last().cloned())
+                    .send()
+                    .await
+                    .map_err(|error| this.place().explain("", error))?;
+                names.extend(page.stream_names);
+                if !page.has_more_streams {
+                    break;
+                }
+            }
+            names.sort();
+            Ok(names)
+        })
+    }
+
+    /// Deletes a stream with all its records, and waits until it is gone.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound); [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after five minutes.
+    pub fn delete_stream(&self, name: &str) -> Result<()> {
+        self.stream(name)?.delete()
+    }
+}
+
+impl Stream {
+    fn create(kinesis: Kinesis, name: &str, shards: u32) -> Result<Stream> {
+        let valid = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        if name.is_empty() || name.len() > 128 || !name.chars().all(valid) {
+            return Err(Error::invalid(format!(
+                "`{name}` can't be the name of a stream: it takes 1 to 128 of the characters a-z A-Z 0-9 _ . -"
+            )));
+        }
+        let count = i32::try_from(shards).ok().filter(|n| *n > 0).ok_or_else(|| {
+            Error::invalid(format!("a stream has at least 1 shard; {shards} were asked for"))
+        })?;
+        let name = name.to_owned();
+        block_on(async move {
+            let request = || kinesis.client().create_stream().stream_name(&name).shard_count(count).send();
+            match request().await.map_err(|error| kinesis.place().explain(&name, error)) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::StreamInUse => {
+                    // It is there, or it is on its way out: then wait for its end and take its place.
+                    let there = StreamDescription::fetch(&kinesis, &name).await?;
+                    if there.status == "DELETING" {
+                        until_gone(&kinesis, &name, there.created).await?;
+                        request().await.map_err(|error| kinesis.place().explain(&name, error))?;
+                    } else {
+                        notice(&format!("stream {name} already exists in region {}", kinesis.region()));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            let created = until_active(&kinesis, &name).await?.created;
+            Ok(Stream::new(kinesis, &name, created))
+        })
+    }
+
+    fn open(kinesis: Kinesis, name: &str) -> Result<Stream> {
+        let created = kinesis.describe_stream(name)?.created;
+        Ok(Stream::new(kinesis, name, created))
+    }
+
+    /// Keeps records for `hours` from now on: 24 (the default of a new stream) to 8,760 (a year).
+    /// More than 24 costs extra on AWS.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] outside these bounds.
+    pub fn set_retention(&self, hours: u32) -> Result<()> {
+        if !(24..=8_760).contains(&hours) {
+            return Err(Error::invalid(format!(
+                "the retention is 24 to 8,760 hours; {hours} were asked for"
+            )));
+        }
+        let this = self.clone();
+        block_on(async move {
+            let now = this.verify().await?.retention_hours;
+            let (client, name, hours) = (this.kinesis.client(), &*this.name, hours as i32);
+            // Two calls, because the service has two; each refuses the other's direction.
+            let place = this.kinesis.place();
+            match hours.cmp(&(now as i32)) {
+                std::cmp::Ordering::Equal => return Ok(()),
+                std::cmp::Ordering::Greater => {
+                    let call = client.increase_stream_retention_period().stream_name(name);
+                    call.retention_period_hours(hours).send().await.map_err(|e| place.explain(name, e))?;
+                }
+                std::cmp::Ordering::Less => {
+                    let call = client.decrease_stream_retention_period().stream_name(name);
+                    call.retention_period_hours(hours).send().await.map_err(|e| place.explain(name, e))?;
+                }
+            }
+            until_active(&this.kinesis, name).await.map(drop)
+        })
+    }
+
+    /// Deletes the stream with all its records, and waits until it is gone.
+    ///
+    /// # Errors
+    /// [`ErrorKind::StreamNotFound`]; [`ErrorKind::Timeout`] after five minutes.
+    pub fn delete(&self) -> Result<()> {
+        let this = self.clone();
+        block_on(async move {
+            this.verify().await?;
+            let call = this.kinesis.client().delete_stream().stream_name(&*this.name);
+            let sent = call.enforce_consumer_deletion(true).send().await;
+            sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
+            this.identity.doubt();
+            until_gone(&this.kinesis, &this.name, this.created()).await
+        })
+    }
+}

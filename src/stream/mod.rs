@@ -1,0 +1,20 @@
+//! A stream: its state, its shards, and which of the streams that bore its name it is.
+//!
+//! Uses the ground and `service`.
+
+mod description;
+mod identity;
+mod lifecycle;
+mod progress;
+mod resharding;
+mod shard;
+#[expect(clippy::module_inception, reason = "the room is named after what it is for")]
+mod stream;
+mod verify;
+
+pub use description::StreamDescription;
+pub use progress::ShardProgress;
+pub use shard::{Shard, hash_key};
+pub use stream::Stream;
+
+pub(crate) use shard::ready;

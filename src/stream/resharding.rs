@@ -1,0 +1,48 @@
+//! Splitting and merging shards.
+
+use super::description::until_active;
+use super::shard::check_adjacent;
+use super::stream::Stream;
+use crate::error::{Error, Result};
+use crate::runtime::block_on;
+
+impl Stream {
+    /// Splits an open shard in the middle of its hash range and waits until both halves are there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when there is no such open shard.
+    pub fn split_shard(&self, shard_id: &str) -> Result<()> {
+        let (this, shard_id) = (self.clone(), shard_id.to_owned());
+        block_on(async move {
+            this.verify().await?;
+            let shards = this.list_shards().await?;
+            let shard = shards.iter().find(|s| s.id == shard_id && s.is_open()).ok_or_else(|| {
+                Error::invalid(format!("stream {} has no open shard {shard_id}", this.name))
+            })?;
+            let (low, high) = shard.hash_range;
+            let middle = low + (high - low) / 2 + 1;
+            let call = this.kinesis.client().split_shard().stream_name(&*this.name).shard_to_split(&shard_id);
+            let sent = call.new_starting_hash_key(middle.to_string()).send().await;
+            sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
+            until_active(&this.kinesis, &this.name).await.map(drop)
+        })
+    }
+
+    /// Merges two open shards with adjacent hash ranges and waits until the merged one is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when they are not open and adjacent, with the neighbours that the first
+    /// one has.
+    pub fn merge_shards(&self, shard_id: &str, adjacent_shard_id: &str) -> Result<()> {
+        let this = self.clone();
+        let (shard, adjacent) = (shard_id.to_owned(), adjacent_shard_id.to_owned());
+        block_on(async move {
+            this.verify().await?;
+            check_adjacent(&this.list_shards().await?, &shard, &adjacent)?;
+            let call = this.kinesis.client().merge_shards().stream_name(&*this.name);
+            let sent = call.shard_to_merge(shard).adjacent_shard_to_merge(adjacent).send().await;
+            sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
+            until_active(&this.kinesis, &this.name).await.map(drop)
+        })
+    }
+}
