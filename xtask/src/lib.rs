@@ -13,6 +13,7 @@ pub mod notebooks;
 pub mod offline;
 mod place;
 pub mod repl;
+pub mod rooms;
 pub mod setup;
 mod steps;
 
