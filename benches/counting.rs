@@ -50,12 +50,12 @@ fn batches(records: usize, minutes: u64, keys: u32) -> Vec<Batch> {
                 micros = micros.saturating_sub(rng.u64(0..span / 20 + 1));
             }
             let ip = rng.u32(0..keys);
-            Record {
-                partition_key: format!("10.1.{}.{}", ip / 250, ip % 250),
-                data: (start + std::time::Duration::from_micros(micros)).to_string().into_bytes(),
-                sequence_number: n.to_string(),
-                arrival: start,
-            }
+            Record::new(
+                format!("10.1.{}.{}", ip / 250, ip % 250),
+                (start + std::time::Duration::from_micros(micros)).to_string().into_bytes(),
+                n.to_string(),
+                start,
+            )
         })
         .collect();
     all.chunks(BATCH).map(|chunk| Batch::new("bench", "shardId-000000000000", chunk.to_vec())).collect()

@@ -93,12 +93,13 @@ fn recovery(folder: &Path, pairs: &[usize]) {
 fn feed(processor: &mut dyn RecordProcessor, keys: usize) {
     let mut context = Context::at(at(0)).with_shards(&[ShardProgress::reading("shardId-000000000000", &[])]);
     let records: Vec<Record> = (0..keys)
-        .map(|n| Record {
-            partition_key: key(n),
-            data: at(0).to_string().into_bytes(),
-            // The stream is empty; nothing is read after this.
-            sequence_number: "49671246667567228643283430150187087032206582658".into(),
-            arrival: at(0),
+        .map(|n| {
+            Record::new(
+                key(n),
+                at(0).to_string().into_bytes(),
+                "49671246667567228643283430150187087032206582658",
+                at(0),
+            )
         })
         .collect();
     for records in records.chunks(10_000) {
@@ -127,12 +128,12 @@ fn a_day(hours: u64) {
     for second in 0..hours * 3_600 {
         let record = |n: u64| {
             let time = at(second * 1_000_000 + n * 500_000);
-            Record {
-                partition_key: key((second * 2 + n) as usize * 7_919 % KEYS),
-                data: time.to_string().into_bytes(),
-                sequence_number: "1".into(),
-                arrival: time,
-            }
+            Record::new(
+                key((second * 2 + n) as usize * 7_919 % KEYS),
+                time.to_string().into_bytes(),
+                "1",
+                time,
+            )
         };
         counter.process(&Batch::new("s", "0", vec![record(0), record(1)]), &mut context).unwrap();
         counter.tick(&mut context).unwrap();

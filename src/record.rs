@@ -37,6 +37,7 @@ fn check_size(key: &str, data: &[u8]) -> Result<()> {
 
 /// A record to be put.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// 1–256 characters; all that belongs together shares one.
     pub partition_key: String,
@@ -68,7 +69,16 @@ impl fmt::Debug for Entry {
 }
 
 /// A record that was read.
+///
+/// ```
+/// use kinesis_lab::{Record, Timestamp};
+///
+/// // As a consumer would deliver it: for tests of your own processors.
+/// let record = Record::new("192.0.2.10", "hello", "49590338271490256608559692538361571095", Timestamp::now());
+/// assert_eq!(record.data, b"hello");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Record {
     /// The key that it was put with.
     pub partition_key: String,
@@ -82,6 +92,21 @@ pub struct Record {
 }
 
 impl Record {
+    /// A record as a consumer would deliver it.
+    pub fn new(
+        partition_key: impl Into<String>,
+        data: impl Into<Vec<u8>>,
+        sequence_number: impl Into<String>,
+        arrival: Timestamp,
+    ) -> Record {
+        Record {
+            partition_key: partition_key.into(),
+            data: data.into(),
+            sequence_number: sequence_number.into(),
+            arrival,
+        }
+    }
+
     pub(crate) fn from_sdk(record: aws_sdk_kinesis::types::Record) -> Record {
         Record {
             // Never absent in an answer; the SDK's model says only that it may be.

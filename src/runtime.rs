@@ -1,15 +1,18 @@
-//! The one bridge from blocking calls to tokio.
+//! The bridges from blocking calls to tokio.
 //!
-//! Everything in this crate that talks to the network runs on one runtime of its own, and callers
-//! wait for it on a plain channel. `Runtime::block_on` would panic when the caller is already inside
-//! an async context, which a notebook is in from its first `.await` on (evcxr wraps later cells).
+//! What blocks in a cell is a façade: the work is a future, and runs on one runtime of this crate's own, while
+//! the caller waits on a plain channel. `Runtime::block_on` would panic when the caller is already inside an
+//! async context, which a notebook is in from its first `.await` on (evcxr wraps later cells).
 
 use std::future::Future;
 use std::panic::resume_unwind;
-use std::sync::OnceLock;
+use std::pin::pin;
 use std::sync::mpsc;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
 /// The runtime, started at the first use and kept until the process ends.
 pub(crate) fn handle() -> &'static Handle {
@@ -27,10 +30,18 @@ pub(crate) fn handle() -> &'static Handle {
         .handle()
 }
 
-/// Runs a future to its end on this crate's runtime and waits for it; works in any context, also
-/// inside async code (where it blocks the thread that calls it).
+/// Where the tasks of an async call run: on the runtime of whoever awaits it; on this crate's own where there
+/// is none (another executor, a blocking call).
+#[allow(dead_code, reason = "the rooms that read and put are about to use it")]
+pub(crate) fn current() -> Handle {
+    Handle::try_current().unwrap_or_else(|_| handle().clone())
+}
+
+/// Runs a future to its end on this crate's runtime and waits for it; works in any context, also inside async
+/// code and inside a future that this runs already (where it blocks the thread that calls it, and no other).
 ///
-/// Use it for the SDK's own futures, for calls that this crate doesn't wrap:
+/// Use it for the SDK's own futures, for calls that this crate doesn't wrap. In a service, await the calls'
+/// own async forms instead.
 ///
 /// ```
 /// # use kinesis_lab::prelude::*;
@@ -53,13 +64,49 @@ where
         // The receiver waits below for as long as this runs; it can't be gone.
         let _ = done.send(task.await);
     });
-    match result.recv() {
+    match blocking(|| result.recv()) {
         Ok(Ok(output)) => output,
         Ok(Err(join)) => match join.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
             Err(join) => panic!("a task of kinesis-lab was cancelled: {join}"),
         },
         Err(_) => panic!("the async runtime of kinesis-lab has been shut down"),
+    }
+}
+
+/// Polls a future on this very thread until it ends: for one that borrows what can't be sent to another thread,
+/// such as a processor of a notebook cell. Its timers and tasks are this crate's runtime's.
+#[allow(dead_code, reason = "the room that reads is about to use it")]
+pub(crate) fn wait_here<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let _runtime = handle().enter();
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let (mut future, mut context) = (pin!(future), Context::from_waker(&waker));
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        // A wake since the poll has left a token, with which this returns at once.
+        blocking(std::thread::park);
+    }
+}
+
+/// Runs what blocks. On a worker of a multi-threaded runtime, its other tasks move to another thread first:
+/// otherwise, one that the worker had just woken would wait behind this, perhaps the very one that is waited for.
+pub(crate) fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current() {
+        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
+            tokio::task::block_in_place(work)
+        }
+        // On a current-thread runtime, its one thread is what the caller blocks. The work is not on it.
+        _ => work(),
     }
 }
 
@@ -73,6 +120,35 @@ mod tests {
         let inside = Builder::new_current_thread().build().unwrap().block_on(async { block_on(async { 2 }) });
         assert_eq!(inside, 2);
         assert_eq!(handle().block_on(async { block_on(async { 3 }) }), 3);
+    }
+
+    /// As many at once as there are workers, and more; each blocks the worker that it runs on.
+    #[test]
+    fn waits_inside_its_own_tasks() {
+        assert_eq!(block_on(async { block_on(async { block_on(async { 4 }) }) }), 4);
+        let tasks: Vec<_> =
+            (0..8).map(|n| handle().spawn(async move { block_on(async move { n }) })).collect();
+        let all = block_on(async {
+            let mut all = Vec::new();
+            for task in tasks {
+                all.push(task.await.unwrap());
+            }
+            all
+        });
+        assert_eq!(all, (0..8).collect::<Vec<_>>());
+        assert_eq!(block_on(async { wait_here(async { block_on(async { 5 }) }) }), 5);
+    }
+
+    #[test]
+    fn what_can_not_be_sent_is_polled_here() {
+        let mut here = std::rc::Rc::new(1);
+        let future = async {
+            tokio::task::yield_now().await;
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            *std::rc::Rc::get_mut(&mut here).unwrap() += 1;
+        };
+        wait_here(future);
+        assert_eq!(*here, 2);
     }
 
     #[test]

@@ -13,12 +13,7 @@ fn at(secs: i64) -> Timestamp {
 }
 
 fn record(key: u8, time: Timestamp, arrival: Timestamp, n: usize) -> Record {
-    Record {
-        partition_key: format!("192.0.2.{key}"),
-        data: time.to_string().into_bytes(),
-        sequence_number: n.to_string(),
-        arrival,
-    }
+    Record::new(format!("192.0.2.{key}"), time.to_string().into_bytes(), n.to_string(), arrival)
 }
 
 /// One shard's records, in the order of their arrival.
@@ -172,12 +167,7 @@ fn strange_events_disturb_nothing() {
     let mut counter = Counter::per_minute().lateness(secs(30)).max_pairs(50_000);
     let mut context = Context::at(at(0)).with_shards(&[ShardProgress::reading("0", &[])]);
     let mut send = |counter: &mut Counter, data: &[u8]| {
-        let record = Record {
-            partition_key: "192.0.2.1".into(),
-            data: data.to_vec(),
-            sequence_number: "1".into(),
-            arrival: at(0),
-        };
+        let record = Record::new("192.0.2.1", data.to_vec(), "1", at(0));
         counter.process(&Batch::new("s", "0", vec![record]), &mut context).unwrap();
         counter.tick(&mut context).unwrap();
     };
@@ -196,14 +186,8 @@ fn strange_events_disturb_nothing() {
     send(&mut counter, b"2018-09-06T08:00:60Z");
     assert_eq!(counter.windows()[0].counts, [("192.0.2.1".to_owned(), 3)]);
     // 10^6 distinct keys: bounded, counted, said.
-    let flood: Vec<Record> = (0..1_000_000)
-        .map(|n| Record {
-            partition_key: format!("{n}"),
-            data: good.clone().into_bytes(),
-            sequence_number: "1".into(),
-            arrival: at(0),
-        })
-        .collect();
+    let flood: Vec<Record> =
+        (0..1_000_000).map(|n| Record::new(format!("{n}"), good.clone().into_bytes(), "1", at(0))).collect();
     for records in flood.chunks(10_000) {
         let mut context = Context::at(at(0)).with_shards(&[ShardProgress::reading("0", &[])]);
         counter.process(&Batch::new("s", "0", records.to_vec()), &mut context).unwrap();
@@ -217,12 +201,7 @@ fn strange_events_disturb_nothing() {
 fn an_event_with_an_id_counts_once() {
     let mut counter = Counter::per_minute();
     let data = |id: &str| format!(r#"{{"time":"2018-09-06T08:00:00Z","ip":"192.0.2.1","id":"{id}"}}"#);
-    let records = ["a", "b", "a", "a"].map(|id| Record {
-        partition_key: "any".into(),
-        data: data(id).into_bytes(),
-        sequence_number: "1".into(),
-        arrival: at(0),
-    });
+    let records = ["a", "b", "a", "a"].map(|id| Record::new("any", data(id).into_bytes(), "1", at(0)));
     counter.process(&Batch::new("s", "0", records.to_vec()), &mut Context::at(at(0))).unwrap();
     assert_eq!((counter.total(), counter.duplicates()), (2, 2));
 }

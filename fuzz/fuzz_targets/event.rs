@@ -26,5 +26,5 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn record(data: Vec<u8>) -> Record {
-    Record { partition_key: "192.0.2.10".into(), data, sequence_number: "1".into(), arrival: Timestamp::MIN }
+    Record::new("192.0.2.10", data, "1", Timestamp::MIN)
 }

@@ -82,6 +82,13 @@ impl fmt::Debug for SavedOrigin {
     }
 }
 
+impl SavedOrigin {
+    /// Nothing is remembered yet of records that came from `origin` into this shard.
+    pub fn new(shard_id: impl Into<String>, origin: impl Into<String>) -> SavedOrigin {
+        SavedOrigin { shard_id: shard_id.into(), origin: origin.into(), after: None, numbers: Vec::new() }
+    }
+}
+
 impl Copies {
     /// Hands over what is known to the children of shards that were split or merged; forgets shards that
     /// are gone.

@@ -31,6 +31,7 @@ pub trait Store: Send {
 
 /// What a store's contents are of; contents of another fingerprint are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Fingerprint {
     /// The stream.
     pub stream: StreamId,
@@ -38,6 +39,13 @@ pub struct Fingerprint {
     pub size: Duration,
     /// The time from one window to the next.
     pub slide: Duration,
+}
+
+impl Fingerprint {
+    /// Windows of this size, one every `slide`, over this stream.
+    pub fn new(stream: StreamId, size: Duration, slide: Duration) -> Fingerprint {
+        Fingerprint { stream, size, slide }
+    }
 }
 
 /// What a counter goes on from; by default, from nothing.

@@ -100,7 +100,7 @@ impl Alert {
     ///
     /// ```
     /// # use kinesis_lab::{Alert, Batch, Record, Timestamp};
-    /// # let record = Record { partition_key: "k".into(), data: b"{}".to_vec(), sequence_number: "1".into(), arrival: Timestamp::MIN };
+    /// # let record = Record::new("k", b"{}".to_vec(), "1", Timestamp::MIN);
     /// assert!(Alert::parse(&record).unwrap_err().to_string().contains("time"));
     /// ```
     ///
@@ -221,12 +221,7 @@ mod tests {
             for ip in [Some("192.0.2.7"), None] {
                 let alert = alert(ip, response);
                 let entry = alert.entry();
-                let record = Record {
-                    partition_key: entry.partition_key,
-                    data: entry.data,
-                    sequence_number: "1".into(),
-                    arrival: Timestamp::MIN,
-                };
+                let record = Record::new(entry.partition_key, entry.data, "1", Timestamp::MIN);
                 assert_eq!(Alert::parse(&record).unwrap(), alert);
             }
         }

@@ -21,6 +21,7 @@ const FUTURE: Duration = Duration::from_secs(600);
 /// Its texts come from strangers: [`printable`](crate::printable) before printing. `{:?}` and `{:#?}` of
 /// an event see to it themselves.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Event<'a> {
     /// What is counted: the client's address.
     pub key: Cow<'a, str>,
@@ -36,6 +37,11 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
+    /// An event of this key at this time, which says nothing more of itself.
+    pub fn new(key: impl Into<Cow<'a, str>>, time: Timestamp) -> Event<'a> {
+        Event { key: key.into(), time, id: None, origin: None, fields: BTreeMap::new() }
+    }
+
     /// Reads the event from a record, in one of three forms told apart by the data itself:
     ///
     /// | data | key | time |

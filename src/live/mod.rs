@@ -1,6 +1,6 @@
 //! A page on the loopback interface that shows counts and alerts as they change.
 //!
-//! Uses the ground, `count`, `detect`, `sqlite` and `chart`.
+//! Uses the ground, `detect`, `sqlite` and `chart`.
 
 mod frame;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]

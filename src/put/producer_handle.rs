@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::pace::Pace;
-use super::report::FailedEntry;
 use super::putter::Putter;
 use super::queue::{MAX_RECORDS, PutOptions};
+use super::report::FailedEntry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::notice;
 use crate::record::Entry;

@@ -7,6 +7,7 @@ use crate::record::Entry;
 
 /// Where a record went.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PutReceipt {
     /// The shard that took it.
     pub shard_id: String,
@@ -30,6 +31,7 @@ pub struct PutReport {
 
 /// A record that was not stored.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct FailedEntry {
     /// The record, unchanged.
     pub entry: Entry,

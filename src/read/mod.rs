@@ -1,6 +1,6 @@
 //! Records out: consumers, the processors that they drive, and where they are.
 //!
-//! Uses the ground, `service` and `stream`.
+//! Uses the ground and `stream`.
 
 mod consumer;
 mod echo;

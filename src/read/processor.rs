@@ -75,6 +75,7 @@ pub trait RecordProcessor {
 
 /// Which stream: a name, and when it was created. One deleted and created again is another.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StreamId {
     /// The stream's name.
     pub name: Arc<str>,
@@ -82,8 +83,24 @@ pub struct StreamId {
     pub created: Timestamp,
 }
 
+impl StreamId {
+    /// The stream of this name that was created then.
+    pub fn new(name: &str, created: Timestamp) -> StreamId {
+        StreamId { name: name.into(), created }
+    }
+}
+
 /// Up to where a shard has been processed.
+///
+/// ```
+/// use kinesis_lab::{Checkpoint, Timestamp};
+///
+/// let (shard, at) = ("shardId-000000000000", Timestamp::from_secs(1_536_220_800));
+/// let after_a_record = Checkpoint::new(shard, Some("49590338271490256608559692538361571095"), at);
+/// assert!(!after_a_record.ended && after_a_record.ended().ended);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Checkpoint {
     /// The shard.
     pub shard_id: String,
@@ -93,6 +110,23 @@ pub struct Checkpoint {
     pub arrival: Timestamp,
     /// The shard was split or merged, and has been processed to its end.
     pub ended: bool,
+}
+
+impl Checkpoint {
+    /// A shard processed up to a record that arrived then; without a number, one that was empty until then.
+    pub fn new(shard_id: impl Into<String>, sequence_number: Option<&str>, arrival: Timestamp) -> Checkpoint {
+        Checkpoint {
+            shard_id: shard_id.into(),
+            sequence_number: sequence_number.map(str::to_owned),
+            arrival,
+            ended: false,
+        }
+    }
+
+    /// The same shard, processed to its end.
+    pub fn ended(self) -> Checkpoint {
+        Checkpoint { ended: true, ..self }
+    }
 }
 
 /// What a processor is told beside its records.

@@ -1,6 +1,6 @@
 //! Counts and alerts in SQLite files: who writes them, and who reads them meanwhile.
 //!
-//! Uses the ground, `event`, `read`, `count` and `detect`.
+//! Uses the ground, `read`, `count` and `detect`.
 
 mod alert_book;
 mod alerts;

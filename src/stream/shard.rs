@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 
 /// One shard of a stream, as ListShards tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shard {
     /// Such as `shardId-000000000000`.
     pub id: String,
