@@ -13,6 +13,19 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// [`kind`](Error::kind) or a predicate such as [`is_stream_not_found`](Error::is_stream_not_found).
 /// `Debug` prints the same sentence as `Display`: notebooks and `fn main() -> Result<…>` show an
 /// error with `Debug`, and a learner should not meet a struct dump there.
+///
+/// ```
+/// use kinesis_lab::{Error, ErrorKind};
+///
+/// // A program on top of this crate may speak in its type, too.
+/// fn port(text: &str) -> Result<u16, Error> {
+///     text.parse().map_err(|_| Error::new(ErrorKind::InvalidInput, format!("`{text}` is no port: write 4567")))
+/// }
+///
+/// let error = port("http").unwrap_err();
+/// assert_eq!((error.kind(), error.is_transient()), (ErrorKind::InvalidInput, false));
+/// assert_eq!(error.to_string(), "`http` is no port: write 4567");
+/// ```
 #[derive(Clone)]
 pub struct Error {
     // Behind an Arc, because a background run keeps its last error and hands out copies.
