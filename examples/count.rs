@@ -27,8 +27,8 @@ use common::{connect, duration};
     name = "count",
     after_help = "\
 Examples:
-  cargo run --release --example count -- --stream web-requests --db counts.db
-  cargo run --release --example count -- --endpoint http://127.0.0.1:4567 --stream web-requests \\
+  cargo run --release --features full --example count -- --stream web-requests --db counts.db
+  cargo run --release --features full --example count -- --endpoint http://127.0.0.1:4567 --stream web-requests \\
       --db counts.db --window 60s --slide 10s --lateness 30s --until-caught-up
 
 Tables: windows(start, \"end\", key, count), late(…), checkpoints(…). Ctrl-C ends it after a commit; a

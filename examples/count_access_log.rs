@@ -19,7 +19,7 @@ Usage: count_access_log FILE [--shards N]
   -h, --help   this text
 
 Example:
-  cargo run --release --example count_access_log -- data/access.log --shards 4
+  cargo run --release --features full --example count_access_log -- data/access.log --shards 4
 ";
 
 fn main() -> ExitCode {

@@ -15,16 +15,16 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// error with `Debug`, and a learner should not meet a struct dump there.
 ///
 /// ```
-/// # use kinesis_lab::prelude::*;
-/// let kinesis = Kinesis::local()?;
-/// let error = kinesis.stream("no-such-stream").unwrap_err();
-/// assert!(error.is_stream_not_found() && !error.is_transient() && !error.is_throttled());
-/// assert!(error.to_string().contains("create it with create_stream"));
+/// use kinesis_lab::{Error, ErrorKind};
 ///
-/// // A program on top of this crate speaks in the same type:
-/// let mine = Error::new(ErrorKind::InvalidInput, "a customer's number has ten digits: look it up again");
-/// assert_eq!(mine.kind(), ErrorKind::InvalidInput);
-/// # Ok::<(), Error>(())
+/// // A program on top of this crate may speak in its type, too.
+/// fn port(text: &str) -> Result<u16, Error> {
+///     text.parse().map_err(|_| Error::new(ErrorKind::InvalidInput, format!("`{text}` is no port: write 4567")))
+/// }
+///
+/// let error = port("http").unwrap_err();
+/// assert_eq!((error.kind(), error.is_transient()), (ErrorKind::InvalidInput, false));
+/// assert_eq!(error.to_string(), "`http` is no port: write 4567");
 /// ```
 #[derive(Clone)]
 pub struct Error {

@@ -1,6 +1,5 @@
 //! [`StoredCounter`]: a counter whose counts survive it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -10,9 +9,8 @@ use super::store::{Change, Fingerprint, Store, Totals};
 use super::watermark::Watermark;
 use super::windows::SavedPane;
 use crate::error::Result;
-use crate::read::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
+use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::Batch;
-use crate::timestamp::Timestamp;
 
 /// Where none was given: without a watermark the open state would grow for ever.
 const STORED_LATENESS: Duration = Duration::from_secs(30);
@@ -29,9 +27,7 @@ const STORED_LATENESS: Duration = Duration::from_secs(30);
 pub struct StoredCounter {
     counter: Counter,
     store: Box<dyn Store>,
-    checkpoints: BTreeMap<String, Checkpoint>,
-    /// The shards whose checkpoint moved since the last commit.
-    moved: BTreeSet<String>,
+    checkpoints: Checkpoints,
     dirty: bool,
     loaded: bool,
 }
@@ -48,14 +44,7 @@ impl Counter {
 impl StoredCounter {
     fn new(mut counter: Counter, store: Box<dyn Store>) -> StoredCounter {
         counter.late.stored = true;
-        StoredCounter {
-            counter,
-            store,
-            checkpoints: BTreeMap::new(),
-            moved: BTreeSet::new(),
-            dirty: false,
-            loaded: false,
-        }
+        StoredCounter { counter, store, checkpoints: Checkpoints::default(), dirty: false, loaded: false }
     }
 
     /// Completes the windows still open, and commits: nothing more is expected.
@@ -70,7 +59,7 @@ impl StoredCounter {
 
     /// Where each shard is.
     pub fn positions(&self) -> impl Iterator<Item = &Checkpoint> {
-        self.checkpoints.values()
+        self.checkpoints.iter()
     }
 
     fn load(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>> {
@@ -88,20 +77,18 @@ impl StoredCounter {
         counter.duplicates = saved.totals.duplicates;
         counter.unparsed.restore(saved.totals.unparsed);
         counter.copies.restore(saved.origins);
-        self.moved.clear();
         self.dirty = false;
-        self.checkpoints = saved.checkpoints.iter().map(|c| (c.shard_id.clone(), c.clone())).collect();
+        self.checkpoints.restore(&saved.checkpoints);
         self.loaded = true;
         Ok(saved.checkpoints)
     }
 
     fn commit(&mut self) -> Result<()> {
-        if !self.dirty {
+        if !self.dirty && !self.checkpoints.have_moved() {
             return Ok(());
         }
         let change = self.change();
         self.store.commit(&change)?;
-        self.moved.clear();
         self.dirty = false;
         Ok(())
     }
@@ -115,7 +102,7 @@ impl StoredCounter {
         let shard_times =
             watermark.into_iter().flat_map(|w| w.times()).map(|(s, t)| (s.to_owned(), t)).collect();
         Change {
-            checkpoints: self.moved.iter().filter_map(|shard| self.checkpoints.get(shard)).cloned().collect(),
+            checkpoints: self.checkpoints.take_moved(),
             shard_times,
             watermark: counter.windows.completed_until(),
             oldest_pane: counter.windows.oldest_needed(),
@@ -136,28 +123,6 @@ impl StoredCounter {
                 .collect(),
         }
     }
-
-    fn reached(
-        &mut self,
-        shard_id: &str,
-        sequence_number: Option<(&str, Timestamp)>,
-        ended: bool,
-        now: Timestamp,
-    ) {
-        let checkpoint = self.checkpoints.entry(shard_id.to_owned()).or_insert_with(|| Checkpoint {
-            shard_id: shard_id.to_owned(),
-            sequence_number: None,
-            arrival: now,
-            ended: false,
-        });
-        if let Some((number, arrival)) = sequence_number {
-            checkpoint.sequence_number = Some(number.to_owned());
-            checkpoint.arrival = arrival;
-        }
-        checkpoint.ended |= ended;
-        self.moved.insert(shard_id.to_owned());
-        self.dirty = true;
-    }
 }
 
 impl RecordProcessor for StoredCounter {
@@ -172,25 +137,19 @@ impl RecordProcessor for StoredCounter {
             ));
         }
         self.counter.process(batch, ctx)?;
-        let last = batch.records.last().map(|record| (record.sequence_number.as_str(), record.arrival));
-        self.reached(&batch.shard_id, last, false, ctx.now);
+        self.checkpoints.pass(batch);
         Ok(())
     }
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
-        for shard in ctx.shards.clone().iter() {
-            if !self.checkpoints.contains_key(&*shard.shard_id) {
-                // Read, and empty so far: "latest" was now.
-                self.reached(&shard.shard_id, None, false, ctx.now);
-            }
-        }
+        self.checkpoints.begin(ctx);
         self.counter.tick(ctx)?;
         self.dirty |= !self.counter.completed.is_empty();
         Ok(self.commit()?)
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
-        self.reached(shard_id, None, true, ctx.now);
+        self.checkpoints.end(shard_id, ctx);
         // Its children are read next: their records must not be committed without this.
         Ok(self.commit()?)
     }

@@ -127,6 +127,15 @@ pub(crate) fn cargo(place: &Place) -> Command {
     command
 }
 
+/// The same, building where the caller says: CI's target folder is a cached one.
+pub(crate) fn cargo_of_the_caller(place: &Place) -> Command {
+    let mut command = cargo(place);
+    if let Some(folder) = std::env::var_os("CARGO_TARGET_DIR") {
+        command.env("CARGO_TARGET_DIR", folder);
+    }
+    command
+}
+
 fn stamp(place: &Place) -> PathBuf {
     place.venv().join("installed-requirements.txt")
 }
