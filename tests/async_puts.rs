@@ -25,7 +25,10 @@ fn stream(name: &str) -> Stream {
 }
 
 fn runtimes() -> [Runtime; 2] {
-    [Builder::new_current_thread().enable_all().build().unwrap(), Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()]
+    [
+        Builder::new_current_thread().enable_all().build().unwrap(),
+        Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap(),
+    ]
 }
 
 /// On a thread of its own, so that what hangs fails its test and not the run.
@@ -158,15 +161,18 @@ fn a_blocking_put_is_served_in_a_task_a_payload_and_a_processor() {
 #[test]
 fn a_blocking_put_is_served_in_the_callback_of_an_alert() {
     let (events, notes) = (stream("events"), stream("notes"));
-    events.put_many((0..5).map(|n| Entry::new("192.0.2.10", format!("2018-09-06T08:04:0{n}Z"))).collect()).send().unwrap();
+    events
+        .put_many((0..5).map(|n| Entry::new("192.0.2.10", format!("2018-09-06T08:04:0{n}Z"))).collect())
+        .send()
+        .unwrap();
     for runtime in runtimes() {
         let (events, notes) = (events.clone(), notes.clone());
         in_time(move || {
             runtime.block_on(async move {
                 let to = notes.clone();
                 let playbooks = Playbooks::new(vec![Playbook::new("many", 3)]).unwrap();
-                let mut detection =
-                    Detection::new(&playbooks).on_alert(move |alert| drop(to.put(&alert.key, "seen").unwrap()));
+                let mut detection = Detection::new(&playbooks)
+                    .on_alert(move |alert| drop(to.put(&alert.key, "seen").unwrap()));
                 let read = events.consumer().trim_horizon().run_until_caught_up(&mut detection);
                 assert_eq!((read.unwrap().records, detection.alerts().len()), (5, 1));
             });
@@ -227,7 +233,10 @@ fn a_stop_says_within_five_seconds_what_was_not_done() {
     let producer = stream.producer("k").at_once().limit(1_200).start();
     wait_for(|| calls.waiting.load(Ordering::SeqCst) == 1);
     let report = in_time(move || producer.stop());
-    assert_eq!((report.sent, report.given_up, report.failed.len() as u64), (0, report.given_up, report.given_up));
+    assert_eq!(
+        (report.sent, report.given_up, report.failed.len() as u64),
+        (0, report.given_up, report.given_up)
+    );
     // Those of the call under way, and those that were made and waited behind it.
     assert!((500..=1_000).contains(&report.given_up), "{}", report.given_up);
     assert!((1..=500).contains(&report.ambiguous), "{}", report.ambiguous);
@@ -236,7 +245,8 @@ fn a_stop_says_within_five_seconds_what_was_not_done() {
 
 #[test]
 fn a_stop_cuts_a_back_off_short() {
-    let (url, calls) = service(|_| Answer::Refused("ProvisionedThroughputExceededException", "Rate exceeded".into()));
+    let (url, calls) =
+        service(|_| Answer::Refused("ProvisionedThroughputExceededException", "Rate exceeded".into()));
     let stream = Kinesis::endpoint(&url).unwrap().stream("s").unwrap();
     let producer = stream.producer("k").limit(1).start();
     // Seven refusals, and the next wait is of up to five seconds.

@@ -61,9 +61,14 @@ impl Drop for Waiting {
     }
 }
 
-async fn respond(request: Request, answer: &(dyn Fn(Call) -> Answer + Send + Sync), calls: Arc<Calls>) -> Response {
+async fn respond(
+    request: Request,
+    answer: &(dyn Fn(Call) -> Answer + Send + Sync),
+    calls: Arc<Calls>,
+) -> Response {
     let (parts, body) = request.into_parts();
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header =
+        |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = header("x-amz-target").rsplit('.').next().unwrap_or_default().to_owned();
     let signed = header("authorization").to_owned();
     let access_key = signed.split("Credential=").nth(1).and_then(|rest| rest.split('/').next());
@@ -95,7 +100,8 @@ fn ok(body: Value) -> Response {
 }
 
 fn json_response(status: StatusCode, body: Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], Body::from(body.to_string())).into_response()
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], Body::from(body.to_string()))
+        .into_response()
 }
 
 /// All records of a PutRecords are stored.
