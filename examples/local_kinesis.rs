@@ -16,7 +16,7 @@ Usage: local_kinesis [--port N] [--folder DIR]
   -h, --help    this text
 
 Example:
-  cargo run --release --example local_kinesis -- --port 4567
+  cargo run --release --features full --example local_kinesis -- --port 4567
   aws --endpoint-url http://127.0.0.1:4567 --region us-east-1 kinesis list-streams
 ";
 

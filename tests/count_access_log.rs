@@ -1,5 +1,7 @@
 //! The example program on logs, against a count made without this crate's parser and windows.
 
+#![cfg(feature = "full")]
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! The local service is for this machine alone.
 
+#![cfg(feature = "full")]
+
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;

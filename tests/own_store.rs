@@ -1,6 +1,8 @@
 //! A store of one's own, written with what the crate shows to everybody: counts are exact across a crash in
 //! it as in the one that comes along, also of records that a filter sent on twice.
 
+#![cfg(feature = "full")]
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -1,5 +1,7 @@
 //! Producers in the background: their records, their ends, what they report.
 
+#![cfg(feature = "full")]
+
 use std::time::Instant;
 
 use kinesis_lab::prelude::*;

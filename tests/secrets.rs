@@ -1,5 +1,7 @@
 //! No credential reaches an output, an error or a debug print, whatever the service answers.
 
+#![cfg(feature = "full")]
+
 use std::error::Error as StdError;
 use std::fmt::Debug;
 use std::net::Ipv4Addr;

@@ -1,5 +1,7 @@
 //! The database of a stored counter: what it goes on from, what it refuses, what it says.
 
+#![cfg(feature = "full")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

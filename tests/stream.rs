@@ -1,5 +1,7 @@
 //! The life of a stream, and the sentences that a learner meets on the way.
 
+#![cfg(feature = "full")]
+
 use std::process::Command;
 
 use kinesis_lab::MAX_RECORD_BYTES;

@@ -1,6 +1,5 @@
 //! [`StoredCounter`]: a counter whose counts survive it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -9,9 +8,8 @@ use super::counter_methods::counter_methods;
 use super::store::{Change, Fingerprint, Store, Totals};
 use super::watermark::Watermark;
 use crate::error::{Error, ErrorKind, Result};
-use crate::read::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
+use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::Batch;
-use crate::timestamp::Timestamp;
 
 /// Where none was given: without a watermark the open state would grow for ever.
 const STORED_LATENESS: Duration = Duration::from_secs(30);
@@ -49,9 +47,7 @@ const STORED_LATENESS: Duration = Duration::from_secs(30);
 pub struct StoredCounter {
     counter: Counter,
     store: Box<dyn Store>,
-    checkpoints: BTreeMap<String, Checkpoint>,
-    /// The shards whose checkpoint moved since the last commit.
-    moved: BTreeSet<String>,
+    checkpoints: Checkpoints,
     dirty: bool,
     /// What is in memory is what the store has, and what came since. Not before it was loaded, not within a
     /// batch, and not after a commit that failed: it has taken out of memory what it was to write.
@@ -70,14 +66,7 @@ impl Counter {
 impl StoredCounter {
     fn new(mut counter: Counter, store: Box<dyn Store>) -> StoredCounter {
         counter.late.stored = true;
-        StoredCounter {
-            counter,
-            store,
-            checkpoints: BTreeMap::new(),
-            moved: BTreeSet::new(),
-            dirty: false,
-            whole: false,
-        }
+        StoredCounter { counter, store, checkpoints: Checkpoints::default(), dirty: false, whole: false }
     }
 
     /// Completes the windows still open, and commits: nothing more is expected. Those of an earlier program
@@ -104,7 +93,7 @@ impl StoredCounter {
 
     /// Where each shard is.
     pub fn positions(&self) -> impl Iterator<Item = &Checkpoint> {
-        self.checkpoints.values()
+        self.checkpoints.iter()
     }
 
     fn load(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>> {
@@ -124,15 +113,14 @@ impl StoredCounter {
         counter.unparsed.restore(saved.totals.unparsed);
         counter.windows.unplaced = saved.totals.unplaced;
         counter.copies.restore(saved.origins);
-        self.moved.clear();
         self.dirty = false;
-        self.checkpoints = saved.checkpoints.iter().map(|c| (c.shard_id.clone(), c.clone())).collect();
+        self.checkpoints.restore(&saved.checkpoints);
         self.whole = true;
         Ok(saved.checkpoints)
     }
 
     fn commit(&mut self) -> Result<()> {
-        if !self.dirty {
+        if !self.dirty && !self.checkpoints.have_moved() {
             return Ok(());
         }
         self.check_whole()?;
@@ -140,7 +128,6 @@ impl StoredCounter {
         self.whole = false;
         self.store.commit(&change)?;
         self.whole = true;
-        self.moved.clear();
         self.dirty = false;
         Ok(())
     }
@@ -165,7 +152,7 @@ impl StoredCounter {
         let shard_times =
             watermark.into_iter().flat_map(|w| w.times()).map(|(s, t)| (s.to_owned(), t)).collect();
         Change {
-            checkpoints: self.moved.iter().filter_map(|shard| self.checkpoints.get(shard)).cloned().collect(),
+            checkpoints: self.checkpoints.take_moved(),
             shard_times,
             watermark: counter.windows.completed_until(),
             oldest_pane: counter.windows.oldest_needed(),
@@ -187,28 +174,6 @@ impl StoredCounter {
                 .collect(),
         }
     }
-
-    fn reached(
-        &mut self,
-        shard_id: &str,
-        sequence_number: Option<(&str, Timestamp)>,
-        ended: bool,
-        now: Timestamp,
-    ) {
-        let checkpoint = self.checkpoints.entry(shard_id.to_owned()).or_insert_with(|| Checkpoint {
-            shard_id: shard_id.to_owned(),
-            sequence_number: None,
-            arrival: now,
-            ended: false,
-        });
-        if let Some((number, arrival)) = sequence_number {
-            checkpoint.sequence_number = Some(number.to_owned());
-            checkpoint.arrival = arrival;
-        }
-        checkpoint.ended |= ended;
-        self.moved.insert(shard_id.to_owned());
-        self.dirty = true;
-    }
 }
 
 impl RecordProcessor for StoredCounter {
@@ -221,19 +186,13 @@ impl RecordProcessor for StoredCounter {
         self.whole = false; // if it panics half way
         self.counter.process(batch, ctx)?;
         self.whole = true;
-        let last = batch.records.last().map(|record| (record.sequence_number.as_str(), record.arrival));
-        self.reached(&batch.shard_id, last, false, ctx.now);
+        self.checkpoints.pass(batch);
         Ok(())
     }
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
         self.check_whole()?;
-        for shard in ctx.shards.clone().iter() {
-            if !self.checkpoints.contains_key(&*shard.shard_id) {
-                // Read, and empty so far: "latest" was now.
-                self.reached(&shard.shard_id, None, false, ctx.now);
-            }
-        }
+        self.checkpoints.begin(ctx);
         self.counter.tick(ctx)?;
         self.dirty |= !self.counter.completed.is_empty();
         Ok(self.commit()?)
@@ -241,7 +200,7 @@ impl RecordProcessor for StoredCounter {
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
         self.check_whole()?;
-        self.reached(shard_id, None, true, ctx.now);
+        self.checkpoints.end(shard_id, ctx);
         // Its children are read next: their records must not be committed without this.
         Ok(self.commit()?)
     }

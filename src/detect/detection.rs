@@ -1,6 +1,6 @@
 //! [`Detection`]: playbooks over a stream of events, and what comes of them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::count::{Copies, Unparsed, UnparsedRecords};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::notice::notice;
-use crate::read::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
+use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::{Batch, Record};
 use crate::stream::Stream;
 use crate::timestamp::Timestamp;
@@ -62,8 +62,7 @@ pub struct Detection {
     store: Option<Box<dyn AlertStore>>,
     to: Option<Stream>,
     callbacks: Vec<Callback>,
-    checkpoints: BTreeMap<String, Checkpoint>,
-    moved: BTreeSet<String>,
+    checkpoints: Checkpoints,
     dirty: bool,
     /// Set off since the last commit.
     fresh: Vec<Alert>,
@@ -90,8 +89,7 @@ impl Detection {
             store: None,
             to: None,
             callbacks: Vec::new(),
-            checkpoints: BTreeMap::new(),
-            moved: BTreeSet::new(),
+            checkpoints: Checkpoints::default(),
             dirty: false,
             fresh: Vec::new(),
             outbox: VecDeque::new(),
@@ -156,7 +154,7 @@ impl Detection {
 
     /// Where each shard is.
     pub fn positions(&self) -> impl Iterator<Item = &Checkpoint> {
-        self.checkpoints.values()
+        self.checkpoints.iter()
     }
 
     fn load(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>> {
@@ -170,9 +168,8 @@ impl Detection {
         self.totals = saved.totals;
         self.outbox = saved.undelivered.into();
         self.fresh.clear();
-        self.moved.clear();
         self.dirty = false;
-        self.checkpoints = saved.checkpoints.iter().map(|c| (c.shard_id.clone(), c.clone())).collect();
+        self.checkpoints.restore(&saved.checkpoints);
         Ok(saved.checkpoints)
     }
 
@@ -211,7 +208,7 @@ impl Detection {
 
     /// Writes down what came since the last time, the alerts among it.
     fn commit(&mut self) -> Result<()> {
-        if !self.dirty {
+        if !self.dirty && !self.checkpoints.have_moved() {
             return Ok(());
         }
         let (gone_origins, origins) = self.copies.changes();
@@ -220,7 +217,7 @@ impl Detection {
         let alerts = std::mem::take(&mut self.fresh);
         // Taken also where there is no store, or what is new would add up for ever.
         let change = AlertChange {
-            checkpoints: self.moved.iter().filter_map(|shard| self.checkpoints.get(shard)).cloned().collect(),
+            checkpoints: self.checkpoints.take_moved(),
             shard_times: self.watermark.times().map(|(s, t)| (s.to_owned(), t)).collect(),
             watermark: self.detector.completed_until(),
             totals: self.totals,
@@ -235,7 +232,6 @@ impl Detection {
         if let Some(store) = &mut self.store {
             store.commit(&change)?;
         }
-        self.moved.clear();
         self.dirty = false;
         for alert in alerts {
             if self.recent.len() == ALERTS_KEPT {
@@ -277,22 +273,6 @@ impl Detection {
             None => Ok(()),
         }
     }
-
-    fn reached(&mut self, shard_id: &str, last: Option<&Record>, ended: bool, now: Timestamp) {
-        let checkpoint = self.checkpoints.entry(shard_id.to_owned()).or_insert_with(|| Checkpoint {
-            shard_id: shard_id.to_owned(),
-            sequence_number: None,
-            arrival: now,
-            ended: false,
-        });
-        if let Some(last) = last {
-            checkpoint.sequence_number = Some(last.sequence_number.clone());
-            checkpoint.arrival = last.arrival;
-        }
-        checkpoint.ended |= ended;
-        self.moved.insert(shard_id.to_owned());
-        self.dirty = true;
-    }
 }
 
 impl RecordProcessor for Detection {
@@ -303,17 +283,12 @@ impl RecordProcessor for Detection {
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
         self.copies.follow(&ctx.shards);
         batch.records.iter().for_each(|record| self.observe(&batch.shard_id, record));
-        self.reached(&batch.shard_id, batch.records.last(), false, ctx.now);
+        self.checkpoints.pass(batch);
         Ok(())
     }
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
-        for shard in ctx.shards.clone().iter() {
-            if !self.checkpoints.contains_key(&*shard.shard_id) {
-                // Read, and empty so far: "latest" was now.
-                self.reached(&shard.shard_id, None, false, ctx.now);
-            }
-        }
+        self.checkpoints.begin(ctx);
         self.copies.follow(&ctx.shards);
         let before = self.detector.completed_until();
         let watermark = self.watermark.advance(&ctx.shards);
@@ -324,7 +299,7 @@ impl RecordProcessor for Detection {
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
-        self.reached(shard_id, None, true, ctx.now);
+        self.checkpoints.end(shard_id, ctx);
         // Its children are read next: their records must not be committed without this.
         Ok(self.commit()?)
     }

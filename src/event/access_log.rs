@@ -51,6 +51,8 @@ pub struct AccessLog {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogRecord {
+    /// Its line's number in the file, counted from 1.
+    pub number: u64,
     /// The client's address or host name, or `-`, in the one form of all its spellings: a natural partition
     /// key.
     pub client: String,
@@ -153,7 +155,7 @@ impl AccessLog {
                 Ok(LogLine { client, time, .. }) => {
                     // Never without one: what is parsed has such a client.
                     let client = client_of_line(client).unwrap_or(Cow::Borrowed(client)).into_owned();
-                    return Ok(Some(LogRecord { client, time, line }));
+                    return Ok(Some(LogRecord { number: self.number, client, time, line }));
                 }
                 Err(reason) => self.leave_out(Some(reason), &line),
             }

@@ -1,6 +1,5 @@
 //! [`Filter`]: keeps or drops events, and sends on what it keeps.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use crate::count::{Unparsed, UnparsedRecords};
 use crate::error::Result;
 use crate::event::Event;
 use crate::event::Origin;
-use crate::read::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
+use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::{Batch, Entry, Record};
 use crate::stream::Stream;
 use crate::timestamp::Timestamp;
@@ -46,7 +45,7 @@ pub struct Filter {
     keep: Keep,
     store: Option<Box<dyn Store>>,
     stream: Option<StreamId>,
-    checkpoints: BTreeMap<String, Checkpoint>,
+    checkpoints: Checkpoints,
     /// Without lateness: how far event time is in the shards that are read.
     watermark: Watermark,
     kept: u64,
@@ -70,7 +69,7 @@ impl Filter {
             keep,
             store: None,
             stream: None,
-            checkpoints: BTreeMap::new(),
+            checkpoints: Checkpoints::default(),
             watermark: Watermark::new(Duration::ZERO),
             kept: 0,
             dropped: 0,
@@ -123,7 +122,7 @@ impl Filter {
 
     /// Where each shard is.
     pub fn positions(&self) -> impl Iterator<Item = &Checkpoint> {
-        self.checkpoints.values()
+        self.checkpoints.iter()
     }
 
     fn load(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>> {
@@ -131,29 +130,29 @@ impl Filter {
         if let Some(store) = &mut self.store {
             let fingerprint =
                 Fingerprint { stream: stream.clone(), size: Duration::ZERO, slide: Duration::ZERO };
-            let saved = store.load(&fingerprint)?.checkpoints;
-            self.checkpoints = saved.into_iter().map(|c| (c.shard_id.clone(), c)).collect();
+            self.checkpoints.restore(&store.load(&fingerprint)?.checkpoints);
         } else if self.stream.as_ref() != Some(stream) {
-            self.checkpoints.clear();
+            self.checkpoints.restore(&[]);
         }
         // The shards are read anew: what one of them had to say is not known before it says it.
         self.watermark = Watermark::new(Duration::ZERO);
         self.stream = Some(stream.clone());
         match self.store {
-            Some(_) => Ok(self.checkpoints.values().cloned().collect()),
+            Some(_) => Ok(self.checkpoints.iter().cloned().collect()),
             // Without a store, the consumer begins where it was told to.
             None => Ok(Vec::new()),
         }
     }
 
-    fn save(&mut self, checkpoint: Checkpoint) -> Result<()> {
-        if let Some(store) = &mut self.store {
-            let checkpoints = vec![checkpoint.clone()];
+    fn save(&mut self) -> Result<()> {
+        let checkpoints = self.checkpoints.take_moved();
+        if let Some(store) = &mut self.store
+            && !checkpoints.is_empty()
+        {
             // Event time is handed on, not kept: `Timestamp::MIN` says that no window is complete.
             let watermark = Timestamp::MIN;
             store.commit(&Change { checkpoints, watermark, oldest_pane: watermark, ..Change::default() })?;
         }
-        self.checkpoints.insert(checkpoint.shard_id.clone(), checkpoint);
         Ok(())
     }
 
@@ -190,7 +189,7 @@ impl RecordProcessor for Filter {
         let (kept, dropped, unparsed) = (self.kept, self.dropped, self.unparsed.count());
         let selected = self.select(batch);
         let watermark = self.watermark.advance(&ctx.shards);
-        let checkpoint = self.checkpoints.get(&*batch.shard_id);
+        let checkpoint = self.checkpoints.get(&batch.shard_id);
         let after = checkpoint.and_then(|checkpoint| checkpoint.sequence_number.clone());
         let stream = match &self.name {
             Some(name) => format!("{}:{name}", batch.stream),
@@ -224,39 +223,19 @@ impl RecordProcessor for Filter {
             });
         }
         self.kept += sent;
-        let Some(last) = batch.records.last() else { return Ok(()) };
-        Ok(self.save(Checkpoint {
-            shard_id: batch.shard_id.to_string(),
-            sequence_number: Some(last.sequence_number.clone()),
-            arrival: last.arrival,
-            ended: false,
-        })?)
+        self.checkpoints.pass(batch);
+        Ok(self.save()?)
     }
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
         self.watermark.advance(&ctx.shards);
-        let empty: Vec<String> = ctx
-            .shards
-            .iter()
-            .filter(|shard| !self.checkpoints.contains_key(&*shard.shard_id))
-            .map(|shard| shard.shard_id.to_string())
-            .collect();
-        for shard_id in empty {
-            // Read, and empty so far: "latest" was now.
-            self.save(Checkpoint { shard_id, sequence_number: None, arrival: ctx.now, ended: false })?;
-        }
-        Ok(())
+        self.checkpoints.begin(ctx);
+        Ok(self.save()?)
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
-        let known = self.checkpoints.get(shard_id).cloned();
-        let known = known.unwrap_or_else(|| Checkpoint {
-            shard_id: shard_id.to_owned(),
-            sequence_number: None,
-            arrival: ctx.now,
-            ended: true,
-        });
-        Ok(self.save(Checkpoint { ended: true, ..known })?)
+        self.checkpoints.end(shard_id, ctx);
+        Ok(self.save()?)
     }
 }
 

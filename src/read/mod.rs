@@ -2,6 +2,7 @@
 //!
 //! Uses the ground and `stream`.
 
+mod checkpoints;
 mod consumer;
 mod echo;
 mod handle;
@@ -13,3 +14,5 @@ pub use consumer::{Consumer, ConsumerReport, Ended, Lost};
 pub use echo::Echo;
 pub use handle::ConsumerHandle;
 pub use processor::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
+
+pub(crate) use checkpoints::Checkpoints;

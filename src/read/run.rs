@@ -47,6 +47,7 @@ struct ShardState {
     /// page before that says nothing, and what was put later lies in its children.
     closed: bool,
     parents: Vec<String>,
+    since: Timestamp,
     /// Read to its tip in the present poll.
     polled: bool,
     caught_up: bool,
@@ -62,6 +63,7 @@ pub(crate) struct Run {
     // Dropping it ends the readers, however the run ends: also when a processor panics.
     readers: JoinSet<()>,
     epoch: Instant,
+    began: Timestamp,
     until: Option<Instant>,
     until_caught_up: bool,
     begun: BTreeSet<String>,
@@ -105,6 +107,7 @@ impl Run {
             sender,
             readers: JoinSet::new(),
             epoch,
+            began: Timestamp::now(),
             until: time.and_then(|time| epoch.checked_add(time)),
             until_caught_up,
             begun: BTreeSet::new(),
@@ -234,10 +237,15 @@ impl Run {
                 Ok::<_, Error>(readers)
             })?;
         }
-        for ((_, shard), reader) in shards.into_iter().zip(readers) {
+        for ((from, shard), reader) in shards.into_iter().zip(readers) {
             self.readers.spawn_on(reader.run(), runtime::handle());
             let (closed, parents) = (!shard.is_open(), shard.parent_ids());
-            let state = ShardState { closed, parents, ..ShardState::default() };
+            let since = match from {
+                From::Latest => self.began,
+                From::AtTimestamp(time) | From::Checkpoint(_, time) => time,
+                _ => self.consumer.stream.created(),
+            };
+            let state = ShardState { closed, parents, since, ..ShardState::default() };
             self.active.insert(shard.id.as_str().into(), state);
             self.begun.insert(shard.id);
         }
@@ -482,12 +490,16 @@ impl Run {
         let reading = self.active.iter().map(|(id, state)| ShardProgress {
             shard_id: id.clone(),
             parents: state.parents.clone(),
+            since: state.since,
+            answered: state.millis_behind.is_some(),
             idle: state.caught_up,
             ended: false,
         });
         let waiting = self.waiting.iter().map(|(id, parents)| ShardProgress {
             shard_id: id.clone(),
             parents: parents.clone(),
+            since: self.consumer.stream.created(),
+            answered: true,
             idle: false,
             ended: true,
         });

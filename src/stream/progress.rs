@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::timestamp::Timestamp;
+
 /// What a consumer knows of one of its shards; in [`Context::shards`](crate::Context::shards).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -10,6 +12,12 @@ pub struct ShardProgress {
     pub shard_id: Arc<str>,
     /// The shards that it was split or merged from.
     pub parents: Vec<String>,
+    /// From when on it is read, while no record of it has been: the service's own time when "latest" was
+    /// said, a start in the past, or the stream's creation where it is read from its first record on. Once
+    /// records of it were processed, it says nothing.
+    pub since: Timestamp,
+    /// Whether the service has answered a read of it in this run.
+    pub answered: bool,
     /// Read to its tip: the last read succeeded and found nothing. Never while it is throttled.
     pub idle: bool,
     /// Read to its end; its children are not open yet.
@@ -17,14 +25,21 @@ pub struct ShardProgress {
 }
 
 impl ShardProgress {
-    /// A shard that is being read: for tests of your own processors.
+    /// A shard that is being read, and was answered: for tests of your own processors.
     pub fn reading(shard_id: &str, parents: &[&str]) -> ShardProgress {
         ShardProgress {
             shard_id: shard_id.into(),
             parents: parents.iter().map(|parent| parent.to_string()).collect(),
+            since: Timestamp::MIN,
+            answered: true,
             idle: false,
             ended: false,
         }
+    }
+
+    /// The same shard, read from this time on.
+    pub fn since(self, since: Timestamp) -> ShardProgress {
+        ShardProgress { since, ..self }
     }
 
     /// The same shard, read to its tip.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::super::store::SavedState;
 use super::*;
 use crate::record::Record;
+use crate::timestamp::Timestamp;
 
 #[derive(Default)]
 struct Kept {
