@@ -44,8 +44,11 @@ struct Inner {
 pub enum ErrorKind {
     /// No credentials were found, or they can't be used as configured.
     NoCredentials,
-    /// The credentials are known but refused (`AccessDeniedException`, an expired token, …).
+    /// The credentials are known but refused (`AccessDeniedException`, a wrong signature, a wrong clock, …).
     AccessDenied,
+    /// The credentials have expired (`ExpiredTokenException`). The same call may succeed a little later: it is
+    /// made with new ones where the profile or the environment gives them.
+    ExpiredCredentials,
     /// Nothing answers at the endpoint, or the connection broke.
     Unreachable,
     /// The stream does not exist (`ResourceNotFoundException`).
@@ -63,7 +66,7 @@ pub enum ErrorKind {
     InvalidInput,
     /// It took longer than it was given.
     Timeout,
-    /// A `RecordProcessor` asked to stop, or panicked.
+    /// A `RecordProcessor` asked to stop, or panicked; a producer's payload function panicked.
     Processor,
     /// A file could not be read or written.
     Io,
@@ -109,11 +112,11 @@ impl Error {
         self.kind() == ErrorKind::Throttled
     }
 
-    /// Whether the same call may succeed a little later: throttled, unreachable, timed out, or an
-    /// answer of the 500 family.
+    /// Whether the same call may succeed a little later: throttled, unreachable, timed out, made with
+    /// credentials that have expired, or an answer of the 500 family.
     pub fn is_transient(&self) -> bool {
         use ErrorKind::*;
-        matches!(self.kind(), Throttled | Unreachable | Timeout | Service)
+        matches!(self.kind(), Throttled | Unreachable | Timeout | ExpiredCredentials | Service)
     }
 }
 

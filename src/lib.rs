@@ -107,7 +107,8 @@ pub use pipeline::Filter;
 #[cfg(feature = "sqlite")]
 pub use pipeline::{Part, PartStatus, Pipeline, PipelineStatus, RunningPipeline};
 pub use put::{
-    FailedEntry, Producer, ProducerHandle, ProducerReport, PutFailure, PutMany, PutReceipt, PutReport, Replay,
+    FailedEntry, LeftOut, Producer, ProducerHandle, ProducerReport, PutFailure, PutMany, PutReceipt,
+    PutReport, Replay,
 };
 pub use read::{
     Checkpoint, Consumer, ConsumerHandle, ConsumerReport, Context, Echo, Ended, Lost, ProcessError,

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+use tokio::task::JoinHandle;
 
 /// The runtime, started at the first use and kept until the process ends.
 pub(crate) fn handle() -> &'static Handle {
@@ -71,6 +72,48 @@ where
             Err(join) => panic!("a task of kinesis-lab was cancelled: {join}"),
         },
         Err(_) => panic!("the async runtime of kinesis-lab has been shut down"),
+    }
+}
+
+/// What an async call does, for whoever awaits it: it runs where it is polled, if that is in a tokio runtime; else
+/// (another executor) on this crate's own. It ends when this is dropped.
+pub(crate) async fn hosted<F>(future: F) -> F::Output
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match Handle::try_current() {
+        Ok(_) => future.await,
+        Err(_) => on_ours(future).await,
+    }
+}
+
+/// Runs on this crate's runtime, whoever awaits it: what must go on while the awaiting one's does not. It ends when
+/// this is dropped.
+pub(crate) async fn on_ours<F>(future: F) -> F::Output
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let ours = handle();
+    if Handle::try_current().is_ok_and(|current| current.id() == ours.id()) {
+        return future.await;
+    }
+    let mut task = AbortOnDrop(ours.spawn(future));
+    match (&mut task.0).await {
+        Ok(output) => output,
+        Err(join) => match join.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(join) => panic!("a task of kinesis-lab was cancelled: {join}"),
+        },
+    }
+}
+
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -49,6 +49,8 @@ pub struct AccessLog {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogRecord {
+    /// Its line's number in the file, counted from 1.
+    pub number: u64,
     /// The client's address or host name: a natural partition key.
     pub client: String,
     /// The time in the line, in UTC.
@@ -148,7 +150,12 @@ impl AccessLog {
             }
             match LogLine::parse(&line) {
                 Ok(LogLine { client, time, .. }) => {
-                    return Ok(Some(LogRecord { client: client.to_owned(), time, line }));
+                    return Ok(Some(LogRecord {
+                        number: self.number,
+                        client: client.to_owned(),
+                        time,
+                        line,
+                    }));
                 }
                 Err(reason) => self.leave_out(Some(reason), &line),
             }

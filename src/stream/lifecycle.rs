@@ -75,6 +75,7 @@ impl Kinesis {
 
 impl Stream {
     fn create(kinesis: Kinesis, name: &str, shards: u32) -> Result<Stream> {
+        check_no_arn(name)?;
         let valid = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if name.is_empty() || name.len() > 128 || !name.chars().all(valid) {
             return Err(Error::invalid(format!(
@@ -107,6 +108,7 @@ impl Stream {
     }
 
     fn open(kinesis: Kinesis, name: &str) -> Result<Stream> {
+        check_no_arn(name)?;
         let created = kinesis.describe_stream(name)?.created;
         Ok(Stream::new(kinesis, name, created))
     }
@@ -158,4 +160,15 @@ impl Stream {
             until_gone(&this.kinesis, &this.name, this.created()).await
         })
     }
+}
+
+/// Streams by ARN are to come; until then, a sentence.
+fn check_no_arn(name: &str) -> Result<()> {
+    let Some(arn) = name.strip_prefix("arn:") else { return Ok(()) };
+    let mut parts = arn.split(':');
+    let (region, stream) = (parts.nth(2).unwrap_or("its region"), arn.rsplit('/').next().unwrap_or("its name"));
+    Err(Error::invalid(format!(
+        "`{name}` is the ARN of a stream, and a stream is opened by its name so far: `{stream}`, with a connection to \
+         {region} and credentials of the account that owns it"
+    )))
 }
