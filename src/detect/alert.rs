@@ -16,7 +16,7 @@ use crate::timestamp::Timestamp;
 /// The [`id`](Alert::id) is the MD5 hash of the playbook's name, the key and the time of the event that was
 /// one too many, so that the same records give the same alerts with the same ids, whenever they are read
 /// and however often. It may be delivered twice; whoever acts on it can tell. All its texts are bounded: the
-/// key has at most 256 characters, the evidence 300, the name of a playbook 200.
+/// key has at most 256 bytes, the evidence 300 characters, the name of a playbook 200.
 ///
 /// Its texts come from strangers: `{}` and `{:?}` see to it, [`printable`] before printing a field.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Alert {
     /// The name of the playbook.
     pub playbook: String,
     /// Whom it is about: the values of the playbook's key, joined by a space. Of one with more than 256
-    /// characters the first 223, `…`, and the MD5 hash of the whole.
+    /// bytes the first 221, `…`, and the MD5 hash of the whole.
     pub key: String,
     /// The client's address, when the playbook's key has it. What is blocked.
     pub ip: Option<String>,

@@ -45,7 +45,7 @@ pub(crate) const FIELDS: [&str; 10] =
 /// are compared, and counted, in one form, however they are written: `::ffff:192.0.2.66` is `192.0.2.66`, and
 /// `//a/../%77p-login.php` is `/wp-login.php`.
 ///
-/// A key is at most 256 characters long. Of a longer one, the first 223 stay, and the MD5 hash of the whole
+/// A key is at most 256 bytes long. Of a longer one, the first 221 stay, and the MD5 hash of the whole
 /// stands for the rest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Playbook {
@@ -144,7 +144,7 @@ impl Playbook {
         &self.name
     }
 
-    /// The key of an event, when it is one that counts; at most 256 characters long.
+    /// The key of an event, when it is one that counts; at most 256 bytes long.
     pub(crate) fn key_of(&self, event: &Event<'_>) -> Option<String> {
         let holds = |(field, patterns): &(String, Vec<Pattern>)| {
             value(event, field).is_some_and(|value| patterns.iter().any(|pattern| pattern.matches(&value)))
@@ -367,7 +367,7 @@ mod tests {
             let event = Event { key: text.to_owned().into(), ..event(&[]) };
             Playbook::new("a", 1).key_of(&event).unwrap()
         };
-        assert_eq!(key(&one).chars().count(), 256);
+        assert!(key(&one).len() <= 256);
         assert_ne!(key(&one), key(&other));
     }
 }
