@@ -81,6 +81,7 @@ fn count(file: &str, shards: u32) -> Result<(), Error> {
     if let Some(error) = report.last_error {
         return Err(error);
     }
+    // Lines that no stream takes, of which the producer has named the first, are no reason to stop; but
     if report.sent == 0 {
         // Why, a sentence of the log has said; unless it has no line at all.
         let nothing = "nothing was counted: no line is one of an access log in common or combined format";
