@@ -3,7 +3,6 @@
 //! Uses the ground alone.
 
 mod access_log;
-#[allow(dead_code, reason = "see the re-exports")]
 mod client;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod event;
@@ -17,7 +16,5 @@ pub use event::{Event, EventError};
 pub use log_line::{LogLine, LogLineError};
 pub use origin::Origin;
 
-#[allow(unused_imports, reason = "playbooks and block lists are about to use them")]
 pub(crate) use client::{canonical_client, client_address};
-#[allow(unused_imports, reason = "playbooks are about to use it")]
 pub(crate) use page::normal_page;
