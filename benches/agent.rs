@@ -1,6 +1,6 @@
 //! What the agent adds to a request: the same router with its layer and without, in turns.
 //!
-//! `cargo bench --features agent --bench agent`. The events go to a local Kinesis in this process; a round
+//! `cargo bench --features full --bench agent`. The events go to a local Kinesis in this process; a round
 //! is over when they are there, so that none is dropped and what sending them costs is on the same cores.
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -18,13 +18,13 @@ use signal_hook::consts::{SIGINT, SIGTERM};
     name = "live",
     after_help = "\
 Examples:
-  cargo run --release --example live -- --counts counts.db
-  cargo run --release --example live -- --counts shop-state/counts.db --alerts shop-state/alerts.db
+  cargo run --release --features full --example live -- --counts counts.db
+  cargo run --release --features full --example live -- --counts shop-state/counts.db --alerts shop-state/alerts.db
 
 The files may come later. Ctrl-C ends it; who writes them does not notice."
 )]
 struct Arguments {
-    /// The database of a counter (`cargo run --example count` makes one)
+    /// The database of a counter (`cargo run --features full --example count` makes one)
     #[arg(long, value_name = "FILE")]
     counts: PathBuf,
     /// The database of a detection

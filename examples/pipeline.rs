@@ -27,10 +27,10 @@ use common::{connect, duration};
     name = "pipeline",
     after_help = "\
 Examples:
-  cargo run --release --example pipeline -- --stream shop
-  cargo run --release --example pipeline -- --endpoint http://127.0.0.1:4567 --stream shop \\
+  cargo run --release --features full --example pipeline -- --stream shop
+  cargo run --release --features full --example pipeline -- --endpoint http://127.0.0.1:4567 --stream shop \\
       --folder state --playbooks data/playbooks.toml --drop-page '/static/*'
-  cargo run --release --example pipeline -- --stream shop --only detection
+  cargo run --release --features full --example pipeline -- --stream shop --only detection
 
 Streams: NAME is read, NAME-log and NAME-alerts are made when they are not there. Files in the folder:
 filter.db, counts.db, alerts.db; each part has its place in its own. Ctrl-C ends it after a commit; a

@@ -29,8 +29,8 @@ use tokio::sync::oneshot;
     name = "website",
     after_help = "\
 Examples:
-  cargo run --release --features agent --example website -- --stream events --port 8080
-  cargo run --release --features agent --example website -- --endpoint http://127.0.0.1:4567 --create \\
+  cargo run --release --features full --example website -- --stream events --port 8080
+  cargo run --release --features full --example website -- --endpoint http://127.0.0.1:4567 --create \\
       --stream site --alerts site-alerts --trust-proxy 127.0.0.1
 
 Pages: /, /product/N (1 to 200), /search?q=WORDS, POST /login (name=alice&password=open-sesame), /static/app.css.

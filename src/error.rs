@@ -13,6 +13,19 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// [`kind`](Error::kind) or a predicate such as [`is_stream_not_found`](Error::is_stream_not_found).
 /// `Debug` prints the same sentence as `Display`: notebooks and `fn main() -> Result<…>` show an
 /// error with `Debug`, and a learner should not meet a struct dump there.
+///
+/// ```
+/// use kinesis_lab::{Error, ErrorKind};
+///
+/// // A program on top of this crate may speak in its type, too.
+/// fn port(text: &str) -> Result<u16, Error> {
+///     text.parse().map_err(|_| Error::new(ErrorKind::InvalidInput, format!("`{text}` is no port: write 4567")))
+/// }
+///
+/// let error = port("http").unwrap_err();
+/// assert_eq!((error.kind(), error.is_transient()), (ErrorKind::InvalidInput, false));
+/// assert_eq!(error.to_string(), "`http` is no port: write 4567");
+/// ```
 #[derive(Clone)]
 pub struct Error {
     // Behind an Arc, because a background run keeps its last error and hands out copies.
@@ -31,8 +44,11 @@ struct Inner {
 pub enum ErrorKind {
     /// No credentials were found, or they can't be used as configured.
     NoCredentials,
-    /// The credentials are known but refused (`AccessDeniedException`, an expired token, …).
+    /// The credentials are known but refused (`AccessDeniedException`, a wrong signature, a wrong clock, …).
     AccessDenied,
+    /// The credentials have expired (`ExpiredTokenException`). The same call may succeed a little later: it is
+    /// made with new ones where the profile or the environment gives them.
+    ExpiredCredentials,
     /// Nothing answers at the endpoint, or the connection broke.
     Unreachable,
     /// The stream does not exist (`ResourceNotFoundException`).
@@ -50,7 +66,7 @@ pub enum ErrorKind {
     InvalidInput,
     /// It took longer than it was given.
     Timeout,
-    /// A `RecordProcessor` asked to stop, or panicked.
+    /// A `RecordProcessor` asked to stop, or panicked; a producer's payload function panicked.
     Processor,
     /// A file could not be read or written.
     Io,
@@ -96,11 +112,11 @@ impl Error {
         self.kind() == ErrorKind::Throttled
     }
 
-    /// Whether the same call may succeed a little later: throttled, unreachable, timed out, or an
-    /// answer of the 500 family.
+    /// Whether the same call may succeed a little later: throttled, unreachable, timed out, made with
+    /// credentials that have expired, or an answer of the 500 family.
     pub fn is_transient(&self) -> bool {
         use ErrorKind::*;
-        matches!(self.kind(), Throttled | Unreachable | Timeout | Service)
+        matches!(self.kind(), Throttled | Unreachable | Timeout | ExpiredCredentials | Service)
     }
 }
 

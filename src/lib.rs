@@ -40,10 +40,19 @@
 //! them, and another takes over when it ends.
 //!
 //! # Features
-//! `local` (the embedded service), `chart`, `sqlite`, `playbooks` (from TOML files) and `live` (a page that
-//! shows counts and alerts as they change) are on by default; a service that needs none of them says
-//! `default-features = false`. `agent` (a tower layer that makes an event of each request of a web
-//! application) is for the application alone.
+//! None is on by default: a producer, a consumer and a counter against AWS need none.
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `local` | an embedded Kinesis, [`Kinesis::local`]: for tests, and to begin without an account |
+//! | `chart` | `Counter::chart`: PNG, SVG and text |
+//! | `sqlite` | `Counter::stored_in`, `Detection::stored_in`, [`Pipeline`]: what survives a crash |
+//! | `playbooks` | `Playbooks::read`: from TOML files; built in code, they need no feature |
+//! | `live` | `Live`: a page that shows counts and alerts as they change; with it come `chart` and `sqlite` |
+//! | `agent` | `AgentLayer`: a tower layer that makes an event of each request of a web application |
+//! | `full` | all of them: what the notebooks run on |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Each folder is a room: its `mod.rs` says what it is for and which rooms it may use (`cargo xtask rooms`
 // draws them). The files beside this one are the ground, which everybody may use. Rooms are reachable from
@@ -99,7 +108,8 @@ pub use pipeline::Filter;
 #[cfg(feature = "sqlite")]
 pub use pipeline::{Part, PartStatus, Pipeline, PipelineStatus, RunningPipeline};
 pub use put::{
-    FailedEntry, Producer, ProducerHandle, ProducerReport, PutFailure, PutMany, PutReceipt, PutReport, Replay,
+    FailedEntry, LeftOut, Producer, ProducerHandle, ProducerReport, PutFailure, PutMany, PutReceipt,
+    PutReport, Replay,
 };
 pub use read::{
     Batches, Checkpoint, CheckpointedBatch, Consumer, ConsumerHandle, ConsumerReport, Context, Echo, Ended,
@@ -117,6 +127,6 @@ pub use text::{printable, shorten};
 pub use timestamp::{Timestamp, TimestampError};
 
 // The README's programs are compiled and run with the other doctests.
-#[cfg(all(doctest, feature = "local"))]
+#[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -13,11 +13,19 @@ pub use crate::{
 };
 
 /// So many seconds.
+///
+/// ```
+/// assert_eq!(kinesis_lab::prelude::secs(2), std::time::Duration::from_secs(2));
+/// ```
 pub const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
 /// So many milliseconds.
+///
+/// ```
+/// assert_eq!(kinesis_lab::prelude::millis(1_500), std::time::Duration::from_millis(1_500));
+/// ```
 pub const fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
 }

@@ -36,6 +36,13 @@ fn check_size(key: &str, data: &[u8]) -> Result<()> {
 }
 
 /// A record to be put.
+///
+/// ```
+/// use kinesis_lab::Entry;
+///
+/// let entry = Entry::new("192.0.2.10", r#"{"time":"2018-09-06T08:04:56Z","path":"/"}"#);
+/// assert_eq!(entry.partition_key, "192.0.2.10");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
@@ -125,6 +132,20 @@ impl fmt::Debug for Record {
 }
 
 /// Records of one shard, in the order of the shard; never empty.
+///
+/// ```
+/// use kinesis_lab::prelude::*;
+///
+/// // A counter fed without a stream, as a test of your own processor would be.
+/// let noon: Timestamp = "2018-09-06T12:00:00Z".parse()?;
+/// let record = Record::new("192.0.2.10", noon.to_string(), "1", noon);
+/// let batch = Batch::new("web-requests", "shardId-000000000000", vec![record]);
+/// assert_eq!(batch.bytes(), 27);
+/// let mut counter = Counter::per_minute();
+/// counter.process(&batch, &mut Context::at(noon)).expect("a counter takes any batch");
+/// assert_eq!(counter.total(), 1);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Batch {

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::panic::resume_unwind;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
@@ -15,7 +15,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 
 /// The runtime, started at the first use and kept until the process ends.
 pub(crate) fn handle() -> &'static Handle {
@@ -76,6 +76,48 @@ where
     }
 }
 
+/// What an async call does, for whoever awaits it: it runs where it is polled, if that is in a tokio runtime; else
+/// (another executor) on this crate's own. It ends when this is dropped.
+pub(crate) async fn hosted<F>(future: F) -> F::Output
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match Handle::try_current() {
+        Ok(_) => future.await,
+        Err(_) => on_ours(future).await,
+    }
+}
+
+/// Runs on this crate's runtime, whoever awaits it: what must go on while the awaiting one's does not. It ends when
+/// this is dropped.
+pub(crate) async fn on_ours<F>(future: F) -> F::Output
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let ours = handle();
+    if Handle::try_current().is_ok_and(|current| current.id() == ours.id()) {
+        return future.await;
+    }
+    let mut task = AbortOnDrop(ours.spawn(future));
+    match (&mut task.0).await {
+        Ok(output) => output,
+        Err(join) => match join.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(join) => panic!("a task of kinesis-lab was cancelled: {join}"),
+        },
+    }
+}
+
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// Polls a future on this very thread until it ends: for one that borrows what can't be sent to another thread,
 /// such as a processor of a notebook cell. Its timers and tasks are this crate's runtime's.
 pub(crate) fn wait_here<F: Future>(future: F) -> F::Output {
@@ -107,40 +149,6 @@ pub(crate) fn wait_here<F: Future>(future: F) -> F::Output {
             }
         }
     })
-}
-
-/// Awaits a future that needs tokio, whoever polls it: here, where there is a tokio runtime; elsewhere as a
-/// task of this crate's own. Dropped, it is cancelled.
-pub(crate) async fn anywhere<F>(future: F) -> F::Output
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    match Handle::try_current() {
-        Ok(_) => future.await,
-        Err(_) => Task(handle().spawn(future)).await,
-    }
-}
-
-/// A task that ends with this.
-struct Task<T>(JoinHandle<T>);
-
-impl<T> Future for Task<T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        Pin::new(&mut self.0).poll(context).map(|ended| match ended.map_err(JoinError::try_into_panic) {
-            Ok(output) => output,
-            Err(Ok(panic)) => resume_unwind(panic),
-            Err(Err(join)) => panic!("a task of kinesis-lab was cancelled: {join}"),
-        })
-    }
-}
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// Set while this thread, the only one of somebody's current-thread runtime, waits here with our runtime
@@ -235,7 +243,7 @@ mod tests {
 
     #[test]
     fn an_executor_that_is_not_tokios_can_await_what_needs_tokio() {
-        let mut future = pin!(anywhere(async {
+        let mut future = pin!(hosted(async {
             tokio::time::sleep(Duration::from_millis(1)).await;
             7
         }));

@@ -1,39 +1,36 @@
 //! [`Stop`]: whoever started something asks it to end.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// Asked once, for good; clones are of the same thing. What waits, waits beside [`asked`](Stop::asked).
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Stop(Arc<Asked>);
+#[derive(Debug, Clone)]
+pub(crate) struct Stop(Arc<watch::Sender<bool>>);
 
-#[derive(Debug, Default)]
-struct Asked {
-    asked: AtomicBool,
-    notify: Notify,
+impl Default for Stop {
+    fn default() -> Stop {
+        Stop(Arc::new(watch::channel(false).0))
+    }
 }
 
 impl Stop {
     pub(crate) fn ask(&self) {
-        self.0.asked.store(true, Ordering::Release);
-        self.0.notify.notify_waiters();
+        self.0.send_replace(true);
     }
 
     pub(crate) fn is_asked(&self) -> bool {
-        self.0.asked.load(Ordering::Acquire)
+        *self.0.borrow()
+    }
+
+    /// Turns true when it is asked for: for what knows no more of stops than that.
+    pub(crate) fn watch(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
     }
 
     /// Waits until it is asked for; nothing is lost when it is dropped before.
     pub(crate) async fn asked(&self) {
-        let mut notified = pin!(self.0.notify.notified());
-        // Registered before the look: a call of `ask` between the two would be missed.
-        notified.as_mut().enable();
-        if !self.is_asked() {
-            notified.await;
-        }
+        let _ = self.watch().wait_for(|asked| *asked).await; // the sender is in `self`: it isn't closed
     }
 }
 

@@ -22,6 +22,11 @@ use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 /// let t: Timestamp = "2018-09-06T10:04:56.468067+02:00".parse()?;
 /// assert_eq!(t.to_string(), "2018-09-06T08:04:56.468067Z");
 /// assert_eq!(t.truncate(Duration::from_secs(60)).plain(0), "2018-09-06 08:04:00");
+///
+/// let later = t + Duration::from_millis(1_500);
+/// assert_eq!((later.since(t), t.since(later)), (Duration::from_millis(1_500), Duration::ZERO));
+/// assert_eq!(Timestamp::from_micros(t.as_micros()), t);
+/// assert!(Timestamp::now() > Timestamp::from_secs(1_536_221_096));
 /// # Ok::<(), kinesis_lab::TimestampError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -1,6 +1,6 @@
 //! The agent around a real web application, on a real socket, with an embedded Kinesis behind it.
 
-#![cfg(feature = "agent")]
+#![cfg(feature = "full")]
 
 mod common;
 #[path = "../examples/visitors/plan.rs"]

@@ -1,5 +1,7 @@
 //! Consumers that read while others write miss nothing.
 
+#![cfg(feature = "full")]
+
 use std::collections::HashSet;
 use std::time::Instant;
 

@@ -1,5 +1,7 @@
 //! Where a consumer begins, what ends it, and what its processor's errors mean.
 
+#![cfg(feature = "full")]
+
 use std::collections::BTreeMap;
 use std::future::IntoFuture;
 use std::time::Instant;

@@ -1,5 +1,7 @@
 //! The program `count`, killed at random moments: the counts in its database equal the stream's records.
 
+#![cfg(feature = "full")]
+
 mod common;
 mod count_program;
 

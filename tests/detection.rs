@@ -1,6 +1,8 @@
 //! Filter and detection: nothing is counted twice or lost, whatever crashes between two streams; and what is
 //! found in a real log is what an independent count finds.
 
+#![cfg(feature = "full")]
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::Write as _;

@@ -1,5 +1,7 @@
 //! Event time: whatever the order of arrival, the batches and the shards, the same windows.
 
+#![cfg(feature = "full")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! Nothing is lost and nothing is counted twice while calls fail on both sides.
 
+#![cfg(feature = "full")]
+
 mod common;
 
 use std::collections::{BTreeMap, HashSet};

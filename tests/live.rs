@@ -1,5 +1,7 @@
 //! The live view over real HTTP: who is let in, what is sent when, and that words stay words.
 
+#![cfg(feature = "full")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,5 +1,7 @@
 //! The local service on a chosen port, used by a client in another language.
 
+#![cfg(feature = "full")]
+
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::Command;

@@ -1,6 +1,8 @@
 //! The whole of it over real HTTP: a website with an agent, visitors of whom some attack, the pipeline
 //! between them. Who attacks is refused, soon; nobody else is; and what was served is what is counted.
 
+#![cfg(feature = "full")]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -93,7 +95,7 @@ impl Website {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the program is there after `cargo build --examples`");
+            .expect("the program is there after `cargo build --examples --features full`");
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().rsplit("http://").next().unwrap().trim_end_matches('/').parse().unwrap();

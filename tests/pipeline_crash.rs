@@ -1,6 +1,8 @@
 //! The program `pipeline`, a part at a time, killed at random moments: counts and alerts are those of a run
 //! that nobody disturbed, and the other parts do not notice.
 
+#![cfg(feature = "full")]
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,7 +99,7 @@ fn start(events: &Stream, folder: &Path, part: Part) -> Child {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     // `cargo test` builds examples; `cargo test --test …` does not.
-    command.spawn().expect("the program is there after `cargo build --examples`")
+    command.spawn().expect("the program is there after `cargo build --examples --features full`")
 }
 
 fn pipeline(events: &Stream, folder: &Path) -> Pipeline {

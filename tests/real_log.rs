@@ -1,5 +1,7 @@
 //! A real access log through the program `count`, in several orders, against a count made without it.
 
+#![cfg(feature = "full")]
+
 mod count_program;
 
 use std::io::Write as _;

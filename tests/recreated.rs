@@ -1,6 +1,8 @@
 //! A stream that is deleted and created again under its name is another stream: no handle of the first
 //! one may read it, write to it or delete it.
 
+#![cfg(feature = "full")]
+
 mod common;
 
 use std::time::Instant;

@@ -1,5 +1,7 @@
 //! No credential reaches an output, an error or a debug print, whatever the service answers.
 
+#![cfg(feature = "full")]
+
 use std::error::Error as StdError;
 use std::fmt::Debug;
 use std::net::Ipv4Addr;
@@ -80,7 +82,7 @@ fn child_provokes() {
     show(&Kinesis::aws().profile("p").endpoint_url("http://127.0.0.1:9"));
 
     // What works.
-    let local = Kinesis::local().unwrap();
+    let local = Local::new().open().unwrap();
     let kinesis = connect(local.endpoint_url().unwrap());
     let stream = kinesis.create_stream("works", 1).unwrap();
     show(&kinesis);

@@ -1,6 +1,6 @@
 //! The example `website` as a program: asked by `visitors`' sender, ended by a signal.
 
-#![cfg(all(feature = "agent", unix))]
+#![cfg(all(feature = "full", unix))]
 
 #[path = "../examples/visitors/plan.rs"]
 #[allow(dead_code)]
@@ -36,7 +36,7 @@ fn website(kinesis: &Kinesis, more: &[&str]) -> Child {
     // `cargo test` builds examples; `cargo test --test …` does not.
     command(kinesis, more)
         .spawn()
-        .expect("the program is there after `cargo build --examples --features agent`")
+        .expect("the program is there after `cargo build --examples --features full`")
 }
 
 #[test]

@@ -6,7 +6,8 @@ use super::copies::Copies;
 use super::late::{Late, Refused};
 use super::unparsed::{Unparsed, UnparsedRecords};
 use super::watermark::Watermark;
-use super::windows::{Window, Windows};
+use super::window::Window;
+use super::windows::Windows;
 use crate::event::Event;
 use crate::read::{Context, ProcessError, RecordProcessor};
 use crate::record::{Batch, Record};
@@ -88,7 +89,8 @@ impl Counter {
     }
 
     /// How many (pane, key) pairs are kept in memory; events of further keys are counted without their
-    /// key, in [`Window::overflow`]. Default: 1,000,000.
+    /// key, in [`Window::overflow`]. As many panes at the most: events that would need one more are counted
+    /// in [`unplaced`](Counter::unplaced). Default: 1,000,000.
     pub fn max_pairs(mut self, pairs: usize) -> Counter {
         self.windows = self.windows.max_pairs(pairs);
         self
@@ -145,7 +147,13 @@ impl Counter {
         self.unparsed.count()
     }
 
-    /// The first 100 records that did not parse, each with the reason.
+    /// How many events are in no window, because there were as many panes as may be kept
+    /// ([`max_pairs`](Counter::max_pairs)).
+    pub fn unplaced(&self) -> u64 {
+        self.windows.unplaced()
+    }
+
+    /// The first 100 records that did not parse, each with its place and the reason.
     pub fn unparsed_samples(&self) -> &[Unparsed] {
         self.unparsed.samples()
     }
@@ -153,7 +161,7 @@ impl Counter {
     fn count(&mut self, shard_id: &str, record: &Record) {
         match Event::parse(record) {
             Ok(event) => self.count_event(shard_id, record, &event),
-            Err(error) => self.unparsed.add(record, error.to_string()),
+            Err(error) => self.unparsed.add(shard_id, record, error.to_string()),
         }
     }
 
@@ -208,6 +216,9 @@ impl std::fmt::Display for Counter {
         }
         if self.refused.count() > 0 {
             writeln!(f, "{}", self.refused)?;
+        }
+        if self.unplaced() > 0 {
+            writeln!(f, "{} are in no window: there is no room for one more (max_pairs)", self.unplaced())?;
         }
         if let Some(first) = self.unparsed.samples().first() {
             let (key, data) = (

@@ -3,12 +3,20 @@
 //! Uses the ground alone.
 
 mod access_log;
+mod client;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod event;
 mod log_line;
 mod origin;
+#[allow(dead_code, reason = "see the re-exports")]
+mod page;
 
 pub use access_log::{AccessLog, LogRecord, UnparsedLine};
 pub use event::{Event, EventError};
 pub use log_line::{LogLine, LogLineError};
 pub use origin::Origin;
+
+#[allow(unused_imports, reason = "playbooks and block lists are about to use them")]
+pub(crate) use client::{canonical_client, client_address};
+#[allow(unused_imports, reason = "playbooks are about to use it")]
+pub(crate) use page::normal_page;

@@ -173,7 +173,7 @@ impl Filter {
                         self.dropped += 1;
                     }
                 }
-                Err(error) => self.unparsed.add(record, error.to_string()),
+                Err(error) => self.unparsed.add(&batch.shard_id, record, error.to_string()),
             }
         }
         selected
@@ -208,7 +208,7 @@ impl RecordProcessor for Filter {
             match entry.check() {
                 Ok(()) => entries.push(entry),
                 // A record of nearly 1 MiB has no room for its origin. It must not stop all others.
-                Err(error) => self.unparsed.add(record, error.to_string()),
+                Err(error) => self.unparsed.add(&batch.shard_id, record, error.to_string()),
             }
         }
         let sent = entries.len() as u64;

@@ -135,10 +135,7 @@ impl RunningPipeline {
     /// How far each part is.
     pub fn status(&mut self) -> PipelineStatus {
         let parts = [self.filter.status(), self.counter.status(), self.detection.status()];
-        let windows = Counts::open(self.wiring.file("counts.db"))
-            .and_then(|counts| counts.sql("SELECT count(*) FROM windows"))
-            .ok()
-            .and_then(|rows| rows.rows.first()?.first()?.parse().ok());
+        let windows = Counts::open(self.wiring.file("counts.db")).and_then(|counts| counts.pairs()).ok();
         let alerts = Alerts::open(self.wiring.file("alerts.db")).and_then(|alerts| alerts.count()).ok();
         PipelineStatus {
             parts: parts.into_iter().flatten().collect(),

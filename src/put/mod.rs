@@ -2,17 +2,25 @@
 //!
 //! Uses the ground, `event`, `service` and `stream`.
 
+mod cutoff;
+mod emitter;
+mod feed;
+mod left_out;
 mod pace;
+mod plan;
 mod producer;
 mod producer_handle;
+mod producer_report;
 mod put_many;
 mod putter;
 mod queue;
 mod replay;
 mod report;
 
+pub use left_out::LeftOut;
 pub use producer::Producer;
-pub use producer_handle::{ProducerHandle, ProducerReport};
+pub use producer_handle::ProducerHandle;
+pub use producer_report::ProducerReport;
 pub use put_many::PutMany;
 pub use replay::Replay;
 pub use report::{FailedEntry, PutFailure, PutReceipt, PutReport};

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::emitter::launch;
 use super::pace::Pace;
-use super::producer_handle::{Plan, ProducerHandle, launch};
+use super::plan::Plan;
+use super::producer_handle::ProducerHandle;
 use super::queue::PutOptions;
 use crate::error::Result;
-use crate::record::Entry;
+use crate::record::{Entry, check_key};
 use crate::stream::Stream;
 use crate::timestamp::Timestamp;
 
@@ -33,6 +35,11 @@ const fn timestamp_from_secs(secs: i64) -> Timestamp {
 /// // Ten minutes of events, two seconds apart, at a minute a tenth of a second:
 /// let producer = stream.producer("192.0.2.10").interval(secs(2)).speed(600.0).limit(300).start();
 /// assert_eq!(producer.join().sent, 300);
+///
+/// // The same instants each time, irregular as those of independent visitors are, from a day of one's choice:
+/// let start: Timestamp = "2026-01-02T00:00:00Z".parse()?;
+/// let visitors = stream.producer("192.0.2.20").seed(7).starting_at(start).at_once().limit(50).ordered().start();
+/// assert_eq!(visitors.join().sent, 50);
 /// # Ok::<(), Error>(())
 /// ```
 #[must_use = "nothing is emitted before .start()"]
@@ -52,7 +59,7 @@ pub struct Producer {
 type Payload = Box<dyn FnMut(u64, Timestamp) -> Vec<u8> + Send>;
 
 impl Stream {
-    /// A producer with one partition key, to be configured and started.
+    /// A producer with one partition key, to be configured and started; see [`Producer`] for an example.
     pub fn producer(&self, partition_key: &str) -> Producer {
         Producer::new(self.clone(), partition_key)
     }
@@ -117,6 +124,18 @@ impl Producer {
 
     /// Any bytes for data: a function of the record's number (from 0) and its event time.
     /// Default: the time as ISO-8601 text.
+    ///
+    /// It is called on a thread of the producer's own, so it may block, and may call this crate. A record that is
+    /// larger than 1 MiB is left out, see [`ProducerReport`](crate::ProducerReport::left_out); a panic ends the
+    /// producer, with a sentence in [`last_error`](crate::ProducerReport::last_error).
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("clicks", 1)?;
+    /// let json = |n: u64, time: Timestamp| format!(r#"{{"id":"{n}","time":"{time}","path":"/"}}"#);
+    /// assert_eq!(stream.producer("192.0.2.10").at_once().limit(3).payload(json).start().join().sent, 3);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn payload<D: Into<Vec<u8>>>(
         mut self,
         mut make: impl FnMut(u64, Timestamp) -> D + Send + 'static,
@@ -166,20 +185,28 @@ struct OneKey {
 
 impl Plan for OneKey {
     fn next_offset(&mut self) -> Result<Option<Duration>> {
+        if self.emitted == 0 {
+            // One for all: none of its records could be put.
+            check_key(&self.key)?;
+        }
         Ok((self.left > 0).then_some(self.offset))
     }
 
     fn emit(&mut self, now: Timestamp) -> Entry {
         let time = self.start.map_or(now, |start| start + self.offset);
-        let data = (self.payload)(self.emitted, time);
+        self.emitted += 1;
+        let data = (self.payload)(self.emitted - 1, time);
         self.offset += match &mut self.rng {
             // Exponentially distributed gaps; 1 − u, because the logarithm of 0 is infinite.
             Some(rng) => self.interval.mul_f64(-(1.0 - rng.f64()).ln()),
             None => self.interval,
         };
         self.left -= 1;
-        self.emitted += 1;
         Entry::new(self.key.clone(), data)
+    }
+
+    fn place(&self) -> (&'static str, u64) {
+        ("record", self.emitted)
     }
 }
 

@@ -1,11 +1,13 @@
 //! [`Putter`]: the thin I/O around [`Queue`]. Sends what it gives, tells it what came of it.
+//!
+//! Dropped in the middle (with the future that drives it), it sends nothing more.
 
 use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::cutoff::Cutoff;
 use super::queue::{Outcome, Pending, PutOptions, Queue};
 use super::report::{FailedEntry, PutReceipt, PutReport};
 use crate::error::{Error, ErrorKind, Result};
@@ -62,29 +64,33 @@ impl Putter {
     }
 
     /// Makes one call, of what is due.
+    #[cfg(feature = "agent")]
     pub(crate) async fn step(&mut self) {
-        let batch = self.queue.take(self.started.elapsed());
-        self.send(batch).await;
+        self.step_until(&mut Cutoff::never()).await;
     }
 
-    /// Sends until nothing is left to be sent. When `stop` turns true meanwhile, the call under way
-    /// is awaited and what is left goes to `failed`.
-    pub(crate) async fn flush(&mut self, stop: &watch::Receiver<bool>) {
-        let mut stop = stop.clone();
+    /// Makes one call, of what is due. At the cutoff it is dropped: its records may be stored, and are counted as
+    /// ambiguous; they and all the rest go to `failed`.
+    pub(crate) async fn step_until(&mut self, cutoff: &mut Cutoff) {
+        let batch = self.queue.take(self.started.elapsed());
+        self.send(batch, cutoff).await;
+    }
+
+    /// Sends until nothing is left to be sent, or the cutoff is reached.
+    pub(crate) async fn flush(&mut self, cutoff: &mut Cutoff) {
         while let Some(due) = self.next_due() {
-            if *stop.borrow() {
-                return self.give_up(&Error::new(ErrorKind::Timeout, "stopped before it was acknowledged"));
-            }
             tokio::select! {
+                // First, or what is always due would keep a cutoff from being seen.
+                biased;
+                () = cutoff.reached() => return self.give_up(&stopped()),
                 () = tokio::time::sleep_until(due) => {}
-                _ = stop.wait_for(|stop| *stop) => continue,
             }
-            self.step().await;
+            self.step_until(cutoff).await;
         }
     }
 
-    async fn send(&mut self, batch: Vec<Pending>) {
-        let outcomes = match self.call(&batch).await {
+    async fn send(&mut self, batch: Vec<Pending>, cutoff: &mut Cutoff) {
+        let outcomes = match self.call(&batch, cutoff).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 // No later call will fare better: say so at once, for these and for the rest.
@@ -105,13 +111,24 @@ impl Putter {
     }
 
     /// What came of each record, or an error that every later call would meet too.
-    async fn call(&mut self, batch: &[Pending]) -> Result<Vec<Outcome>> {
-        if let Err(error) = self.stream.verify_if_doubted().await {
+    async fn call(&mut self, batch: &[Pending], cutoff: &mut Cutoff) -> Result<Vec<Outcome>> {
+        let looked = tokio::select! {
+            looked = self.stream.verify_if_doubted() => looked,
+            () = cutoff.reached() => return Err(stopped()),
+        };
+        if let Err(error) = looked {
             return whole(batch, error);
         }
         let entries = batch.iter().map(|pending| request(&pending.entry)).collect();
         let call = self.stream.kinesis().data().put_records().stream_name(self.stream.name());
-        let error = match call.set_records(Some(entries)).send().await {
+        let sent = tokio::select! {
+            sent = call.set_records(Some(entries)).send() => sent,
+            () = cutoff.reached() => {
+                self.report.ambiguous += batch.len() as u64;
+                return Err(stopped());
+            }
+        };
+        let error = match sent {
             Ok(answer) => return Ok(answer.records.into_iter().map(outcome).collect()),
             Err(error) => error,
         };
@@ -123,7 +140,11 @@ impl Putter {
         if error.is_stream_not_found() {
             // There may be another one of this name, to which a later put would go: look.
             self.stream.identity().doubt();
-            return match self.stream.verify().await {
+            let found = tokio::select! {
+                found = self.stream.verify() => found,
+                () = cutoff.reached() => return Err(stopped()),
+            };
+            return match found {
                 Ok(_) => Ok(vec![Outcome::Retry(error); batch.len()]),
                 Err(found) if found.is_stream_not_found() => Err(found),
                 Err(_) => Err(error),
@@ -141,6 +162,11 @@ impl Putter {
     }
 }
 
+/// Of what was not put because nobody waits for it any more.
+fn stopped() -> Error {
+    Error::new(ErrorKind::Timeout, "stopped before it was acknowledged")
+}
+
 /// What a call that failed as a whole means for its records.
 fn whole(batch: &[Pending], error: Error) -> Result<Vec<Outcome>> {
     let outcome = match error.kind() {
@@ -148,6 +174,8 @@ fn whole(batch: &[Pending], error: Error) -> Result<Vec<Outcome>> {
         // Of DescribeStreamSummary, when many ask at once.
         ErrorKind::LimitExceeded => Outcome::Retry(error),
         _ if error.is_transient() => Outcome::Retry(error),
+        // Of one of its records, perhaps: the service says of none which.
+        ErrorKind::InvalidInput => Outcome::Refused(error),
         _ => Outcome::Failed(error),
     };
     Ok(vec![outcome; batch.len()])

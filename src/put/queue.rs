@@ -43,6 +43,8 @@ pub(crate) struct Pending {
 pub(crate) enum Outcome {
     Stored(PutReceipt),
     Retry(Error),
+    /// The call was refused as a whole, for what is in one of its records or in several.
+    Refused(Error),
     Failed(Error),
 }
 
@@ -50,7 +52,7 @@ impl Outcome {
     pub(crate) fn error(&self) -> Option<&Error> {
         match self {
             Outcome::Stored(_) => None,
-            Outcome::Retry(error) | Outcome::Failed(error) => Some(error),
+            Outcome::Retry(error) | Outcome::Refused(error) | Outcome::Failed(error) => Some(error),
         }
     }
 }
@@ -70,6 +72,10 @@ pub(crate) struct Queue {
     fresh: VecDeque<Entry>,
     /// Failed before, to be tried again when they are due.
     retries: Vec<Pending>,
+    /// Halves of batches that were refused as a whole: one record of 500 that the service doesn't take fails the
+    /// call, and it doesn't say which. Each goes out as a call of its own, and is halved again when that is refused
+    /// too, until the culprit stands alone: some 19 calls for one among 500, 999 if all of them are.
+    halves: VecDeque<Vec<Pending>>,
     /// With `ordered`: the keys that have a record in a batch, in `fresh` or in `retries`, and what
     /// waits behind it.
     behind: HashMap<String, VecDeque<Entry>>,
@@ -77,7 +83,13 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(options: PutOptions) -> Queue {
-        Queue { options, fresh: VecDeque::new(), retries: Vec::new(), behind: HashMap::new() }
+        Queue {
+            options,
+            fresh: VecDeque::new(),
+            retries: Vec::new(),
+            halves: VecDeque::new(),
+            behind: HashMap::new(),
+        }
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {
@@ -94,20 +106,24 @@ impl Queue {
     #[cfg(feature = "agent")]
     pub(crate) fn len(&self) -> usize {
         let behind: usize = self.behind.values().map(VecDeque::len).sum();
-        self.fresh.len() + self.retries.len() + behind
+        let halves: usize = self.halves.iter().map(Vec::len).sum();
+        self.fresh.len() + self.retries.len() + halves + behind
     }
 
     /// When there is something to send; `None` when nothing is left.
     pub(crate) fn next_due(&self) -> Option<Duration> {
-        match self.fresh.is_empty() {
+        match self.fresh.is_empty() && self.halves.is_empty() {
             false => Some(Duration::ZERO),
             true => self.retries.iter().map(|pending| pending.due).min(),
         }
     }
 
-    /// The next batch: retries that are due first, then fresh records. Each one of it must be
-    /// settled, or it is lost.
+    /// The next batch: half of a refused one, or retries that are due first, then fresh records. Each one of
+    /// it must be settled, or it is lost.
     pub(crate) fn take(&mut self, now: Duration) -> Vec<Pending> {
+        if let Some(half) = self.halves.pop_front() {
+            return half;
+        }
         let mut batch = Vec::new();
         let mut bytes = 0;
         let mut fits = |entry: &Entry, records: usize| {
@@ -144,6 +160,11 @@ impl Queue {
         rng: &mut Rng,
     ) -> Settled {
         let mut settled = Settled::default();
+        if batch.len() > 1 && outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_))) {
+            settled.retried = batch.len() as u64;
+            self.halve(batch);
+            return settled;
+        }
         let mut outcomes = outcomes.into_iter();
         let jitter = rng.f64();
         for mut pending in batch {
@@ -165,12 +186,19 @@ impl Queue {
                     }
                     error
                 }
-                Outcome::Failed(error) => error,
+                Outcome::Refused(error) | Outcome::Failed(error) => error,
             };
             self.release(&pending.entry.partition_key);
             settled.failed.push(FailedEntry { entry: pending.entry, error });
         }
         settled
+    }
+
+    /// The first half goes first, so that a key's records stay in order where none of them is at fault.
+    fn halve(&mut self, mut batch: Vec<Pending>) {
+        let second = batch.split_off(batch.len() / 2);
+        self.halves.push_front(second);
+        self.halves.push_front(batch);
     }
 
     /// The record of this key that was under way is done with; the next one may go.
@@ -184,7 +212,8 @@ impl Queue {
 
     /// Everything that is left.
     pub(crate) fn drain(&mut self) -> Vec<Entry> {
-        let retries = self.retries.drain(..).map(|pending| pending.entry);
+        let tried = self.halves.drain(..).flatten().chain(self.retries.drain(..));
+        let retries = tried.map(|pending| pending.entry);
         let behind = self.behind.drain().flat_map(|(_, waiting)| waiting);
         retries.chain(self.fresh.drain(..)).chain(behind).collect()
     }
@@ -247,6 +276,41 @@ mod tests {
         assert!(q.next_due().is_none());
     }
 
+    /// As the service does it: the whole call is refused when one of these numbers is in it.
+    fn put_all(q: &mut Queue, refused: &[usize]) -> (usize, Vec<usize>, u32) {
+        let number = |entry: &Entry| String::from_utf8_lossy(&entry.data).parse::<usize>().unwrap();
+        let (mut rng, mut calls, mut sent, mut back) = (Rng::with_seed(1), 0, 0, Vec::new());
+        while let Some(now) = q.next_due() {
+            let batch = q.take(now);
+            calls += 1;
+            let outcome = match batch.iter().any(|pending| refused.contains(&number(&pending.entry))) {
+                true => Outcome::Refused(Error::new(ErrorKind::InvalidInput, "one of them is no record")),
+                false => stored(),
+            };
+            let outcomes = vec![outcome; batch.len()];
+            let settled = q.settle(batch, outcomes, now, &mut rng);
+            sent += settled.stored as usize;
+            back.extend(settled.failed.iter().map(|failed| number(&failed.entry)));
+        }
+        back.sort_unstable();
+        (sent, back, calls)
+    }
+
+    #[test]
+    fn one_record_that_is_refused_does_not_fail_those_beside_it() {
+        for refused in
+            [vec![0], vec![317], vec![499], vec![3, 4, 250, 499], (0..100).collect(), (0..500).collect()]
+        {
+            for ordered in [false, true] {
+                let mut q = queue(ordered);
+                (0..500).for_each(|n| q.push(Entry::new(format!("{n}"), n.to_string())));
+                let (sent, back, calls) = put_all(&mut q, &refused);
+                assert_eq!((sent, &back), (500 - refused.len(), &refused));
+                assert!(calls <= 19 * refused.len() as u32 && calls <= 999, "{calls} for {}", refused.len());
+            }
+        }
+    }
+
     #[test]
     fn a_short_answer_is_no_acknowledgement() {
         let (mut q, mut rng) = (queue(false), Rng::with_seed(1));
@@ -262,7 +326,7 @@ mod tests {
         #[test]
         fn nothing_is_lost_doubled_or_out_of_order(
             keys in proptest::collection::vec(0u8..5, 1..60),
-            answers in proptest::collection::vec(0u8..4, 400),
+            answers in proptest::collection::vec(0u8..12, 400),
             ordered: bool,
         ) {
             let (mut q, mut rng) = (queue(ordered), Rng::with_seed(3));
@@ -278,9 +342,11 @@ mod tests {
                 let outcomes: Vec<Outcome> = batch.iter().map(|_| match answers.next() {
                     Some(0) => throttled(),
                     Some(1) => Outcome::Failed(Error::new(ErrorKind::InvalidInput, "no")),
+                    Some(2) => Outcome::Refused(Error::new(ErrorKind::InvalidInput, "one of them")),
                     _ => stored(),
                 }).collect();
-                for (pending, outcome) in batch.iter().zip(&outcomes) {
+                let refused = batch.len() > 1 && outcomes.iter().any(|o| matches!(o, Outcome::Refused(_)));
+                for (pending, outcome) in batch.iter().zip(&outcomes).filter(|_| !refused) {
                     if matches!(outcome, Outcome::Stored(_)) {
                         done.push((pending.entry.partition_key.clone(), pending.entry.data.clone()));
                     }

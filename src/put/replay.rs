@@ -3,8 +3,10 @@
 use std::io;
 use std::time::Duration;
 
+use super::emitter::launch;
 use super::pace::Pace;
-use super::producer_handle::{Plan, ProducerHandle, launch};
+use super::plan::Plan;
+use super::producer_handle::ProducerHandle;
 use super::queue::PutOptions;
 use crate::error::Result;
 use crate::event::LogRecord;
@@ -16,6 +18,25 @@ use crate::timestamp::Timestamp;
 ///
 /// The partition key is the client's address, the data is the line itself. By default it goes as
 /// fast as it can; [`speed`](Replay::speed) keeps the gaps between the lines.
+///
+/// A line that no stream would take (its client is longer than the 256 characters of a partition key, the whole is
+/// larger than 1 MiB) is left out; the report counts these and names the first.
+///
+/// The log may be a live one, `tail -F access.log | program`: it is read on a thread of its own, and a line is put
+/// when it comes.
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// let stream = Kinesis::local()?.create_stream("log", 1)?;
+/// let text = "\
+/// 192.0.2.1 - - [06/Sep/2018:08:04:56 +0000] \"GET / HTTP/1.1\" 200 5
+/// 192.0.2.2 - - [06/Sep/2018:08:04:57 +0000] \"GET /a HTTP/1.1\" 404 5
+/// ";
+/// // A minute a second, the lines of a client in their order:
+/// let replay = stream.replay(AccessLog::from_reader(text.as_bytes())).speed(60.0).ordered().limit(1_000);
+/// assert_eq!(replay.start().join().sent, 2);
+/// # Ok::<(), Error>(())
+/// ```
 #[must_use = "nothing is emitted before .start()"]
 pub struct Replay {
     stream: Stream,
@@ -60,7 +81,7 @@ impl Replay {
 
     /// Begins to put, in the background.
     pub fn start(self) -> ProducerHandle {
-        let plan = Lines { lines: self.lines, next: None, first: None, left: self.limit };
+        let plan = Lines { lines: self.lines, next: None, first: None, number: 0, left: self.limit };
         launch(self.stream, Box::new(plan), self.pace, self.options, false)
     }
 }
@@ -69,6 +90,8 @@ struct Lines {
     lines: Box<dyn Iterator<Item = io::Result<LogRecord>> + Send>,
     next: Option<LogRecord>,
     first: Option<Timestamp>,
+    /// Of the line emitted last.
+    number: u64,
     left: u64,
 }
 
@@ -88,9 +111,16 @@ impl Plan for Lines {
     fn emit(&mut self, _now: Timestamp) -> Entry {
         self.left -= 1;
         match self.next.take() {
-            Some(record) => Entry::new(record.client, record.line),
+            Some(record) => {
+                self.number = record.number;
+                Entry::new(record.client, record.line)
+            }
             // Not reached: the emitter asks for the offset first. An empty key would be refused.
             None => Entry::new("", ""),
         }
+    }
+
+    fn place(&self) -> (&'static str, u64) {
+        ("line", self.number)
     }
 }

@@ -16,7 +16,7 @@ use super::report::{ConsumerReport, SharedReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::notice;
 use crate::record::Batch;
-use crate::runtime::{anywhere, wait_here};
+use crate::runtime::{hosted, wait_here};
 use crate::stop::Stop;
 
 /// A processor that is at work for longer than this after it was asked to stop is named on stderr.
@@ -198,7 +198,7 @@ impl<P> ConsumerHandle<P> {
     async fn stopped(&mut self) -> Result<ConsumerReport> {
         self.stop.ask();
         let (outcome, report) = (self.outcome.take(), self.report.clone());
-        anywhere(async move {
+        hosted(async move {
             let mut ended = std::pin::pin!(ended(outcome));
             match tokio::time::timeout(STOP_PATIENCE, ended.as_mut()).await {
                 Ok(outcome) => outcome,

@@ -168,10 +168,10 @@ impl Context {
         self.stop.is_asked()
     }
 
-    /// For waits of this crate's own.
+    /// Turns true when the consumer is asked to stop: for waits of this crate's own (a put's cutoff).
     #[allow(dead_code, reason = "the rooms that put from inside a processor are about to use it")]
-    pub(crate) fn stop(&self) -> &Stop {
-        &self.stop
+    pub(crate) fn stop(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.stop.watch()
     }
 }
 

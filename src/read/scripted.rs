@@ -89,7 +89,7 @@ pub(super) fn stream(
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .http_client(client)
         .build();
-    let kinesis = Kinesis::from_client(Client::from_conf(config));
+    let kinesis = Kinesis::in_virtual_time(Client::from_conf(config));
     Stream::existing(&kinesis, "s", Timestamp::from_secs(SERVICE_TIME - 3_600))
 }
 

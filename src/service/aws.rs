@@ -1,23 +1,24 @@
 //! [`Aws`]: how a connection to AWS is found.
 
-use aws_config::environment::region::EnvironmentVariableRegionProvider;
-use aws_config::imds::region::ImdsRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::identity::IdentityCache;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region};
-use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_kinesis::Client;
 
 use super::cause::Cause;
-use super::http::{check_url, http_client, timeouts};
+use super::credentials::{Provider, Renewable};
+use super::http::{check_url, http_client, https_client, timeouts};
 use super::kinesis::Kinesis;
 use super::place::Place;
+use super::profiles;
 use crate::error::{Error, Result};
-use crate::runtime::block_on;
+use crate::runtime::{block_on, hosted};
 
 impl Kinesis {
-    /// AWS itself, with the credentials and the region that the AWS CLI would use.
+    /// AWS itself, with the credentials and the region that the AWS CLI would use; see [`Aws`] for an example.
     pub fn aws() -> Aws {
         Aws { profile: None, region: None, endpoint_url: None }
     }
@@ -28,6 +29,14 @@ impl Kinesis {
 /// ```no_run
 /// # use kinesis_lab::prelude::*;
 /// let kinesis = Kinesis::aws().profile("blogpost-kinesis").region("eu-west-1").connect()?;
+/// // Through an endpoint of one's own network:
+/// let url = "https://vpce-0123-abcd.kinesis.eu-west-1.vpce.amazonaws.com";
+/// let private = Kinesis::aws().region("eu-west-1").endpoint_url(url).connect()?;
+/// // In a service:
+/// # async fn in_a_service() -> Result<(), Error> {
+/// let kinesis = Kinesis::aws().connect_async().await?;
+/// # Ok(())
+/// # }
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -63,35 +72,31 @@ impl Aws {
     /// process, the instance's role), without calling Kinesis yet.
     ///
     /// # Errors
-    /// [`ErrorKind::NoCredentials`](crate::ErrorKind::NoCredentials) and [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) (no region), each with what to do.
+    /// [`ErrorKind::NoCredentials`](crate::ErrorKind::NoCredentials) (none, a profile that isn't there or of a kind that can't be used, a key with a
+    /// character that no key has) and [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) (no region), each with what to do.
     pub fn connect(self) -> Result<Kinesis> {
+        block_on(self.connect_async())
+    }
+
+    /// As [`connect`](Self::connect), to be awaited.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub async fn connect_async(self) -> Result<Kinesis> {
         if let Some(url) = &self.endpoint_url {
             check_url(url)?;
         }
-        block_on(self.load())
+        hosted(self.load()).await
     }
 
     async fn load(self) -> Result<Kinesis> {
-        let http = http_client(self.endpoint_url.as_deref().unwrap_or("https://"));
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone());
+        profiles::check(self.profile.as_deref()).await?;
+        // Whatever gives out credentials is asked by TLS, also when Kinesis is at an `http://` endpoint.
+        let https = https_client();
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::latest()).http_client(https.clone()).no_credentials();
         if let Some(profile) = &self.profile {
-            // Named by the caller, it comes before keys in the environment, as `--profile` does in the
-            // AWS CLI: the chain that is used otherwise would take those, and another account with them.
-            let region = match &self.region {
-                Some(name) => Some(Region::new(name.clone())),
-                None => {
-                    // As DefaultRegionChain, which panics for want of an HTTP client and can't be given one.
-                    let config = ProviderConfig::default().with_http_client(http.clone());
-                    let file = ProfileFileRegionProvider::builder().configure(&config).profile_name(profile);
-                    let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-                        .or_else(file.build())
-                        .or_else(ImdsRegionProvider::builder().configure(&config).build());
-                    chain.region().await
-                }
-            };
-            let config = ProviderConfig::default().with_http_client(http.clone()).with_region(region);
-            let provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile);
-            loader = loader.profile_name(profile).credentials_provider(provider.build());
+            loader = loader.profile_name(profile);
         }
         if let Some(region) = self.region {
             loader = loader.region(Region::new(region));
@@ -100,26 +105,47 @@ impl Aws {
             loader = loader.endpoint_url(url);
         }
         let config = loader.timeout_config(timeouts()).load().await;
-        let Some(region) = config.region() else {
+        let Some(region) = config.region().cloned() else {
             return Err(Error::invalid(
                 "no AWS region: add .region(\"eu-west-1\"), set AWS_REGION, or give the profile one with `aws configure`",
             ));
         };
         // The environment or the profile may name one, too.
-        config.endpoint_url().map_or(Ok(()), check_url)?;
-        let place = Place {
-            region: region.to_string(),
-            endpoint: config.endpoint_url().map(str::to_owned),
-            profile: self.profile,
+        let endpoint = config.endpoint_url();
+        endpoint.map_or(Ok(()), check_url)?;
+        let credentials = {
+            let config = ProviderConfig::default().with_http_client(https).with_region(Some(region.clone()));
+            let profile = self.profile.clone();
+            Renewable::new(Box::new(move || {
+                let (config, profile) = (config.clone(), profile.clone());
+                Box::pin(async move {
+                    match profile {
+                        // Named by the caller, it comes before keys in the environment, as `--profile` does in the
+                        // AWS CLI: the chain would take those, and another account with them.
+                        Some(name) => SharedCredentialsProvider::new(
+                            ProfileFileCredentialsProvider::builder()
+                                .configure(&config)
+                                .profile_name(name)
+                                .build(),
+                        ),
+                        None => SharedCredentialsProvider::new(
+                            DefaultCredentialsChain::builder().configure(config).build().await,
+                        ),
+                    }
+                })
+            }))
         };
+        let mut place = Place::new(region.as_ref(), endpoint, self.profile.as_deref());
+        place.credentials = Some(credentials.clone());
         // Asked for here, so that a learner meets a sentence now and not a failed call later.
-        match config.credentials_provider() {
-            Some(provider) => {
-                let found = provider.provide_credentials().await;
-                found.map_err(|error| place.no_credentials(Cause::of(&error)))?;
-            }
-            None => return Err(place.no_credentials(Cause::said("no provider is configured"))),
-        }
-        Ok(Kinesis::assemble(Client::new(&config), place, None))
+        let found = credentials.credentials().await;
+        found.map_err(|error| place.no_credentials(Cause::of(&error)))?;
+        let config = aws_sdk_kinesis::config::Builder::from(&config)
+            .http_client(http_client(endpoint.unwrap_or("https://")))
+            .credentials_provider(Provider(credentials))
+            // They are kept there.
+            .identity_cache(IdentityCache::no_cache())
+            .build();
+        Ok(Kinesis::assemble(Client::from_conf(config), place, None))
     }
 }

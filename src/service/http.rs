@@ -4,10 +4,19 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::config::SharedHttpClient;
+use aws_sdk_kinesis::config::{
+    ConfigBag, HttpClient, RuntimeComponents, RuntimeComponentsBuilder, SharedHttpClient,
+};
 use aws_smithy_http_client::{Builder, tls};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
 use crate::error::{Error, Result};
+use crate::runtime::on_ours;
 
 /// How long one attempt of a call may take before it is given up and tried again. The SDK sets no such
 /// limit by itself: a connection that never answers would hold its caller for ever. The largest put
@@ -28,15 +37,19 @@ pub(super) fn check_url(url: &str) -> Result<()> {
     }
 }
 
+/// For calls to this URL.
 pub(super) fn http_client(url: &str) -> SharedHttpClient {
-    if url.starts_with("http://") {
+    match url.starts_with("http://") {
         // A plain client doesn't read the system's certificates, which takes 100 ms.
-        Builder::new().build_http()
-    } else {
-        Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-            .build_https()
+        true => on_own_runtime(Builder::new().build_http()),
+        false => https_client(),
     }
+}
+
+/// For calls to any URL. The certificates are read at the first one.
+pub(super) fn https_client() -> SharedHttpClient {
+    let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+    on_own_runtime(Builder::new().tls_provider(ring).build_https())
 }
 
 pub(super) fn with_attempt_timeout(client: &Client, limit: Duration) -> Client {
@@ -48,4 +61,53 @@ pub(super) fn with_attempt_timeout(client: &Client, limit: Duration) -> Client {
 
 pub(super) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build()
+}
+
+/// An HTTP client whose calls run on this crate's own runtime, whoever awaits them.
+///
+/// A connection is driven by a task of the runtime that opened it, and goes back to a pool that all runtimes
+/// share. One of a current-thread runtime that does something else meanwhile (it is blocked by a call of this
+/// crate's, it is between two `block_on`s) would let the next caller wait until the call's time is up.
+pub(super) fn on_own_runtime(client: SharedHttpClient) -> SharedHttpClient {
+    SharedHttpClient::new(OnOwnRuntime(client))
+}
+
+#[derive(Debug)]
+struct OnOwnRuntime<T>(T);
+
+impl HttpClient for OnOwnRuntime<SharedHttpClient> {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(OnOwnRuntime(self.0.http_connector(settings, components)))
+    }
+
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.validate_base_client_config(components, config)
+    }
+
+    fn validate_final_config(
+        &self,
+        components: &RuntimeComponents,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.validate_final_config(components, config)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.connector_metadata()
+    }
+}
+
+impl HttpConnector for OnOwnRuntime<SharedHttpConnector> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let connector = self.0.clone();
+        HttpConnectorFuture::new(on_ours(async move { connector.call(request).await }))
+    }
 }

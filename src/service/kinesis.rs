@@ -11,14 +11,15 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_sdk_kinesis::Client;
 
-use super::http::{ATTEMPT_TIMEOUT, check_url, http_client, timeouts, with_attempt_timeout};
+use super::access_key;
+use super::http::{ATTEMPT_TIMEOUT, check_url, http_client, on_own_runtime, timeouts, with_attempt_timeout};
 use super::place::Place;
 use crate::error::Result;
 
 /// A connection to Kinesis Data Streams: embedded, on AWS, or anything that speaks its protocol.
 ///
-/// Cloning is cheap and gives another handle to the same connection. Every call blocks until it is
-/// done, and may be made inside async code too.
+/// Cloning is cheap and gives another handle to the same connection. A call blocks until it is done, and may be
+/// made inside async code too; in a service, await its `_async` twin.
 ///
 /// ```
 /// use kinesis_lab::prelude::*;
@@ -48,33 +49,47 @@ struct Connection {
 impl Kinesis {
     /// Another emulator, or a [`Local`] of another process: `http://localhost:4567`.
     ///
-    /// Emulators accept any credentials, so fixed ones are sent; the region is `us-east-1`. For an
-    /// endpoint that checks them, use [`Aws::endpoint_url`].
+    /// Emulators accept any credentials, so fixed ones are sent; the region is `us-east-1`. A service that another
+    /// program of the same user opened with [`Kinesis::local`] wants its own access key, which is found and sent.
+    /// For any other endpoint that checks credentials, use [`Aws::endpoint_url`](crate::Aws::endpoint_url).
     ///
     /// # Errors
     /// When `url` is not an `http://` or `https://` URL. Nothing is sent yet.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let kinesis = Kinesis::local()?;
+    /// kinesis.create_stream("clicks", 1)?;
+    /// let other = Kinesis::endpoint(kinesis.endpoint_url().expect("a local service has one"))?;
+    /// assert_eq!(other.list_streams()?, ["clicks"]);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn endpoint(url: &str) -> Result<Kinesis> {
-        Kinesis::emulator(url, None)
+        check_url(url)?;
+        Kinesis::emulator(url, access_key::of(url).as_deref(), None)
     }
 
     #[cfg(feature = "local")]
-    pub(super) fn connect_local(url: &str, server: EmbeddedService) -> Result<Kinesis> {
-        Kinesis::emulator(url, Some(server))
+    pub(super) fn connect_local(
+        url: &str,
+        access_key: Option<&str>,
+        server: EmbeddedService,
+    ) -> Result<Kinesis> {
+        Kinesis::emulator(url, access_key, Some(server))
     }
 
-    fn emulator(url: &str, local: Option<EmbeddedService>) -> Result<Kinesis> {
-        check_url(url)?;
+    fn emulator(url: &str, access_key: Option<&str>, local: Option<EmbeddedService>) -> Result<Kinesis> {
         let region = "us-east-1";
+        let access_key = access_key.unwrap_or("local");
         let config = aws_sdk_kinesis::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(url)
             .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "kinesis-lab"))
+            .credentials_provider(Credentials::new(access_key, "local", None, None, "kinesis-lab"))
             .http_client(http_client(url))
             .timeout_config(timeouts())
             .build();
-        let place = Place { region: region.to_owned(), endpoint: Some(url.to_owned()), profile: None };
-        Ok(Kinesis::assemble(Client::from_conf(config), place, local))
+        Ok(Kinesis::assemble(Client::from_conf(config), Place::new(region, Some(url), None), local))
     }
 
     /// A client that you already have, with its own configuration. Where that gives no
@@ -82,12 +97,30 @@ impl Kinesis {
     ///
     /// It is taken for a client of AWS: a change of a stream is waited for in steps of a second, and an
     /// iterator of a stream that was deleted and created again is expected to be refused. For an emulator,
-    /// use [`endpoint`](Self::endpoint).
+    /// use [`endpoint`](Self::endpoint). Calls of this crate run on its own runtime, whatever runtime the client was
+    /// made on.
+    ///
+    /// ```no_run
+    /// # use kinesis_lab::prelude::*;
+    /// use kinesis_lab::{aws_config, aws_sdk_kinesis};
+    ///
+    /// # async fn in_a_service() -> Result<(), Error> {
+    /// let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    /// let stream = Kinesis::from_client(aws_sdk_kinesis::Client::new(&config)).stream("clicks")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_client(client: Client) -> Kinesis {
         let region = client.config().region().map_or("(none)", |region| region.as_ref()).to_owned();
         let set = client.config().timeout_config().and_then(TimeoutConfig::operation_attempt_timeout);
         let client = if set.is_some() { client } else { with_attempt_timeout(&client, ATTEMPT_TIMEOUT) };
-        Kinesis::assemble(client, Place { region, endpoint: None, profile: None }, None)
+        let client = match client.config().http_client() {
+            Some(http) => {
+                Client::from_conf(client.config().to_builder().http_client(on_own_runtime(http)).build())
+            }
+            None => client,
+        };
+        Kinesis::assemble(client, Place::new(&region, None, None), None)
     }
 
     /// The same connection, with another limit for each attempt of a put or a read. Default: 20 s.
@@ -95,11 +128,24 @@ impl Kinesis {
     /// An attempt without an answer by then is given up and made again; a put that was given up may
     /// have been stored, and is counted as [`ambiguous`](crate::PutReport::ambiguous). Other calls keep
     /// their limit.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let kinesis = Kinesis::local()?.attempt_timeout(secs(2));
+    /// assert_eq!(kinesis.create_stream("clicks", 1)?.put("k", "1")?.shard_id, "shardId-000000000000");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn attempt_timeout(&self, limit: Duration) -> Kinesis {
         let Connection { client, data, place, _local } = &*self.connection;
         let data = with_attempt_timeout(data, limit);
         let (client, place, _local) = (client.clone(), place.clone(), _local.clone());
         Kinesis { connection: Arc::new(Connection { client, data, place, _local }) }
+    }
+
+    /// A client whose calls run where they are awaited: for tests in virtual time, which is that of one runtime.
+    #[cfg(test)]
+    pub(crate) fn in_virtual_time(client: Client) -> Kinesis {
+        Kinesis::assemble(client, Place::new("eu-west-1", None, None), None)
     }
 
     pub(super) fn assemble(client: Client, place: Place, local: Option<EmbeddedService>) -> Kinesis {

@@ -1,7 +1,8 @@
 //! [`Local`]: Kinesis inside this process, for learning and for tests.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,16 @@ use ferrokinesis::store::{DurableStateOptions, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::access_key::{self, KeyFile};
 use super::kinesis::Kinesis;
 use crate::error::{Error, ErrorKind, Result};
-use crate::runtime::{self, block_on};
+use crate::runtime::{self, block_on, on_ours};
 
+mod front;
 mod gate;
 mod names;
 
+use front::{Front, receive};
 use gate::{Gate, pass};
 use names::{Names, space};
 
@@ -36,15 +40,33 @@ const LOCAL_REGION: &str = "us-east-1";
 /// # use kinesis_lab::prelude::*;
 /// let kinesis = Local::new().enforce_limits(true).open()?;
 /// assert!(kinesis.endpoint_url().unwrap().starts_with("http://127.0.0.1:"));
+///
+/// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-{}", std::process::id()));
+/// // What it holds outlives the process; changes take a second, and iterators go stale after ten:
+/// let kept = Local::new().folder(&folder).transition(secs(1)).iterator_lifetime(secs(10)).open()?;
+/// # drop(kept);
+/// # let _ = std::fs::remove_dir_all(folder);
+/// // For other programs, which say this access key (`AWS_ACCESS_KEY_ID=workshop`; any secret will do):
+/// let shared = Local::new().port(0).access_key("workshop").open()?;
+/// # async fn in_a_service() -> Result<(), Error> {
+/// let kinesis = Local::new().open_async().await?;
+/// # Ok(())
+/// # }
+/// # block_on(in_a_service())?;
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+///
+/// # Who may call it
+/// Programs of this machine; and those of another site's page in a browser here may not: a request with an
+/// `Origin`, or for a `Host` that is not this machine's loopback with its port, is refused.
+#[derive(Clone, Default)]
 pub struct Local {
     port: u16,
     enforce_limits: bool,
     folder: Option<PathBuf>,
     iterator_lifetime: Option<Duration>,
     transition: Option<Duration>,
+    access_key: Option<String>,
 }
 
 impl Kinesis {
@@ -53,10 +75,31 @@ impl Kinesis {
     /// Its streams live in this process's memory; see [`Local`] for a fixed port, a folder to keep
     /// the state in, and throttling as on AWS.
     ///
+    /// It is for this process, and for programs of the same user that open its URL with
+    /// [`Kinesis::endpoint`]: it takes calls with an access key of its own alone. For the AWS CLI, boto3, and
+    /// programs of other users, there is [`Local::port`].
+    ///
     /// # Errors
     /// When the operating system gives no port.
     pub fn local() -> Result<Kinesis> {
-        Local::new().open()
+        block_on(Kinesis::local_async())
+    }
+
+    /// As [`local`](Self::local), to be awaited.
+    ///
+    /// # Errors
+    /// Those of [`local`](Self::local).
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// # async fn in_a_service() -> Result<(), Error> {
+    /// let kinesis = Kinesis::local_async().await?;
+    /// # Ok(())
+    /// # }
+    /// # block_on(in_a_service())
+    /// ```
+    pub async fn local_async() -> Result<Kinesis> {
+        Local::new().access_key(&access_key::random()?).open_async().await
     }
 }
 
@@ -97,13 +140,37 @@ impl Local {
         self
     }
 
+    /// Take calls with this access key alone (whatever the secret and the signature). Default: with any.
+    pub fn access_key(mut self, key: &str) -> Local {
+        self.access_key = Some(key.to_owned());
+        self
+    }
+
     /// Starts the service and connects to it.
     ///
     /// # Errors
-    /// When the port is taken, or the folder can't be used.
+    /// When the port is taken, or the folder can't be used; when the access key is not of 1 to 128 letters and
+    /// digits.
     pub fn open(self) -> Result<Kinesis> {
-        let (address, stop) = block_on(self.serve())?;
-        Kinesis::connect_local(&format!("http://{address}"), Arc::new(stop))
+        block_on(self.open_async())
+    }
+
+    /// As [`open`](Self::open), to be awaited.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub async fn open_async(self) -> Result<Kinesis> {
+        let access_key = self.access_key.clone();
+        if let Some(key) = &access_key
+            && (!(1..=128).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        {
+            return Err(Error::invalid(
+                "an access key is made of 1 to 128 letters and digits: choose another",
+            ));
+        }
+        // It serves for as long as the process may call, so not on the runtime of whoever opens it.
+        let (address, server) = on_ours(self.serve()).await?;
+        Kinesis::connect_local(&format!("http://{address}"), access_key.as_deref(), Arc::new(server))
     }
 
     async fn serve(self) -> Result<(SocketAddr, LocalServer)> {
@@ -125,15 +192,6 @@ impl Local {
             aws_region: LOCAL_REGION.to_owned(),
             ..StoreOptions::default()
         };
-        if let Some(folder) = &self.folder {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                Error::with_source(
-                    ErrorKind::Io,
-                    format!("cannot make the folder {} for the local Kinesis: {error}", folder.display()),
-                    error,
-                )
-            })?;
-        }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await.map_err(|error| {
             Error::with_source(
                 ErrorKind::Io,
@@ -146,11 +204,27 @@ impl Local {
             )
         })?;
         let address = listener.local_addr()?;
-        let (app, _store) = ferrokinesis::create_app(options);
-        // A PutRecords of 5 MiB is 6.7 MiB in base64; axum's own limit is 2 MiB.
-        let app = app.layer(DefaultBodyLimit::max(32 << 20));
+        let folder = self.folder.clone();
+        // What is in the folder is read there, all at once.
+        let created = tokio::task::spawn_blocking(move || {
+            if let Some(folder) = &folder {
+                make(folder)?;
+            }
+            Ok::<_, Error>(ferrokinesis::create_app(options).0)
+        });
+        let app = match created.await {
+            Ok(app) => app?,
+            Err(join) => {
+                return Err(Error::with_source(ErrorKind::Io, unusable(&self.folder), join.to_string()));
+            }
+        };
+        // The front has read the body, and has a limit of its own; axum's is 2 MiB.
+        let app = app.layer(DefaultBodyLimit::disable());
         let app = app.layer(from_fn_with_state(Arc::<Gate>::default(), pass));
         let app = app.layer(from_fn_with_state(Arc::<Names>::default(), space));
+        let key_file = self.access_key.as_deref().map(|key| KeyFile::leave(address.port(), key));
+        let front = Front::new(address.port(), self.access_key);
+        let app = app.layer(from_fn_with_state(Arc::new(front), receive));
         let (stop, stopped) = oneshot::channel::<()>();
         runtime::handle().spawn(async move {
             let served = axum::serve(listener, app).with_graceful_shutdown(async {
@@ -158,7 +232,29 @@ impl Local {
             });
             let _ = served.await; // axum::serve retries accept errors by itself and returns none
         });
-        Ok((address, LocalServer { _stop: stop }))
+        Ok((address, LocalServer { _stop: stop, _key_file: key_file }))
+    }
+}
+
+fn make(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        let sentence = format!("cannot make the folder {} for the local Kinesis: {error}", folder.display());
+        Error::with_source(ErrorKind::Io, sentence, error)
+    })
+}
+
+fn unusable(folder: &Option<PathBuf>) -> String {
+    let folder = folder.as_deref().map(|path| format!(" in {}", path.display())).unwrap_or_default();
+    format!("the local Kinesis cannot begin with what is{folder}: remove the folder, or choose another")
+}
+
+/// Without the access key.
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local")
+            .field("port", &self.port)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 
@@ -170,4 +266,5 @@ fn millis(time: Duration) -> u64 {
 #[derive(Debug)]
 pub(crate) struct LocalServer {
     _stop: oneshot::Sender<()>,
+    _key_file: Option<KeyFile>,
 }

@@ -2,17 +2,22 @@
 //!
 //! Uses the ground alone.
 
+mod access_key;
 mod aws;
 mod cause;
+mod credentials;
 mod http;
 mod kinesis;
 #[cfg(feature = "local")]
 mod local;
 mod place;
+mod profiles;
+mod refusal;
 
 pub use aws::Aws;
 pub use kinesis::Kinesis;
 #[cfg(feature = "local")]
 pub use local::Local;
 
-pub(crate) use place::{is_ambiguous, replaced};
+pub(crate) use place::is_ambiguous;
+pub(crate) use refusal::replaced;

@@ -1,13 +1,15 @@
 //! From an answer of the SDK to a sentence for a learner.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
-use super::cause::{Cause, without_credentials};
+use super::cause::Cause;
+use super::credentials::{Renewable, odd_key};
+use super::refusal::{Refusal, clock};
 use crate::error::{Error, ErrorKind};
-use crate::timestamp::Timestamp;
 
 /// Where a client points, in the words that its errors use.
 #[derive(Debug, Clone)]
@@ -16,9 +18,20 @@ pub(crate) struct Place {
     /// Set when it is not AWS's own endpoint for the region.
     pub(crate) endpoint: Option<String>,
     pub(crate) profile: Option<String>,
+    /// Where they can be had anew.
+    pub(super) credentials: Option<Arc<Renewable>>,
 }
 
 impl Place {
+    pub(super) fn new(region: &str, endpoint: Option<&str>, profile: Option<&str>) -> Place {
+        Place {
+            region: region.to_owned(),
+            endpoint: endpoint.map(str::to_owned),
+            profile: profile.map(str::to_owned),
+            credentials: None,
+        }
+    }
+
     /// Whether AWS itself answers there; a VPC endpoint of its has a URL, but the same service behind it.
     pub(crate) fn is_aws(&self) -> bool {
         self.endpoint.as_ref().is_none_or(|url| url.contains(".amazonaws.com") || url.contains(".api.aws"))
@@ -32,6 +45,10 @@ impl Place {
     }
 
     pub(crate) fn no_credentials(&self, cause: Cause) -> Error {
+        let words = cause.to_string();
+        if let Some(sentence) = odd_key(&words).map(str::to_owned).or_else(|| clock(&words)) {
+            return Error::with_source(ErrorKind::NoCredentials, sentence, cause);
+        }
         let (whose, flag) = match &self.profile {
             Some(profile) => (format!("for profile {profile}"), format!(" --profile {profile}")),
             None => (String::from("in the environment or the default profile"), String::new()),
@@ -57,7 +74,17 @@ impl Place {
                 (ErrorKind::Timeout, format!("{} did not answer in time", self.name()))
             }
             SdkError::ServiceError(service) => {
-                self.service(stream, service.err().code(), service.err().message(), status)
+                let service_name = self.name();
+                let refusal = Refusal {
+                    stream,
+                    region: &self.region,
+                    service: &service_name,
+                    profile: self.profile.as_deref(),
+                    code: service.err().code(),
+                    message: service.err().message(),
+                    status,
+                };
+                refusal.explain()
             }
             SdkError::DispatchFailure(failure) if !failure.is_io() && !failure.is_timeout() => {
                 let cause = Cause::of(&error);
@@ -82,6 +109,12 @@ impl Place {
             }
             _ => (ErrorKind::InvalidInput, Cause::of(&error).to_string()),
         };
+        if kind == ErrorKind::ExpiredCredentials
+            && let Some(credentials) = &self.credentials
+        {
+            // Whoever tries again does so with others, if there are any.
+            credentials.refused();
+        }
         Error::with_source(kind, message, Cause::of(&error))
     }
 
@@ -98,86 +131,6 @@ impl Place {
             ),
         }
     }
-
-    fn service(
-        &self,
-        stream: &str,
-        code: Option<&str>,
-        message: Option<&str>,
-        status: Option<u16>,
-    ) -> (ErrorKind, String) {
-        let said = without_credentials(message.unwrap_or("no further message"));
-        let region = &self.region;
-        match code.unwrap_or("") {
-            "ResourceNotFoundException" if stream.is_empty() => (ErrorKind::StreamNotFound, said.to_owned()),
-            "ResourceNotFoundException" => (ErrorKind::StreamNotFound, not_found(stream, region)),
-            "ResourceInUseException" => (
-                ErrorKind::StreamInUse,
-                format!("stream {stream} in region {region} is being changed or already exists: {said}"),
-            ),
-            "LimitExceededException" => (
-                ErrorKind::LimitExceeded,
-                format!(
-                    "a limit of the account was exceeded in region {region}: {said} Delete streams that you no \
-                     longer need, ask for fewer shards, or wait a second when you call this often."
-                ),
-            ),
-            "ProvisionedThroughputExceededException" | "ThrottlingException" | "KMSThrottlingException" => (
-                ErrorKind::Throttled,
-                format!(
-                    "too much for a shard of stream {stream}: one takes 1,000 records and 1 MB a second and gives \
-                     2 MB a second in 5 reads; spread the partition keys, add shards, or wait ({said})"
-                ),
-            ),
-            "ExpiredIteratorException" => {
-                (ErrorKind::ExpiredIterator, format!("the shard iterator is older than 5 minutes: {said}"))
-            }
-            "AccessDeniedException"
-            | "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "InvalidSignatureException"
-            | "SignatureDoesNotMatch"
-            | "ExpiredTokenException"
-            | "ExpiredToken"
-            | "IncompleteSignature"
-            | "MissingAuthenticationTokenException" => (
-                ErrorKind::AccessDenied,
-                format!(
-                    "the AWS credentials{} were refused in region {region} ({}): check their permissions for \
-                     Kinesis, or make new ones with `aws configure` or `aws sso login`",
-                    self.profile.as_ref().map(|p| format!(" of profile {p}")).unwrap_or_default(),
-                    code.unwrap_or("refused"),
-                ),
-            ),
-            "InvalidArgumentException" | "ValidationException" => (ErrorKind::InvalidInput, said.to_owned()),
-            code => (
-                match status {
-                    Some(400..500) => ErrorKind::Refused,
-                    _ => ErrorKind::Service,
-                },
-                format!(
-                    "{} answered {}{}: {said}",
-                    self.name(),
-                    if code.is_empty() { "with an error" } else { code },
-                    status.map(|s| format!(" (status {s})")).unwrap_or_default(),
-                ),
-            ),
-        }
-    }
-}
-
-pub(crate) fn not_found(stream: &str, region: &str) -> String {
-    format!(
-        "stream {stream} not found in region {region}: create it with create_stream(\"{stream}\", 1), or check \
-         its name and the region"
-    )
-}
-
-pub(crate) fn replaced(stream: &str, region: &str, created: Timestamp) -> String {
-    format!(
-        "the stream {stream} in region {region} that this was opened for is deleted; another was created under \
-         its name at {created}: open that one with stream(\"{stream}\"), and read it from its beginning"
-    )
 }
 
 /// Whether a failed put may have been stored all the same: only an answer that refuses it, or a
@@ -197,35 +150,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_has_its_kind_and_says_what_to_do() {
-        let place =
-            Place { region: "eu-west-1".into(), endpoint: None, profile: Some("blogpost-kinesis".into()) };
-        for (code, status, kind, advice) in [
-            (
-                "ResourceNotFoundException",
-                400,
-                ErrorKind::StreamNotFound,
-                "create it with create_stream(\"s\", 1)",
-            ),
-            ("ResourceInUseException", 400, ErrorKind::StreamInUse, "already exists"),
-            ("LimitExceededException", 400, ErrorKind::LimitExceeded, "ask for fewer shards"),
-            (
-                "ProvisionedThroughputExceededException",
-                400,
-                ErrorKind::Throttled,
-                "spread the partition keys",
-            ),
-            ("ExpiredIteratorException", 400, ErrorKind::ExpiredIterator, "5 minutes"),
-            ("ExpiredTokenException", 400, ErrorKind::AccessDenied, "of profile blogpost-kinesis"),
-            ("InvalidArgumentException", 400, ErrorKind::InvalidInput, "the service's words"),
-            ("KMSDisabledException", 400, ErrorKind::Refused, "KMSDisabledException (status 400)"),
-            ("InternalFailure", 500, ErrorKind::Service, "InternalFailure (status 500)"),
-        ] {
-            let (found, sentence) = place.service("s", Some(code), Some("the service's words"), Some(status));
-            assert_eq!(found, kind, "{code}");
-            assert!(sentence.contains(advice), "{code}: {sentence}");
-        }
+    fn credentials_that_were_not_found_and_why() {
+        let place = Place::new("eu-west-1", None, Some("blogpost-kinesis"));
         let none = place.no_credentials(Cause::said("nothing found")).to_string();
         assert!(none.contains("aws configure --profile blogpost-kinesis"), "{none}");
+        // Of the service that gives out a role's credentials, which looks at clocks as well.
+        let said = "Signature expired: 20240301T101500Z is now earlier than 20240301T180000Z (20240301T180500Z - 5 min.)";
+        let clock = place.no_credentials(Cause::said(said)).to_string();
+        assert!(clock.starts_with("the clock of this machine is wrong"), "{clock}");
     }
 }

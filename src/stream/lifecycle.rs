@@ -4,7 +4,7 @@ use super::description::{StreamDescription, until_active, until_gone};
 use super::stream::Stream;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::notice;
-use crate::runtime::{anywhere, wait_here};
+use crate::runtime::{hosted, wait_here};
 use crate::service::Kinesis;
 
 impl Kinesis {
@@ -42,6 +42,7 @@ impl Kinesis {
     /// # Errors
     /// As `stream`.
     pub async fn stream_async(&self, name: &str) -> Result<Stream> {
+        check_no_arn(name)?;
         let created = self.describe_stream_async(name).await?.created;
         Ok(Stream::new(self.clone(), name, created))
     }
@@ -60,7 +61,7 @@ impl Kinesis {
     /// As `describe_stream`.
     pub async fn describe_stream_async(&self, name: &str) -> Result<StreamDescription> {
         let (this, name) = (self.clone(), name.to_owned());
-        anywhere(async move { StreamDescription::fetch(&this, &name).await }).await
+        hosted(async move { StreamDescription::fetch(&this, &name).await }).await
     }
 
     /// The names of all streams in the region, sorted.
@@ -77,7 +78,7 @@ impl Kinesis {
     /// As `list_streams`.
     pub async fn list_streams_async(&self) -> Result<Vec<String>> {
         let this = self.clone();
-        anywhere(async move {
+        hosted(async move {
             let mut names = Vec::new();
             loop {
                 let page = this
@@ -117,6 +118,7 @@ impl Kinesis {
 
 impl Stream {
     async fn create(kinesis: Kinesis, name: &str, shards: u32) -> Result<Stream> {
+        check_no_arn(name)?;
         let valid = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if name.is_empty() || name.len() > 128 || !name.chars().all(valid) {
             return Err(Error::invalid(format!(
@@ -127,7 +129,7 @@ impl Stream {
             Error::invalid(format!("a stream has at least 1 shard; {shards} were asked for"))
         })?;
         let name = name.to_owned();
-        anywhere(async move {
+        hosted(async move {
             let request = || kinesis.client().create_stream().stream_name(&name).shard_count(count).send();
             match request().await.map_err(|error| kinesis.place().explain(&name, error)) {
                 Ok(_) => {}
@@ -169,7 +171,7 @@ impl Stream {
             )));
         }
         let this = self.clone();
-        anywhere(async move {
+        hosted(async move {
             let now = this.verify().await?.retention_hours;
             let (client, name, hours) = (this.kinesis.client(), &*this.name, hours as i32);
             // Two calls, because the service has two; each refuses the other's direction.
@@ -204,7 +206,7 @@ impl Stream {
     /// As `delete`.
     pub async fn delete_async(&self) -> Result<()> {
         let this = self.clone();
-        anywhere(async move {
+        hosted(async move {
             this.verify().await?;
             let call = this.kinesis.client().delete_stream().stream_name(&*this.name);
             let sent = call.enforce_consumer_deletion(true).send().await;
@@ -214,4 +216,16 @@ impl Stream {
         })
         .await
     }
+}
+
+/// Streams by ARN are to come; until then, a sentence.
+fn check_no_arn(name: &str) -> Result<()> {
+    let Some(arn) = name.strip_prefix("arn:") else { return Ok(()) };
+    let mut parts = arn.split(':');
+    let (region, stream) =
+        (parts.nth(2).unwrap_or("its region"), arn.rsplit('/').next().unwrap_or("its name"));
+    Err(Error::invalid(format!(
+        "`{name}` is the ARN of a stream, and a stream is opened by its name so far: `{stream}`, with a connection to \
+         {region} and credentials of the account that owns it"
+    )))
 }

@@ -4,7 +4,7 @@ use super::description::until_active;
 use super::shard::check_adjacent;
 use super::stream::Stream;
 use crate::error::{Error, Result};
-use crate::runtime::{anywhere, wait_here};
+use crate::runtime::{hosted, wait_here};
 
 impl Stream {
     /// Splits an open shard in the middle of its hash range and waits until both halves are there.
@@ -21,7 +21,7 @@ impl Stream {
     /// As `split_shard`.
     pub async fn split_shard_async(&self, shard_id: &str) -> Result<()> {
         let (this, shard_id) = (self.clone(), shard_id.to_owned());
-        anywhere(async move {
+        hosted(async move {
             this.verify().await?;
             let shards = this.list_shards().await?;
             let shard = shards.iter().find(|s| s.id == shard_id && s.is_open()).ok_or_else(|| {
@@ -53,7 +53,7 @@ impl Stream {
     pub async fn merge_shards_async(&self, shard_id: &str, adjacent_shard_id: &str) -> Result<()> {
         let this = self.clone();
         let (shard, adjacent) = (shard_id.to_owned(), adjacent_shard_id.to_owned());
-        anywhere(async move {
+        hosted(async move {
             this.verify().await?;
             check_adjacent(&this.list_shards().await?, &shard, &adjacent)?;
             let call = this.kinesis.client().merge_shards().stream_name(&*this.name);

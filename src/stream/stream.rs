@@ -8,7 +8,7 @@ use super::identity::Identity;
 use super::service_time::ServiceTime;
 use super::shard::Shard;
 use crate::error::{Error, ErrorKind, Result};
-use crate::runtime::{anywhere, wait_here};
+use crate::runtime::{hosted, wait_here};
 use crate::service::Kinesis;
 use crate::timestamp::Timestamp;
 
@@ -121,7 +121,7 @@ impl Stream {
     /// As `describe`.
     pub async fn describe_async(&self) -> Result<StreamDescription> {
         let this = self.clone();
-        anywhere(async move { this.verify().await }).await
+        hosted(async move { this.verify().await }).await
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -142,7 +142,7 @@ impl Stream {
     /// As `shards`.
     pub async fn shards_async(&self) -> Result<Vec<Shard>> {
         let this = self.clone();
-        anywhere(async move {
+        hosted(async move {
             this.verify_if_doubted().await?;
             this.list_shards().await
         })

@@ -28,7 +28,9 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
 
 pub(crate) fn start(endpoint: &str, database: &Path, more: &[&str]) -> Child {
     // `cargo test` builds examples; `cargo test --test …` does not.
-    started(endpoint, database, more).spawn().expect("the program is there after `cargo build --examples`")
+    started(endpoint, database, more)
+        .spawn()
+        .expect("the program is there after `cargo build --examples --features full`")
 }
 
 pub(crate) fn started(endpoint: &str, database: &Path, more: &[&str]) -> Command {

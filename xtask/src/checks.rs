@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::offline::{self, Away};
 use crate::steps::elapsed;
-use crate::{Place, browser, fuzz, notebooks, repl, setup};
+use crate::{Place, api, browser, features, fuzz, notebooks, repl, setup};
 
 /// Which checks.
 #[derive(clap::Args, Debug)]
@@ -23,12 +23,14 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 11] = [
+const STEPS: [(&str, &str, Work); 13] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
+    ("rooms", "the layout of src: who uses whom, and one path a type", |place, _| rooms(place)),
     ("doc", "documentation, warnings denied", doc),
     ("setup", "the set-up: kernel, JupyterLab, engine", |place, _| setup::run(place).map(|()| true)),
     ("unit", "tests and doctests of the workspace", unit),
+    ("features", "the library with each feature alone, with none, with all", |place, _| features::run(place)),
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
     ("fuzz", "parsers fed by a fuzzer (5 s each; 60 s with --full)", fuzz_parsers),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
@@ -83,6 +85,10 @@ fn fmt(place: &Place, _: &Options) -> Result<bool> {
 
 fn clippy(place: &Place, _: &Options) -> Result<bool> {
     cargo(place, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"])?.ok()
+}
+
+fn rooms(place: &Place) -> Result<bool> {
+    Ok(crate::rooms::run(&place.checkout.join("src"))? & api::run(place)?)
 }
 
 fn doc(place: &Place, _: &Options) -> Result<bool> {
@@ -148,11 +154,7 @@ fn check_notebooks(place: &Place, _: &Options) -> Result<bool> {
 
 fn cargo(place: &Place, arguments: &[&str]) -> Result<Command> {
     println!("$ cargo {}", arguments.join(" "));
-    let mut command = setup::cargo(place);
-    // The caller's target folder: CI's is a cached one.
-    if let Some(folder) = std::env::var_os("CARGO_TARGET_DIR") {
-        command.env("CARGO_TARGET_DIR", folder);
-    }
+    let mut command = setup::cargo_of_the_caller(place);
     command.args(arguments).stdin(Stdio::null());
     Ok(command)
 }

@@ -1,10 +1,12 @@
 //! What `cargo xtask` does, as a library so that its tests reach it.
 
+pub mod api;
 pub mod bench;
 pub mod book;
 pub mod browser;
 pub mod checks;
 pub mod data;
+mod features;
 mod fuzz;
 pub mod jupyter;
 pub mod lab;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, book, checks, data, lab, notebooks, repl, rooms, setup};
+use xtask::{api, bench, book, checks, data, lab, notebooks, repl, rooms, setup};
 
 /// kinesis-lab's own commands.
 #[derive(Parser)]
@@ -72,6 +72,8 @@ their checkout, where the first cell finds the library.")]
   cargo xtask bench --only kernel  one section
   cargo xtask bench --only setup   the set-up from nothing: about 15 minutes, and the network")]
     Bench(bench::Options),
+    /// Lists the library's public paths; fails where a type has more than one.
+    Api,
     /// Draws the rooms of `src`: what each is for, how large it is, and which others it uses.
     Rooms,
     /// Writes the sample access log anew: data/access.log, the same bytes on any machine.
@@ -119,6 +121,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         }
         Command::Bench(options) => bench::run(&place, &options).map(|()| true),
         Command::Test(options) => checks::run(&place, &options),
+        Command::Api => api::run(&place),
         Command::Rooms => rooms::run(&place.checkout.join("src")),
         Command::Data => data::write(&place),
     }

@@ -127,6 +127,15 @@ pub(crate) fn cargo(place: &Place) -> Command {
     command
 }
 
+/// The same, building where the caller says: CI's target folder is a cached one.
+pub(crate) fn cargo_of_the_caller(place: &Place) -> Command {
+    let mut command = cargo(place);
+    if let Some(folder) = std::env::var_os("CARGO_TARGET_DIR") {
+        command.env("CARGO_TARGET_DIR", folder);
+    }
+    command
+}
+
 fn stamp(place: &Place) -> PathBuf {
     place.venv().join("installed-requirements.txt")
 }
@@ -153,6 +162,8 @@ fn install_jupyter(place: &Place, python: &Path) -> Result<Done> {
     let mut command = pip();
     command
         .args(["install", "--disable-pip-version-check", "--no-input", "--prefer-binary", "--quiet"])
+        // What was pinned, to the byte, or nothing.
+        .arg("--require-hashes")
         .args(["--progress-bar", "off", "--requirement"])
         .arg(place.checkout.join("xtask/requirements.txt"));
     run_or(
@@ -185,7 +196,7 @@ fn install_beside(place: &Place, name: &str, file: &str, requirements: &str) -> 
     }
     let mut command = jupyter::python(place);
     command.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]);
-    command.args(["--upgrade", "--target"]).arg(&folder).arg("--requirement");
+    command.args(["--require-hashes", "--upgrade", "--target"]).arg(&folder).arg("--requirement");
     command.arg(place.checkout.join("xtask").join(file));
     run_or(command, "pip says why, above")?;
     fs::write(stamp, requirements)?;
@@ -243,4 +254,20 @@ fn run_or(mut command: Command, otherwise: &'static str) -> Result<()> {
         bail!(otherwise);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_pip_installs_is_pinned_to_the_byte() {
+        for requirements in [REQUIREMENTS, FOR_TESTS, FOR_BROWSER] {
+            let lines = requirements.lines().filter(|line| !line.starts_with('#') && !line.starts_with(' '));
+            for line in lines {
+                assert!(line.contains("==") && line.ends_with('\\'), "`{line}` has no version, or no hash");
+            }
+            assert!(requirements.contains("    --hash=sha256:"));
+        }
+    }
 }

@@ -13,7 +13,7 @@ pub(super) fn throughput(place: &Place) -> Result<String> {
          put, up to 10,000 read a call. Beside it: a raw HTTP client that sends the same bytes and \
          interprets nothing, and a loop over the SDK's `put_record` and `get_records`. Aims: 0.7 × the raw \
          client for puts, 0.5 × for drain and count.\n\n```\n{}```",
-        bench(place, "throughput", &[])?
+        bench(place, "throughput")?
     ))
 }
 
@@ -24,7 +24,7 @@ pub(super) fn counting(place: &Place) -> Result<String> {
          ISO-8601 timestamp with microseconds over 60 minutes, 5 % out of order. Beside it, the loop one \
          would write: `HashMap<(i64, String), u64>` and a hand-written timestamp parser. Aim: not slower, \
          and flat in the number of windows.\n\n```\n{}```",
-        bench(place, "counting", &[])?
+        bench(place, "counting")?
     ))
 }
 
@@ -34,7 +34,7 @@ pub(super) fn stored(place: &Place) -> Result<String> {
          The same counter with its SQLite store and without, over one backlog (100-byte records, 1,000 keys, an \
          hour of event time, 8 shards, lateness 60 s), interleaved; aim: 70 %. Recovery: opening the database and \
          being ready to count. Memory: what the process grows by.\n\n```\n{}```",
-        bench(place, "stored", &[])?
+        bench(place, "stored")?
     ))
 }
 
@@ -44,13 +44,13 @@ pub(super) fn agent(place: &Place) -> Result<String> {
          The same axum router with the agent's layer and without, in turns, on one thread; the events go to a \
          local Kinesis in the same process, on the same cores. Alone: the router is called without a \
          network, one request after the other. Over HTTP: a raw client on one kept connection.\n\n```\n{}```",
-        bench(place, "agent", &["--features", "agent"])?
+        bench(place, "agent")?
     ))
 }
 
-fn bench(place: &Place, name: &str, more: &[&str]) -> Result<String> {
+fn bench(place: &Place, name: &str) -> Result<String> {
     let mut command = setup::cargo(place);
-    command.args(["bench", "--locked", "--bench", name]).args(more);
+    command.args(["bench", "--locked", "--features", "full", "--bench", name]);
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().context("cargo does not run")?;
     if !output.status.success() {
