@@ -3,6 +3,7 @@
 //!
 //! Kill it whenever you like: the next one goes on where it was, and each event counts once.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -67,6 +68,9 @@ struct Arguments {
     /// Shards of streams that have to be made
     #[arg(long, value_name = "N", default_value_t = 1)]
     shards: u32,
+    /// How often a part that fails is started again within an hour before all of it ends, with a status of 1
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    max_restarts: u32,
     /// One part after the other, each until its stream is read to the tip; then end
     #[arg(long)]
     until_caught_up: bool,
@@ -83,7 +87,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            say(&format!("error: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -100,11 +104,13 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let mut pipeline = Pipeline::over(&kinesis.stream(&arguments.stream)?)
         .playbooks(&playbooks)
         .keep(move |event| !dropped.iter().any(|page| is_page(event, page)))
-        .on_alert(|alert| println!("{alert}"))
+        // Not `println`, which panics when nobody reads any more.
+        .on_alert(|alert| drop(writeln!(std::io::stdout(), "{alert}")))
         .window(arguments.window)
         .lateness(arguments.lateness)
         .poll_every(arguments.poll)
-        .shards(arguments.shards);
+        .shards(arguments.shards)
+        .max_restarts(arguments.max_restarts);
     if let Some(folder) = &arguments.folder {
         pipeline = pipeline.folder(folder);
     }
@@ -113,18 +119,26 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         pipeline = pipeline.only(&parts);
     }
     if arguments.until_caught_up {
-        eprintln!("{}", pipeline.run_until_caught_up()?);
+        say(&pipeline.run_until_caught_up()?.to_string());
         return Ok(());
     }
     // Waits here while another process has one of the files.
     let mut running = pipeline.start()?;
-    let failed = watch(&mut running);
+    watch(&mut running);
+    let failed = running.error();
     let status = running.stop();
-    eprintln!("{status}");
-    match failed {
-        Some(error) => Err(Error::new(ErrorKind::Processor, error)),
+    say(&status.to_string());
+    // A last commit that failed is a failure, too, though nothing is lost by it.
+    let last = status.parts.into_iter().find_map(|part| part.error);
+    match failed.or(last.map(|error| Error::new(ErrorKind::Processor, error))) {
+        Some(error) => Err(error),
         None => Ok(()),
     }
+}
+
+/// Not by `eprintln`, which panics when nobody reads any more: a message is worth less than the work.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn part(name: PartName) -> Part {
@@ -143,9 +157,9 @@ fn is_page(event: &Event<'_>, page: &str) -> bool {
     }
 }
 
-/// A line a second on stderr, until somebody wants it to end, or no part is left. A part that fails ends
-/// alone; its error is given when it was the last one.
-fn watch(running: &mut RunningPipeline) -> Option<String> {
+/// A line a second on stderr, until somebody wants it to end, or no part is left: because the streams were
+/// deleted, or because one has failed too often. One that fails now and then is started again.
+fn watch(running: &mut RunningPipeline) {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // A second one ends it at once. Where a handler can't be installed, the first does: nothing is
@@ -157,19 +171,17 @@ fn watch(running: &mut RunningPipeline) -> Option<String> {
     loop {
         std::thread::sleep(Duration::from_millis(50));
         if asked.load(Ordering::Relaxed) {
-            eprintln!("ending, after a commit");
-            return None;
+            say("ending, after a commit");
+            return;
         }
         if last.elapsed() < Duration::from_secs(1) {
             continue;
         }
         last = Instant::now();
         let status = running.status();
-        eprintln!("{}", line(&status));
+        say(&line(&status));
         if status.parts.iter().all(|part| !part.running) {
-            return Some(
-                status.parts.into_iter().find_map(|part| part.error).unwrap_or("every part has ended".into()),
-            );
+            return;
         }
     }
 }
@@ -185,7 +197,11 @@ fn line(status: &PipelineStatus) -> String {
                 None if part.running => "lag unknown".to_owned(),
                 None => "ended".to_owned(),
             };
-            format!("{} {} records, {lag}", part.part, part.records)
+            let restarts = match part.restarts {
+                0 => String::new(),
+                n => format!(", started again {n} times"),
+            };
+            format!("{} {} records, {lag}{restarts}", part.part, part.records)
         })
         .collect();
     format!("{} · {} alerts", parts.join(" · "), status.alerts)

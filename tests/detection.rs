@@ -144,6 +144,97 @@ fn event_time_passes_through_a_filter() {
     assert!(completed.len() > 50, "and time goes on: {} windows are complete", completed.len());
 }
 
+/// A second stream that throttles gets the records of a backlog in any order, hours apart: none of them is late
+/// there.
+#[test]
+fn a_filter_that_is_throttled_makes_nobody_late() {
+    let events = Kinesis::local().unwrap().create_stream("events", 1).unwrap();
+    let target = Local::new().enforce_limits(true).open().unwrap();
+    let log = target.create_stream("log", 1).unwrap();
+    // Four hours, with an attack in each; a shard takes 1,000 records a second.
+    let quiet = (0..2_400).map(|n| request(&format!("192.0.2.{}", n % 7), n * 6, "/", 200));
+    let attacks = (0..4).flat_map(|n| (0..20).map(move |k| request("192.0.2.66", n * 3_600 + k, "/", 401)));
+    let mut entries: Vec<(i64, Entry)> = quiet.chain(attacks).map(|entry| (time_of(&entry), entry)).collect();
+    entries.sort_by_key(|(time, _)| *time);
+    events.put_many(entries.into_iter().map(|(_, entry)| entry).collect()).ordered().send().unwrap();
+
+    let book = playbooks(Playbook::new("guesser", 10).when("status", &["401"]));
+    let watch = |stream: &Stream| {
+        let mut detection = Detection::new(&book);
+        stream.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+        (detection.totals().late, detection.alerts())
+    };
+    let mut filter = Filter::new(&log, |_| true);
+    events.consumer().trim_horizon().run_until_caught_up(&mut filter).unwrap();
+    assert_eq!(filter.kept(), 2_480);
+    let (late, alerts) = watch(&log);
+    assert_eq!(late, 0);
+    let ids = |alerts: &[Alert]| alerts.iter().map(|alert| alert.time).collect::<Vec<_>>();
+    assert_eq!((alerts.len(), ids(&alerts)), (4, ids(&watch(&events).1)));
+}
+
+fn time_of(entry: &Entry) -> i64 {
+    let record = Record::new("k", entry.data.clone(), "1", Timestamp::MIN);
+    kinesis_lab::Event::parse(&record).unwrap().time.as_micros()
+}
+
+/// A key of half a megabyte is one alert, like any other; and what can't be put stops nobody.
+#[test]
+fn a_key_of_half_a_megabyte_is_an_alert_like_any_other() {
+    let folder = scratch("large");
+    let kinesis = Kinesis::local().unwrap();
+    let (log, alerts) =
+        (kinesis.create_stream("log", 1).unwrap(), kinesis.create_stream("alerts", 1).unwrap());
+    let large = |end: char| {
+        let path = format!("/{}{end}", "x".repeat(500_000));
+        (0..3).map(move |n| request("192.0.2.66", n, &path, 200))
+    };
+    log.put_many(large('a').chain(large('b')).collect()).send().unwrap();
+    log.put_many((0..3).map(|n| request("192.0.2.7", n, "/", 200)).collect()).send().unwrap();
+    let book = playbooks(Playbook::new("page", 3).key(&["ip", "page"]));
+    for _ in 0..2 {
+        let mut detection =
+            Detection::new(&book).stored_in(folder.join("alerts.db")).unwrap().alerts_to(&alerts);
+        log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+        assert_eq!((detection.undelivered(), detection.undeliverable()), (0, 0));
+    }
+    let written = Alerts::open(folder.join("alerts.db")).unwrap().all().unwrap();
+    let keys: HashSet<&str> = written.iter().map(|alert| alert.key.as_str()).collect();
+    assert_eq!((written.len(), keys.len()), (3, 3), "each its own");
+    assert!(keys.iter().all(|key| key.len() <= 256));
+    assert_eq!(delivered(&alerts).len(), 3);
+}
+
+/// The alerts in a stream.
+fn delivered(stream: &Stream) -> Vec<Alert> {
+    struct Read(Vec<Alert>);
+    impl RecordProcessor for Read {
+        fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+            self.0.extend(batch.records.iter().map(|record| Alert::parse(record).unwrap()));
+            Ok(())
+        }
+    }
+    let mut read = Read(Vec::new());
+    stream.consumer().trim_horizon().run_until_caught_up(&mut read).unwrap();
+    read.0
+}
+
+#[test]
+fn a_callback_that_panics_stops_nobody() {
+    let log = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
+    let attack = |ip: &str| (0..3).map(|n| request(ip, n, "/", 200)).collect::<Vec<_>>();
+    log.put_many([attack("192.0.2.1"), attack("192.0.2.2")].concat()).send().unwrap();
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let hears = heard.clone();
+    let mut detection = Detection::new(&playbooks(Playbook::new("a", 3)))
+        .on_alert(|alert| assert_ne!(alert.key, "192.0.2.1"))
+        .on_alert(move |alert| hears.lock().unwrap().push(alert.key.clone()));
+    log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+    assert_eq!((detection.callback_panics(), detection.undelivered()), (1, 0));
+    heard.lock().unwrap().sort();
+    assert_eq!(*heard.lock().unwrap(), ["192.0.2.1", "192.0.2.2"]);
+}
+
 #[test]
 fn alerts_are_written_once_and_delivered_at_least_once() {
     let folder = scratch("outbox");

@@ -213,8 +213,7 @@ fn a_damaged_or_locked_file_is_a_sentence_and_loses_nothing() {
     let mut bytes = fs::read(&file).unwrap();
     bytes[4096..].iter_mut().for_each(|byte| *byte = 0x5a);
     fs::write(&file, bytes).unwrap();
-    let mut damaged = counter(&file);
-    let error = stream.consumer().run_until_caught_up(&mut damaged).unwrap_err().to_string();
+    let error = Counter::per_minute().lateness(secs(30)).stored_in(&file).unwrap_err().to_string();
     assert!(error.contains("is damaged"), "{error}");
 }
 

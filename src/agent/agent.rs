@@ -1,12 +1,13 @@
 //! [`Agent`]: what a web application tells a stream about its requests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::layer::AgentLayer;
 use super::request_event::run_id;
 use super::state::{AgentState, Settings};
 use super::{block_feed, client};
-use crate::detect::BlockList;
+use crate::detect::{BlockList, LONGEST_BLOCK};
 use crate::error::{Error, Result};
 use crate::stream::Stream;
 
@@ -57,6 +58,7 @@ const QUEUE: usize = 10_000;
 pub struct Agent {
     settings: Settings,
     alerts: Option<Stream>,
+    longest_block: Duration,
 }
 
 impl Agent {
@@ -70,7 +72,7 @@ impl Agent {
             queue: QUEUE,
             blocks: BlockList::new(),
         };
-        Agent { settings, alerts: None }
+        Agent { settings, alerts: None, longest_block: LONGEST_BLOCK }
     }
 
     /// The proxies in front of the application, as addresses or networks: `["127.0.0.1", "10.0.0.0/8"]`.
@@ -122,9 +124,19 @@ impl Agent {
     }
 
     /// Takes the blocks from a stream of [`Alert`](crate::Alert)s, which is read in the background, from
-    /// its oldest record on, every 0.2 s. When that fails, it is begun again after 5 s.
+    /// its oldest record on. When that fails, it is begun again after 5 s.
+    ///
+    /// All agents of a process that follow the same stream share one reader, which reads each shard once a
+    /// second: a fifth of the five reads a second that the service allows all its readers together.
     pub fn blocks_from(mut self, alerts: &Stream) -> Agent {
         self.alerts = Some(alerts.clone());
+        self
+    }
+
+    /// No alert of [`blocks_from`](Agent::blocks_from) has an address refused for longer than this after it came,
+    /// whatever it says: who may write to that stream should not refuse anybody for ever. Default: 24 hours.
+    pub fn longest_block(mut self, time: Duration) -> Agent {
+        self.longest_block = time;
         self
     }
 
@@ -143,7 +155,9 @@ impl Agent {
             )
         })?;
         let feed = match &self.alerts {
-            Some(alerts) => Some(block_feed::BlockFeed::start(alerts, &self.settings.blocks)?),
+            Some(alerts) => {
+                Some(block_feed::BlockFeed::start(alerts, &self.settings.blocks, self.longest_block)?)
+            }
             None => None,
         };
         Ok(AgentLayer::new(Arc::new(AgentState::begin(self.settings, run_id(&run), feed))))

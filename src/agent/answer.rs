@@ -17,14 +17,14 @@ const CLIENT_GONE: u16 = 499;
 const FAILED: u16 = 500;
 
 /// A request whose answer is not known yet. However it ends, its event is emitted when this is dropped.
-pub(crate) struct Pending {
+pub(crate) struct UnansweredRequest {
     seen: Option<RequestEvent>,
     shared: Arc<AgentState>,
 }
 
-impl Pending {
-    pub(crate) fn new(seen: RequestEvent, shared: Arc<AgentState>) -> Pending {
-        Pending { seen: Some(seen), shared }
+impl UnansweredRequest {
+    pub(crate) fn new(seen: RequestEvent, shared: Arc<AgentState>) -> UnansweredRequest {
+        UnansweredRequest { seen: Some(seen), shared }
     }
 
     fn ends_with(&mut self, status: u16) {
@@ -41,7 +41,7 @@ impl Pending {
     }
 }
 
-impl Drop for Pending {
+impl Drop for UnansweredRequest {
     fn drop(&mut self) {
         if let Some(seen) = self.seen.take() {
             self.shared.emit(seen);
@@ -55,16 +55,16 @@ pin_project! {
         // None when the request is refused: then the application never hears of it.
         #[pin]
         inner: Option<F>,
-        pending: Option<Pending>,
+        request: Option<UnansweredRequest>,
     }
 }
 
 impl<F> AgentAnswer<F> {
-    pub(crate) fn new(inner: Option<F>, mut pending: Pending) -> AgentAnswer<F> {
+    pub(crate) fn new(inner: Option<F>, mut request: UnansweredRequest) -> AgentAnswer<F> {
         if inner.is_some() {
-            pending.ends_with(CLIENT_GONE);
+            request.ends_with(CLIENT_GONE);
         }
-        AgentAnswer { inner, pending: Some(pending) }
+        AgentAnswer { inner, request: Some(request) }
     }
 }
 
@@ -78,25 +78,25 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Some(inner) = this.inner.as_pin_mut() else {
-            drop(this.pending.take());
+            drop(this.request.take());
             let mut response = Response::new(R::default());
             *response.status_mut() = StatusCode::FORBIDDEN;
             return Poll::Ready(Ok(response));
         };
         // What it is if the application panics, or ends without an answer. Between two polls, a future
         // that is dropped is one whose client has gone.
-        if let Some(pending) = this.pending {
-            pending.ends_with(FAILED);
+        if let Some(request) = this.request {
+            request.ends_with(FAILED);
         }
         let polled = inner.poll(cx);
-        if let Some(pending) = this.pending
+        if let Some(request) = this.request
             && polled.is_pending()
         {
-            pending.ends_with(CLIENT_GONE);
+            request.ends_with(CLIENT_GONE);
         }
         let answer = ready!(polled);
-        if let (Some(mut pending), Ok(response)) = (this.pending.take(), &answer) {
-            pending.answered(response);
+        if let (Some(mut request), Ok(response)) = (this.request.take(), &answer) {
+            request.answered(response);
         }
         Poll::Ready(answer)
     }

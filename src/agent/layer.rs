@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::answer::{AgentAnswer, Pending};
+use super::answer::{AgentAnswer, UnansweredRequest};
 use super::report::AgentReport;
 use super::state::AgentState;
 use crate::detect::BlockList;
@@ -44,8 +44,8 @@ impl AgentLayer {
     }
 
     /// Sends what is in the queue and says what became of all events; to be called when the server has
-    /// ended. It waits for 25 s at most; what is not sent by then has failed. It blocks its thread, and may
-    /// be called in async code.
+    /// ended. It waits for 25 s at most, and for 5 s when nothing is acknowledged meanwhile; what is not sent by
+    /// then has failed. It blocks its thread, and may be called in async code.
     ///
     /// Requests that still come are answered; their events are dropped.
     pub fn shutdown(&self) -> AgentReport {
@@ -97,9 +97,9 @@ where
         let seen = self.shared.observe(&request);
         let blocked = seen.blocked;
         // Before the call: should that panic, the event is emitted all the same.
-        let pending = Pending::new(seen, self.shared.clone());
+        let unanswered = UnansweredRequest::new(seen, self.shared.clone());
         let inner = if blocked { None } else { Some(self.inner.call(request)) };
-        AgentAnswer::new(inner, pending)
+        AgentAnswer::new(inner, unanswered)
     }
 }
 

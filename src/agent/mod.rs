@@ -7,6 +7,7 @@ mod agent;
 mod answer;
 mod block_feed;
 mod client;
+mod counters;
 mod fields;
 mod layer;
 mod peer;

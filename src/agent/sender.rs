@@ -8,8 +8,8 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::counters::AgentCounters;
 use super::request_event::RequestEvent;
-use super::state::AgentCounters;
 use crate::error::ErrorKind;
 use crate::notice::notice;
 use crate::put::MAX_RECORDS;

@@ -1,17 +1,19 @@
 //! What all clones of a layer share: the settings, the queue, the counters.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Request;
 use ipnet::IpNet;
 use tokio::sync::mpsc::{Sender, channel};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::sleep;
 
 use super::block_feed::BlockFeed;
 use super::client::{self, Header};
+use super::counters::{AgentCounters, Sending};
 use super::peer;
 use super::report::AgentReport;
 use super::request_event::RequestEvent;
@@ -26,6 +28,8 @@ use crate::timestamp::Timestamp;
 
 /// Of a request whose server does not say who is there.
 const NOBODY: &str = "-";
+/// At the end, so long without an acknowledgement means that there will be none.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// What an [`Agent`](crate::Agent) was told.
 #[derive(Debug, Clone)]
@@ -50,33 +54,6 @@ pub(crate) struct AgentState {
     ended: watch::Receiver<bool>,
     task: AbortHandle,
     feed: Mutex<Option<BlockFeed>>,
-}
-
-/// What is counted, by the requests and by the task that sends their events.
-#[derive(Default)]
-pub(crate) struct AgentCounters {
-    emitted: AtomicU64,
-    pub(crate) dropped: AtomicU64,
-    refused: AtomicU64,
-    /// An event was dropped: somebody should say so.
-    pub(crate) overflow: Notify,
-    // A std mutex: it is held for the copy of a few numbers, never across an await.
-    sending: Mutex<Sending>,
-}
-
-#[derive(Default, Clone)]
-pub(crate) struct Sending {
-    pub(crate) sent: u64,
-    pub(crate) retried: u64,
-    pub(crate) ambiguous: u64,
-    pub(crate) failed: u64,
-    pub(crate) last_error: Option<Error>,
-}
-
-impl AgentCounters {
-    pub(crate) fn sending(&self) -> MutexGuard<'_, Sending> {
-        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl AgentState {
@@ -153,12 +130,17 @@ impl AgentState {
     pub(crate) fn close(&self, limit: Duration) {
         drop(self.feed.lock().unwrap_or_else(PoisonError::into_inner).take());
         let _ = self.closing.send(true);
-        let mut ended = self.ended.clone();
+        let (mut ended, counters) = (self.ended.clone(), self.counters.clone());
         let in_time = block_on(async move {
             // An error means that the task is gone, which is an end too.
-            tokio::time::timeout(limit, async move { drop(ended.wait_for(|ended| *ended).await) }).await
+            let end = async move { drop(ended.wait_for(|ended| *ended).await) };
+            tokio::select! {
+                () = end => true,
+                () = sleep(limit) => false,
+                () = stalled(&counters) => false,
+            }
         });
-        if in_time.is_ok() {
+        if in_time {
             return;
         }
         self.task.abort();
@@ -167,5 +149,18 @@ impl AgentState {
         sending.failed += left;
         let late = || Error::new(ErrorKind::Timeout, "the agent was shut down before its events were sent");
         sending.last_error.get_or_insert_with(late);
+    }
+}
+
+/// Until nothing has been acknowledged for 5 s: a service that is well takes thousands of events in that time.
+async fn stalled(counters: &AgentCounters) {
+    let mut before = counters.sending().sent;
+    loop {
+        sleep(STALLED).await;
+        let sent = counters.sending().sent;
+        if sent == before {
+            return;
+        }
+        before = sent;
     }
 }

@@ -63,11 +63,32 @@ impl Counter {
     }
 
     /// Windows of any size, aligned to the epoch, one after the other.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("tumbling", 1)?;
+    /// stream.producer("192.0.2.10").interval(secs(10)).at_once().limit(6).start().join();
+    /// let mut counter = Counter::tumbling(secs(30));
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// let starts: Vec<String> = counter.windows().iter().map(|window| window.start.plain(0)).collect();
+    /// assert_eq!(starts, ["2018-09-06 08:00:00", "2018-09-06 08:00:30"]);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn tumbling(size: Duration) -> Counter {
         Counter::sliding(size, size)
     }
 
     /// Windows of any size, one every `slide`, that overlap: an event counts in `size / slide` of them.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("sliding", 1)?;
+    /// stream.put("192.0.2.10", "2018-09-06T08:04:50Z")?;
+    /// let mut counter = Counter::sliding(secs(60), secs(20));
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// assert_eq!((counter.windows().len(), counter.total()), (3, 1));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn sliding(size: Duration, slide: Duration) -> Counter {
         Counter {
             windows: Windows::sliding(size, slide),
@@ -83,6 +104,21 @@ impl Counter {
 
     /// Completes windows once the [`Watermark`] has passed their end: the newest event time of the
     /// slowest shard, less this. Default: no window is ever complete.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("late", 1)?;
+    /// let mut counter = Counter::per_minute().lateness(secs(30));
+    /// stream.put("192.0.2.10", "2018-09-06T08:00:10Z")?;
+    /// stream.put("192.0.2.10", "2018-09-06T08:01:35Z")?; // 30 s earlier, the first minute has ended
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// assert_eq!(counter.watermark().plain(0), "2018-09-06 08:01:05");
+    /// let completed = counter.take_completed();
+    /// assert_eq!(completed[0].to_string(), "2018-09-06 08:00:00 : [('192.0.2.10', 1)]");
+    /// counter.flush(); // nothing more is expected
+    /// assert_eq!((counter.take_completed().len(), counter.total()), (1, 0));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn lateness(mut self, lateness: Duration) -> Counter {
         self.watermark = Some(Watermark::new(lateness));
         self

@@ -2,17 +2,18 @@
 
 /// The methods of a [`Counter`](crate::Counter) that look at it, for a type with a field `counter`. Not by
 /// `Deref`, under which a wrapper has methods that its own page doesn't show, and that go around it.
+// Paths are those of the file that calls this, beside this one.
 macro_rules! counter_methods {
     ($wrapper:ty) => {
         /// What can be seen of the counter inside.
         impl $wrapper {
             /// The counter inside.
-            pub fn counter(&self) -> &$crate::count::Counter {
+            pub fn counter(&self) -> &super::counter::Counter {
                 &self.counter
             }
 
             /// The windows in memory that have events, by time: all that are not complete, and so may grow.
-            pub fn windows(&self) -> Vec<$crate::count::Window> {
+            pub fn windows(&self) -> Vec<super::window::Window> {
                 self.counter.windows()
             }
 
@@ -27,12 +28,12 @@ macro_rules! counter_methods {
             }
 
             /// The events that came for windows already complete.
-            pub fn late(&self) -> &$crate::count::Late {
+            pub fn late(&self) -> &super::late::Late {
                 self.counter.late()
             }
 
             /// The events from the future.
-            pub fn refused(&self) -> &$crate::count::Refused {
+            pub fn refused(&self) -> &super::late::Refused {
                 self.counter.refused()
             }
 
@@ -52,7 +53,7 @@ macro_rules! counter_methods {
             }
 
             /// The first 100 records that did not parse, each with its place and the reason.
-            pub fn unparsed_samples(&self) -> &[$crate::count::Unparsed] {
+            pub fn unparsed_samples(&self) -> &[super::unparsed::Unparsed] {
                 self.counter.unparsed_samples()
             }
         }

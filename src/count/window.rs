@@ -8,6 +8,17 @@ use crate::text::{Quoted, printable};
 use crate::timestamp::Timestamp;
 
 /// One window with its counts.
+///
+/// ```
+/// use kinesis_lab::prelude::*;
+///
+/// let mut windows = Windows::tumbling(secs(60));
+/// windows.add("192.0.2.10", "2018-09-06T08:04:50Z".parse()?, 9);
+/// let window = windows.iter().next().unwrap();
+/// assert_eq!((window.total(), window.end.since(window.start)), (9, secs(60)));
+/// assert_eq!(window.to_string(), "2018-09-06 08:04:00 : [('192.0.2.10', 9)]");
+/// # Ok::<(), kinesis_lab::TimestampError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Window {

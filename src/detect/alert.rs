@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::key::bounded_key;
 use crate::event::{Event, EventError};
 use crate::record::{Entry, Record};
 use crate::text::{Quoted, printable};
@@ -12,9 +13,10 @@ use crate::timestamp::Timestamp;
 
 /// A playbook fired: in some window, somebody did something more often than it allows.
 ///
-/// The [`id`](Alert::id) is made of what it is about (the playbook, the key and the period of its
-/// cool-down), so that the same records give the same alerts with the same ids, whenever they are read
-/// and however often. It may be delivered twice; whoever acts on it can tell.
+/// The [`id`](Alert::id) is the MD5 hash of the playbook's name, the key and the time of the event that was
+/// one too many, so that the same records give the same alerts with the same ids, whenever they are read
+/// and however often. It may be delivered twice; whoever acts on it can tell. All its texts are bounded: the
+/// key has at most 256 bytes, the evidence 300 characters, the name of a playbook 200.
 ///
 /// Its texts come from strangers: `{}` and `{:?}` see to it, [`printable`] before printing a field.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,7 +26,8 @@ pub struct Alert {
     pub id: String,
     /// The name of the playbook.
     pub playbook: String,
-    /// Whom it is about: the values of the playbook's key, joined by a space.
+    /// Whom it is about: the values of the playbook's key, joined by a space. Of one with more than 256
+    /// bytes the first 221, `…`, and the MD5 hash of the whole.
     pub key: String,
     /// The client's address, when the playbook's key has it. What is blocked.
     pub ip: Option<String>,
@@ -67,9 +70,11 @@ impl Alert {
 
     /// The alert as a record for a stream: JSON, with its key as partition key.
     pub fn entry(&self) -> Entry {
-        // A key may be what no partition key can be.
-        let partition_key: String = self.key.chars().take(256).collect();
-        let partition_key = if partition_key.is_empty() { "-".to_owned() } else { partition_key };
+        // A key may be what no partition key can be: empty, or, of an alert that somebody else wrote, too long.
+        let partition_key = match bounded_key(&self.key) {
+            key if key.is_empty() => "-".to_owned(),
+            key => key.into_owned(),
+        };
         Entry::new(partition_key, self.to_json().to_string())
     }
 

@@ -2,7 +2,7 @@
 
 use super::alert::Alert;
 use super::detector::SavedTally;
-use super::playbook::Playbooks;
+use super::playbooks::Playbooks;
 use super::totals::DetectionTotals;
 use crate::count::SavedOrigin;
 use crate::error::Result;

@@ -1,41 +1,61 @@
 //! [`BlockList`]: the addresses whose requests are refused, each until its time is over.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net};
 
 use super::alert::Alert;
+use crate::event::{canonical_client, client_address};
 use crate::read::{Context, ProcessError, RecordProcessor};
 use crate::record::Batch;
 use crate::timestamp::Timestamp;
 
 /// Expired entries are looked for when the list has grown by this many.
 const SWEEP: usize = 1_000;
+/// No alert blocks for longer: who may write to the stream of alerts should not have anybody refused for ever.
+pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(86_400);
 
 /// The addresses whose requests are refused, each until its time is over. Clones are the same list.
 ///
+/// One client has one entry, however it is written: `::ffff:192.0.2.66`, `192.0.2.66:443` and `192.0.2.66` are
+/// the same. A network (`198.51.100.0/24`, `2001:db8::/64`) stands for all addresses in it.
+///
 /// It is also a [`RecordProcessor`] over the stream of alerts, so that every web server that reads the
 /// stream has the same list. One that starts reads the stream from its oldest record: what is still in
-/// force is in it, as no block may be longer than the stream's retention (24 hours, if nothing else was
-/// set). An alert that comes twice changes nothing.
+/// force is in it, as no alert blocks for longer than 24 hours after its arrival, which is how long a stream
+/// keeps its records if nothing else was set. An alert that comes twice changes nothing; of an alert, only a
+/// single address is blocked, never a network: its texts come from strangers.
 ///
 /// ```
 /// use kinesis_lab::{BlockList, Timestamp};
 ///
 /// let (blocked, noon) = (BlockList::new(), Timestamp::from_secs(43_200));
 /// blocked.block("192.0.2.66", noon);
-/// assert!(blocked.is_blocked("192.0.2.66", Timestamp::from_secs(43_199)));
+/// assert!(blocked.is_blocked("::ffff:192.0.2.66", Timestamp::from_secs(43_199)));
 /// assert!(!blocked.is_blocked("192.0.2.66", noon));
+///
+/// blocked.block("198.51.100.0/24", noon);
+/// assert!(blocked.is_blocked("198.51.100.7", Timestamp::MIN));
+/// blocked.pardon("198.51.100.0/24");
+/// assert_eq!(blocked.blocked(Timestamp::MIN), [("192.0.2.66".to_owned(), noon)]);
 /// ```
 #[derive(Clone, Default)]
 pub struct BlockList {
     // Read at each request, written at an alert. A std lock: nothing awaits while it is held.
-    inner: Arc<RwLock<Inner>>,
+    blocks: Arc<RwLock<Blocks>>,
 }
 
 #[derive(Default)]
-struct Inner {
-    until: HashMap<Box<str>, Timestamp>,
+struct Blocks {
+    /// Of addresses in their one form; of what is none as it is written.
+    clients: HashMap<Box<str>, Timestamp>,
+    networks: HashMap<IpNet, Timestamp>,
+    /// Which lengths the networks' prefixes have: an address is in no other network.
+    prefixes: BTreeSet<u8>,
     /// How many there may be before expired ones are looked for again.
     sweep_at: usize,
 }
@@ -46,54 +66,121 @@ impl BlockList {
         BlockList::default()
     }
 
-    /// Refuses an address until a time; an earlier time than that of an entry it has changes nothing.
+    /// Refuses an address, or all of a network (`198.51.100.0/24`), until a time; an earlier time than that of
+    /// an entry it has changes nothing.
     pub fn block(&self, address: &str, until: Timestamp) {
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        match inner.until.get_mut(address) {
-            Some(known) => *known = until.max(*known),
-            None => drop(inner.until.insert(address.into(), until)),
+        match network(address) {
+            Some(network) => {
+                let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
+                blocks.prefixes.insert(network.prefix_len());
+                let known = blocks.networks.entry(network).or_insert(until);
+                *known = until.max(*known);
+            }
+            None => {
+                self.block_client(address, until);
+            }
         }
     }
 
-    /// Takes an address off the list: somebody has looked at it, and it was a mistake.
+    /// Refuses one client until a time; false when it was refused until then already.
+    pub(crate) fn block_client(&self, client: &str, until: Timestamp) -> bool {
+        let client = canonical_client(client);
+        let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
+        match blocks.clients.get_mut(&*client) {
+            Some(known) if *known >= until => return false,
+            Some(known) => *known = until,
+            None => drop(blocks.clients.insert(client.into(), until)),
+        }
+        true
+    }
+
+    /// Takes an address or a network off the list: somebody has examined it, and it was a mistake. An address in
+    /// a network that is blocked stays blocked with it.
     pub fn pardon(&self, address: &str) {
-        self.inner.write().unwrap_or_else(PoisonError::into_inner).until.remove(address);
+        let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
+        match network(address) {
+            Some(network) => drop(blocks.networks.remove(&network)),
+            None => drop(blocks.clients.remove(&*canonical_client(address))),
+        }
     }
 
     /// Whether the requests of an address are refused at this time.
     pub fn is_blocked(&self, address: &str, now: Timestamp) -> bool {
-        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner.until.get(address).is_some_and(|until| now < *until)
+        let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
+        let client = canonical_client(address);
+        blocks.clients.get(&*client).is_some_and(|until| now < *until)
+            || (!blocks.networks.is_empty()
+                && client_address(&client).is_some_and(|address| blocks.has_network_of(address, now)))
     }
 
-    /// The addresses refused at this time, by name, each with the time at which that ends.
+    /// The addresses and networks refused at this time, by name, each with the time at which that ends.
     pub fn blocked(&self, now: Timestamp) -> Vec<(String, Timestamp)> {
-        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        let in_force = inner.until.iter().filter(|(_, until)| now < **until);
-        let mut blocked: Vec<_> = in_force.map(|(address, until)| (address.to_string(), *until)).collect();
+        let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
+        let clients = blocks.clients.iter().map(|(client, until)| (client.to_string(), *until));
+        let networks = blocks.networks.iter().map(|(network, until)| (network.to_string(), *until));
+        let mut blocked: Vec<_> = clients.chain(networks).filter(|(_, until)| now < *until).collect();
         blocked.sort_unstable();
         blocked
     }
 
+    /// Whether it is the same list, not only the same blocks.
+    #[cfg(feature = "agent")]
+    pub(crate) fn is(&self, other: &BlockList) -> bool {
+        Arc::ptr_eq(&self.blocks, &other.blocks)
+    }
+
     /// Takes out what has expired, now and then: memory is what is in force.
-    fn sweep(&self, now: Timestamp) {
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        if inner.until.len() >= inner.sweep_at {
-            inner.until.retain(|_, until| now < *until);
-            inner.sweep_at = inner.until.len() + SWEEP;
+    pub(crate) fn sweep(&self, now: Timestamp) {
+        let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
+        if blocks.clients.len() + blocks.networks.len() >= blocks.sweep_at {
+            blocks.clients.retain(|_, until| now < *until);
+            blocks.networks.retain(|_, until| now < *until);
+            blocks.prefixes = blocks.networks.keys().map(IpNet::prefix_len).collect();
+            blocks.sweep_at = blocks.clients.len() + blocks.networks.len() + SWEEP;
         }
     }
 }
 
+impl Blocks {
+    fn has_network_of(&self, address: IpAddr, now: Timestamp) -> bool {
+        self.prefixes.iter().any(|prefix| {
+            let network = IpNet::new(address, *prefix).ok().map(|network| network.trunc());
+            network.and_then(|network| self.networks.get(&network)).is_some_and(|until| now < *until)
+        })
+    }
+}
+
+/// A network of several addresses, in its one form: of IPv4, also where it is written as IPv6.
+fn network(text: &str) -> Option<IpNet> {
+    let network: IpNet = text.trim_ascii().parse().ok()?;
+    let network = match network {
+        IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.network().to_ipv4_mapped() {
+            Some(v4) => IpNet::V4(Ipv4Net::new(v4, v6.prefix_len() - 96).ok()?),
+            None => network,
+        },
+        _ => network,
+    };
+    Some(network.trunc())
+}
+
+/// Whom the alerts of a batch block, and until when: at most so long after each came.
+pub(crate) fn blocks_in<'a>(
+    batch: &'a Batch,
+    now: Timestamp,
+    longest: Duration,
+) -> impl Iterator<Item = (String, Timestamp)> + 'a {
+    batch.records.iter().filter_map(move |record| {
+        // What is no alert is none of its business.
+        let alert = Alert::parse(record).ok()?;
+        let until = alert.blocked_until()?.min(record.arrival + longest);
+        (now < until).then_some((alert.ip?, until))
+    })
+}
+
 impl RecordProcessor for BlockList {
-    /// Takes over the blocks; what is no alert is none of its business.
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
-        for alert in batch.records.iter().filter_map(|record| Alert::parse(record).ok()) {
-            if let (Some(address), Some(until)) = (&alert.ip, alert.blocked_until())
-                && ctx.now < until
-            {
-                self.block(address, until);
-            }
+        for (client, until) in blocks_in(batch, ctx.now, LONGEST_BLOCK) {
+            self.block_client(&client, until);
         }
         self.sweep(ctx.now);
         Ok(())
@@ -102,14 +189,15 @@ impl RecordProcessor for BlockList {
 
 impl fmt::Debug for BlockList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        write!(f, "block list of {} addresses", inner.until.len())
+        let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
+        write!(f, "block list of {} entries", blocks.clients.len() + blocks.networks.len())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Record;
 
     #[test]
     fn the_later_end_stands_and_the_expired_leave() {
@@ -120,8 +208,73 @@ mod tests {
         list.block("b", at(5));
         assert_eq!(list.blocked(at(7)), [("a".to_owned(), at(20))]);
         list.sweep(at(7));
-        assert_eq!(format!("{list:?}"), "block list of 1 addresses");
+        assert_eq!(format!("{list:?}"), "block list of 1 entries");
         list.pardon("a");
         assert!(!list.is_blocked("a", at(7)));
+    }
+
+    #[test]
+    fn one_client_however_it_is_written() {
+        let (at, spellings) = (
+            Timestamp::from_secs,
+            [
+                ("192.0.2.66", ["::ffff:192.0.2.66", "::FFFF:c000:242", "192.0.2.66:443"]),
+                ("2001:db8::1", ["2001:DB8::1", "[2001:db8::1]:443", "2001:db8:0:0::1"]),
+            ],
+        );
+        for (client, others) in spellings {
+            for other in others {
+                let list = BlockList::new();
+                list.block(other, at(20));
+                assert_eq!(list.blocked(at(7)), [(client.to_owned(), at(20))]);
+                assert!(list.is_blocked(client, at(7)) && list.is_blocked(other, at(7)));
+                list.pardon(client);
+                list.block(client, at(20));
+                list.pardon(other);
+                assert!(!list.is_blocked(client, at(7)), "{other}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_network_is_all_its_addresses() {
+        let at = Timestamp::from_secs;
+        let list = BlockList::new();
+        for network in ["198.51.100.7/24", "2001:DB8::/64", "::ffff:203.0.113.0/120"] {
+            list.block(network, at(20));
+        }
+        for inside in ["198.51.100.255", "::ffff:198.51.100.1", "2001:db8::ffff", "203.0.113.9"] {
+            assert!(list.is_blocked(inside, at(7)) && !list.is_blocked(inside, at(20)), "{inside}");
+        }
+        for outside in ["198.51.101.1", "2001:db8:0:1::1", "-", "198.51.100.0/24x"] {
+            assert!(!list.is_blocked(outside, at(7)), "{outside}");
+        }
+        let names: Vec<String> = list.blocked(at(7)).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["198.51.100.0/24", "2001:db8::/64", "203.0.113.0/24"]);
+        list.pardon("198.51.100.0/24");
+        assert!(!list.is_blocked("198.51.100.255", at(7)));
+    }
+
+    /// Whoever may write to the stream of alerts names no network, and blocks nobody for ever.
+    #[test]
+    fn an_alert_blocks_one_address_for_a_day_at_most() {
+        let came = Timestamp::from_secs(1_536_220_800);
+        let alert = |ip: &str| {
+            let data = format!(
+                r#"{{"v":1,"id":"1","playbook":"p","key":"k","ip":"{ip}","time":"{came}","start":"{came}",
+                    "end":"{came}","count":1,"threshold":1,"response":"block","until":"9999-01-01T00:00:00Z",
+                    "evidence":""}}"#
+            );
+            Record::new("k", data, "1", came)
+        };
+        let batch = Batch::new("alerts", "s", vec![alert("0.0.0.0/0"), alert("::ffff:192.0.2.66")]);
+        let mut list = BlockList::new();
+        list.process(&batch, &mut Context::at(came)).unwrap();
+        assert!(!list.is_blocked("192.0.2.7", came));
+        let last = came + LONGEST_BLOCK;
+        assert!(
+            list.is_blocked("192.0.2.66", last - Duration::from_secs(1))
+                && !list.is_blocked("192.0.2.66", last)
+        );
     }
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use super::alert::Alert;
 use super::alert_store::{AlertChange, AlertStore};
 use super::detector::{Detector, is_told};
-use super::playbook::Playbooks;
+use super::outbox::Outbox;
+use super::playbooks::Playbooks;
 use super::totals::DetectionTotals;
 use crate::count::RecentIds;
 use crate::count::Watermark;
 use crate::count::{Copies, Unparsed, UnparsedRecords};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::Event;
-use crate::notice::notice;
 use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::{Batch, Record};
 use crate::stream::Stream;
@@ -23,9 +23,6 @@ use crate::timestamp::Timestamp;
 const LATENESS: Duration = Duration::from_secs(30);
 /// How many alerts are kept to look at; a database has all.
 const ALERTS_KEPT: usize = 10_000;
-/// A stream of alerts that is down must not keep detection from its work for long: what was not delivered
-/// is tried again at the next poll.
-const DELIVERY_ATTEMPTS: u32 = 3;
 
 /// Watches a stream of events with playbooks, while their windows are open: an alert comes at the event
 /// that is one too many, not when its window is over.
@@ -60,22 +57,15 @@ pub struct Detection {
     copies: Copies,
     ids: RecentIds,
     store: Option<Box<dyn AlertStore>>,
-    to: Option<Stream>,
-    callbacks: Vec<Callback>,
     checkpoints: Checkpoints,
     dirty: bool,
     /// Set off since the last commit.
     fresh: Vec<Alert>,
-    /// Committed, and not delivered.
-    outbox: VecDeque<Alert>,
+    outbox: Outbox,
     recent: VecDeque<Alert>,
     totals: DetectionTotals,
     unparsed: UnparsedRecords,
-    /// Said once, not at each poll.
-    delivery_failed: bool,
 }
-
-type Callback = Box<dyn FnMut(&Alert) + Send>;
 
 impl Detection {
     /// Watches with these playbooks; in memory, until told otherwise.
@@ -87,16 +77,13 @@ impl Detection {
             copies: Copies::default(),
             ids: RecentIds::default(),
             store: None,
-            to: None,
-            callbacks: Vec::new(),
             checkpoints: Checkpoints::default(),
             dirty: false,
             fresh: Vec::new(),
-            outbox: VecDeque::new(),
+            outbox: Outbox::default(),
             recent: VecDeque::new(),
             totals: DetectionTotals::default(),
             unparsed: UnparsedRecords::default(),
-            delivery_failed: false,
         }
     }
 
@@ -116,14 +103,14 @@ impl Detection {
 
     /// Puts the alerts into a stream, but for those of playbooks that only monitor.
     pub fn alerts_to(mut self, stream: &Stream) -> Detection {
-        self.to = Some(stream.clone());
+        self.outbox.to = Some(stream.clone());
         self
     }
 
     /// Calls a function with each alert, but for those of playbooks that only monitor: at least once, and
     /// again after a crash, with the same id. It runs on the consumer's thread, after the commit.
     pub fn on_alert(mut self, call: impl FnMut(&Alert) + Send + 'static) -> Detection {
-        self.callbacks.push(Box::new(call));
+        self.outbox.callbacks.push(Box::new(call));
         self
     }
 
@@ -140,6 +127,24 @@ impl Detection {
     /// Alerts that are in the database, and that could not be delivered yet.
     pub fn undelivered(&self) -> usize {
         self.outbox.len()
+    }
+
+    /// Alerts that the stream will never take, since this was made: they are in the database, callbacks have
+    /// heard of them, and they are not tried again.
+    pub fn undeliverable(&self) -> u64 {
+        self.outbox.undeliverable
+    }
+
+    /// How often a callback panicked, since this was made. The alert counts as delivered, and the next one is
+    /// delivered as if nothing had been.
+    pub fn callback_panics(&self) -> u64 {
+        self.outbox.callback_panics
+    }
+
+    /// Events for which a playbook had no room, since this was made, by the names of the playbooks that had
+    /// any.
+    pub fn beyond_memory(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.detector.beyond_memory()
     }
 
     /// How far event time is.
@@ -166,7 +171,7 @@ impl Detection {
         self.copies.restore(saved.origins);
         self.ids.restore(saved.ids);
         self.totals = saved.totals;
-        self.outbox = saved.undelivered.into();
+        self.outbox.restore(saved.undelivered);
         self.fresh.clear();
         self.dirty = false;
         self.checkpoints.restore(&saved.checkpoints);
@@ -239,39 +244,19 @@ impl Detection {
             }
             self.recent.push_back(alert.clone());
             if is_told(&alert) {
-                self.outbox.push_back(alert);
+                self.outbox.push(alert);
             }
         }
         Ok(())
     }
 
-    /// What is committed, and not delivered: first to the stream, since others wait for it.
+    /// What is committed, and not delivered.
     fn deliver(&mut self) -> Result<()> {
-        if self.outbox.is_empty() {
-            return Ok(());
-        }
-        if let Some(stream) = &self.to {
-            let entries = self.outbox.iter().map(Alert::entry).collect();
-            let sent = stream.put_many(entries).max_attempts(DELIVERY_ATTEMPTS).send().map_err(Error::from);
-            match sent {
-                Err(error) if error.is_transient() => {
-                    if !std::mem::replace(&mut self.delivery_failed, true) {
-                        notice(&format!("alerts can't be delivered, and will be tried again: {error}"));
-                    }
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-                Ok(_) => self.delivery_failed = false,
-            }
-        }
-        let delivered: Vec<Alert> = self.outbox.drain(..).collect();
-        for alert in &delivered {
-            self.callbacks.iter_mut().for_each(|call| call(alert));
-        }
-        match &mut self.store {
-            Some(store) => store.delivered(&delivered),
-            None => Ok(()),
-        }
+        let store = &mut self.store;
+        self.outbox.deliver(&mut |put| put.send().map(drop), |alerts| match store {
+            Some(store) if !alerts.is_empty() => store.delivered(alerts),
+            _ => Ok(()),
+        })
     }
 }
 

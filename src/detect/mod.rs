@@ -1,22 +1,35 @@
 //! Playbooks over events, the alerts that come of them, and who is blocked.
 //!
-//! Uses the ground, `event`, `stream`, `read` and `count`.
+//! Uses the ground, `event`, `stream`, `put`, `read` and `count`.
 
 mod alert;
 mod alert_store;
 mod block_list;
 mod detection;
 mod detector;
+mod key;
+mod outbox;
+mod pane;
+mod pattern;
 mod playbook;
+#[cfg(feature = "playbooks")]
+mod playbook_file;
+mod playbooks;
+mod rule;
+#[cfg(feature = "playbooks")]
+mod toml_values;
 mod totals;
 
 pub use alert::{Alert, Response};
 pub use block_list::BlockList;
 pub use detection::Detection;
-pub use playbook::{Playbook, Playbooks};
+pub use playbook::Playbook;
+pub use playbooks::Playbooks;
 pub use totals::DetectionTotals;
 
 #[cfg(feature = "sqlite")]
 pub(crate) use alert_store::{AlertChange, AlertStore, SavedDetection};
+#[cfg(feature = "agent")]
+pub(crate) use block_list::{LONGEST_BLOCK, blocks_in};
 #[cfg(feature = "sqlite")]
 pub(crate) use detector::{SavedTally, is_told};

@@ -1,22 +1,19 @@
 //! [`Playbook`]: what is too much, of what, and what is done about it.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use super::alert::Response;
-use crate::error::{Error, Result};
-use crate::event::Event;
+use super::key::bounded_key;
+use super::pattern::Pattern;
+use crate::event::{Event, canonical_client, normal_page};
 
-mod pattern;
-#[cfg(feature = "playbooks")]
-mod read;
-
-pub(crate) use pattern::Pattern;
-
-const WINDOW: Duration = Duration::from_secs(60);
+pub(super) const WINDOW: Duration = Duration::from_secs(60);
 const SLIDE: Duration = Duration::from_secs(10);
 const COOL_DOWN: Duration = Duration::from_secs(300);
+/// Every alert bears it.
+const LONGEST_NAME: usize = 200;
 /// More than this would make each event dear, and no window needs to begin so often.
 const MAX_SLIDES: u128 = 600;
 /// Fields that the events of agents and access logs have; others must be declared in a file of playbooks.
@@ -44,13 +41,18 @@ pub(crate) const FIELDS: [&str; 10] =
 /// 5 minutes for the same key.
 ///
 /// Fields are those of the event: `ip` is its key, the others as [`Event::fields`] has them; `page` is the
-/// path without what follows a `?`. In patterns, `*` stands for anything: `/wp-*`, `4*`.
+/// path without what follows a `?`. In patterns, `*` stands for anything: `/wp-*`, `4*`. A client and a page
+/// are compared, and counted, in one form, however they are written: `::ffff:192.0.2.66` is `192.0.2.66`, and
+/// `//a/../%77p-login.php` is `/wp-login.php`.
+///
+/// A key is at most 256 bytes long. Of a longer one, the first 221 stay, and the MD5 hash of the whole
+/// stands for the rest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Playbook {
     pub(crate) name: String,
-    when: Vec<(String, Vec<Pattern>)>,
-    unless: Vec<(String, Vec<Pattern>)>,
-    key: Vec<String>,
+    pub(super) when: Vec<(String, Vec<Pattern>)>,
+    pub(super) unless: Vec<(String, Vec<Pattern>)>,
+    pub(super) key: Vec<String>,
     pub(crate) distinct: Option<String>,
     pub(crate) threshold: u64,
     pub(crate) window: Duration,
@@ -142,10 +144,10 @@ impl Playbook {
         &self.name
     }
 
-    /// The key of an event, when it is one that counts.
+    /// The key of an event, when it is one that counts; at most 256 bytes long.
     pub(crate) fn key_of(&self, event: &Event<'_>) -> Option<String> {
         let holds = |(field, patterns): &(String, Vec<Pattern>)| {
-            value(event, field).is_some_and(|value| patterns.iter().any(|pattern| pattern.matches(value)))
+            value(event, field).is_some_and(|value| patterns.iter().any(|pattern| pattern.matches(&value)))
         };
         if !self.when.iter().all(holds) || self.unless.iter().any(holds) {
             return None;
@@ -155,9 +157,12 @@ impl Playbook {
             if !key.is_empty() {
                 key.push(' ');
             }
-            key.push_str(value(event, field)?);
+            key.push_str(&value(event, field)?);
         }
-        Some(key)
+        match bounded_key(&key) {
+            Cow::Borrowed(_) => Some(key),
+            Cow::Owned(bounded) => Some(bounded),
+        }
     }
 
     /// Whether what it counts is of one address, which can be blocked.
@@ -165,11 +170,19 @@ impl Playbook {
         self.key.iter().any(|field| field == "ip")
     }
 
+    /// Whether a key is a client, and nothing else.
+    pub(super) fn is_of_clients(&self) -> bool {
+        self.key == ["ip"]
+    }
+
     /// What is wrong with it, and what to write.
     pub(crate) fn check(&self) -> Result<(), Problem> {
-        let problem = |field: &'static str, says: String| Err(Problem { field, says });
+        let problem = |field: &'static str, sentence: String| Err(Problem { field, sentence });
         if self.name.trim().is_empty() {
             return problem("name", "a playbook has a name: write name = \"too many requests\"".into());
+        }
+        if self.name.chars().count() > LONGEST_NAME {
+            return problem("name", format!("the name is longer than {LONGEST_NAME} characters; shorten it"));
         }
         if self.threshold == 0 {
             return problem("threshold", "the threshold is 0; write how many are too many, 1 or more".into());
@@ -216,7 +229,12 @@ impl Playbook {
     #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "for a store"))]
     pub(crate) fn definition(&self) -> String {
         let (when, unless) = (&self.when, &self.unless);
-        format!("{when:?} {unless:?} {:?} {:?} {:?} {:?}", self.key, self.distinct, self.window, self.slide)
+        // No more different values are kept than it takes.
+        let kept = self.distinct.as_ref().map(|_| format!(" {}", self.threshold)).unwrap_or_default();
+        format!(
+            "{when:?} {unless:?} {:?} {:?} {:?} {:?}{kept}",
+            self.key, self.distinct, self.window, self.slide
+        )
     }
 }
 
@@ -225,19 +243,26 @@ pub(crate) struct Problem {
     /// In which of its fields.
     #[cfg_attr(not(feature = "playbooks"), allow(dead_code, reason = "for files"))]
     pub(crate) field: &'static str,
-    pub(crate) says: String,
+    pub(crate) sentence: String,
 }
 
-fn condition(field: &str, patterns: &[&str]) -> (String, Vec<Pattern>) {
-    (field.to_owned(), patterns.iter().map(|pattern| Pattern::new(pattern)).collect())
+/// A client and a page are compared in the one form that each has; what is to be compared with them, too.
+pub(super) fn condition<S: AsRef<str>>(field: &str, patterns: &[S]) -> (String, Vec<Pattern>) {
+    let canonical = |pattern: &S| match (field, pattern.as_ref()) {
+        (_, pattern) if pattern.contains('*') => Pattern::new(pattern),
+        ("ip", client) => Pattern::new(&canonical_client(client)),
+        ("page", page) if page.starts_with('/') => Pattern::new(&normal_page(page)),
+        (_, pattern) => Pattern::new(pattern),
+    };
+    (field.to_owned(), patterns.iter().map(canonical).collect())
 }
 
 /// The value of a field of an event.
-pub(crate) fn value<'a>(event: &'a Event<'_>, field: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(event: &'a Event<'_>, field: &str) -> Option<Cow<'a, str>> {
     match field {
-        "ip" => Some(&event.key),
-        "page" => Some(event.fields.get("path")?.split('?').next().unwrap_or_default()),
-        field => event.fields.get(field).map(String::as_str),
+        "ip" => Some(canonical_client(&event.key)),
+        "page" => Some(normal_page(event.fields.get("path")?)),
+        field => event.fields.get(field).map(|value| Cow::Borrowed(value.as_str())),
     }
 }
 
@@ -272,97 +297,6 @@ fn short(time: Duration) -> String {
     match time.subsec_nanos() {
         0 => format!("{} s", time.as_secs()),
         _ => format!("{} ms", time.as_millis()),
-    }
-}
-
-/// Several playbooks, each of a name of its own.
-///
-/// ```
-/// use kinesis_lab::{Playbook, Playbooks};
-///
-/// let mine = Playbooks::new(vec![Playbook::new("too many requests", 300)])?;
-/// assert_eq!(mine.iter().count(), 1);
-/// # Ok::<(), kinesis_lab::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Playbooks(Vec<Playbook>);
-
-impl Playbooks {
-    /// Playbooks built in code.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a window of 0, a slide that does not
-    /// divide it, a threshold of 0, a block without an `ip`, two of one name: a sentence that says what to
-    /// write.
-    pub fn new(playbooks: Vec<Playbook>) -> Result<Playbooks> {
-        let mut names = BTreeSet::new();
-        for playbook in &playbooks {
-            let says = |what: &str| Error::invalid(format!("playbook `{}`: {what}", playbook.name));
-            playbook.check().map_err(|problem| says(&problem.says))?;
-            if !names.insert(playbook.name.as_str()) {
-                return Err(says("there are two of this name; give each its own"));
-            }
-        }
-        Ok(Playbooks(playbooks))
-    }
-
-    /// Reads playbooks from a TOML file; [`Playbooks::shipped`] is one to begin with.
-    ///
-    /// # Errors
-    /// A sentence that names the file, the line and what to write there.
-    #[cfg(feature = "playbooks")]
-    pub fn read(path: impl AsRef<std::path::Path>) -> Result<Playbooks> {
-        read::file(path.as_ref())
-    }
-
-    /// Reads playbooks from TOML text; `name` stands for the file in errors.
-    ///
-    /// ```
-    /// # use kinesis_lab::Playbooks;
-    /// let error = Playbooks::parse("mine.toml", "[[playbook]]\nname = \"a\"\nthreshold = -5\n").unwrap_err();
-    /// assert_eq!(
-    ///     error.to_string(),
-    ///     "mine.toml, line 3: `threshold` is -5; write a whole number, 1 or more: threshold = 100"
-    /// );
-    /// ```
-    ///
-    /// # Errors
-    /// As [`read`](Playbooks::read).
-    #[cfg(feature = "playbooks")]
-    pub fn parse(name: &str, text: &str) -> Result<Playbooks> {
-        read::text(name, text)
-    }
-
-    /// The playbooks that come along, `data/playbooks.toml`: too many requests, one page too often, guessed
-    /// passwords, missing pages, too many different pages.
-    ///
-    /// # Panics
-    /// Never: a test reads them.
-    #[cfg(feature = "playbooks")]
-    pub fn shipped() -> Playbooks {
-        read::text("data/playbooks.toml", include_str!("../../data/playbooks.toml"))
-            .expect("a test of this crate reads them")
-    }
-
-    /// Each of them, in their order.
-    pub fn iter(&self) -> impl Iterator<Item = &Playbook> {
-        self.0.iter()
-    }
-
-    /// The longest window.
-    pub(crate) fn longest_window(&self) -> Duration {
-        self.iter().map(|playbook| playbook.window).max().unwrap_or(WINDOW)
-    }
-}
-
-/// A line a playbook.
-impl fmt::Display for Playbooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, playbook) in self.iter().enumerate() {
-            let line = if n == 0 { "" } else { "\n" };
-            write!(f, "{line}{playbook}")?;
-        }
-        Ok(())
     }
 }
 
@@ -405,24 +339,35 @@ mod tests {
     }
 
     #[test]
-    fn in_code_too_a_mistake_is_a_sentence() {
-        let says = |playbook: Playbook| Playbooks::new(vec![playbook]).unwrap_err().to_string();
-        let (zero, seconds) = (Duration::ZERO, Duration::from_secs);
-        for (playbook, word) in [
-            (Playbook::new(" ", 1), "has a name"),
-            (Playbook::new("a", 0), "threshold is 0"),
-            (Playbook::new("a", 1).window(zero), "window is 0"),
-            (Playbook::new("a", 1).slide(zero), "slide is 0"),
-            (Playbook::new("a", 1).slide(seconds(7)), "(60 s) is not a whole number of slides (7 s)"),
-            (Playbook::new("a", 1).slide(seconds(120)), "not a whole number"),
-            (Playbook::new("a", 1).window(seconds(3_600)).slide(seconds(1)), "more than 600 slides"),
-            (Playbook::new("a", 1).key(&[]), "key is empty"),
-            (Playbook::new("a", 1).key(&["page"]).block_for(seconds(1)), "no \"ip\""),
-            (Playbook::new("a", 1).block_for(zero), "for no time"),
+    fn one_client_and_one_page_however_they_are_written() {
+        let at_login = Playbook::new("a", 1).when("page", &["/wp-login.php"]).key(&["ip", "page"]);
+        for path in [
+            "/wp-login.php?x",
+            "http://shop.example/wp-login.php",
+            "//wp-login.php",
+            "/./wp-login.php",
+            "/a/../wp-login.php",
+            "/%77p-login.php",
         ] {
-            assert!(says(playbook.clone()).contains(word), "{}", says(playbook));
+            for client in ["2001:db8::1", "2001:DB8:0::1", "[2001:db8::1]:443"] {
+                let event = Event { key: client.into(), ..event(&[("path", path)]) };
+                assert_eq!(at_login.key_of(&event).as_deref(), Some("2001:db8::1 /wp-login.php"), "{path}");
+            }
         }
-        let two = Playbooks::new(vec![Playbook::new("a", 1), Playbook::new("a", 2)]);
-        assert!(two.unwrap_err().to_string().contains("two of this name"));
+        let flood = Playbook::new("a", 1).unless("page", &["/static/*"]);
+        assert!(flood.key_of(&event(&[("path", "/static/../wp-login.php")])).is_some());
+        let written = Playbook::new("a", 1).when("ip", &["::ffff:192.0.2.7"]).when("page", &["/%61/./b"]);
+        assert!(written.key_of(&event(&[("path", "/a/b")])).is_some());
+    }
+
+    #[test]
+    fn a_long_key_is_bounded_and_stays_itself() {
+        let (one, other) = ("x".repeat(500_000), "x".repeat(500_001));
+        let key = |text: &str| {
+            let event = Event { key: text.to_owned().into(), ..event(&[]) };
+            Playbook::new("a", 1).key_of(&event).unwrap()
+        };
+        assert!(key(&one).len() <= 256);
+        assert_ne!(key(&one), key(&other));
     }
 }

@@ -14,6 +14,7 @@ pub struct DetectionTotals {
     pub duplicates: u64,
     /// Records that did not parse.
     pub unparsed: u64,
-    /// (playbook, event) pairs that were not counted, as there were more than 1,000,000 keys and values.
+    /// (playbook, event) pairs that were not counted, or not for long, for want of room: a client makes at most
+    /// 1,000 keys in a slide of a playbook whose key is more than `ip`, and all open counts take at most 64 MiB.
     pub overflow: u64,
 }

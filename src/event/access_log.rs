@@ -73,6 +73,15 @@ impl fmt::Debug for LogRecord {
 impl AccessLog {
     /// Opens a log.
     ///
+    /// ```
+    /// use kinesis_lab::AccessLog;
+    ///
+    /// for record in AccessLog::open("data/access.log")?.quiet().take(3) {
+    ///     println!("{:?}", record?);
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The operating system's, with the path. A file packed by gzip, or in UTF-16, is an error at the first line.
     pub fn open(path: impl AsRef<Path>) -> io::Result<AccessLog> {
@@ -97,6 +106,15 @@ impl AccessLog {
     }
 
     /// Says nothing on stderr at the end.
+    ///
+    /// ```
+    /// use kinesis_lab::AccessLog;
+    ///
+    /// let mut log = AccessLog::from_reader("?\n".as_bytes()).quiet();
+    /// assert_eq!(log.by_ref().count(), 0);
+    /// assert_eq!((log.lines(), log.samples()[0].number), (1, 1));
+    /// assert!(log.summary().unwrap().starts_with("1 of 1 line did not parse; the first: line 1: "));
+    /// ```
     pub fn quiet(mut self) -> AccessLog {
         self.report = false;
         self

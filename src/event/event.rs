@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::client::{canonical_client, client_of_line};
+use super::client::{canonical_client, client_address, client_of_line};
 use super::log_line::LogLine;
 use super::origin::Origin;
 use crate::record::Record;
@@ -170,6 +170,9 @@ fn json<'a>(record: &'a Record, data: &'a [u8]) -> Result<Event<'a>, EventError>
     }
     let time = fields.remove("time").ok_or_else(|| EventError::new("JSON without a \"time\""))?;
     let time = time.parse().map_err(|error| EventError(format!("\"time\" is {error}")))?;
+    if client.contains(',') && client.split(',').all(|part| client_address(part).is_some()) {
+        return Err(EventError::new("\"ip\" is a list of addresses: send the client's alone"));
+    }
     let key = match client.trim().is_empty() {
         true => canonical_client(&record.partition_key),
         false => Cow::Owned(canonical_client(&client).into_owned()),

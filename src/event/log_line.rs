@@ -224,6 +224,14 @@ fn number(digits: &[u8]) -> Option<u64> {
 }
 
 /// The part of an access log's line that could not be read, the first from the left.
+///
+/// ```
+/// use kinesis_lab::{LogLine, LogLineError};
+///
+/// let line = br#"shop.example 192.0.2.10 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5"#;
+/// assert_eq!(LogLine::parse(line), Err(LogLineError::Shifted));
+/// assert!(LogLineError::Shifted.to_string().starts_with("other words stand before the client's address"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogLineError {

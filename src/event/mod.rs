@@ -16,7 +16,5 @@ pub use event::{Event, EventError};
 pub use log_line::{LogLine, LogLineError};
 pub use origin::Origin;
 
-#[allow(unused_imports, reason = "playbooks and block lists are about to use them")]
 pub(crate) use client::{canonical_client, client_address};
-#[allow(unused_imports, reason = "playbooks are about to use it")]
 pub(crate) use page::normal_page;

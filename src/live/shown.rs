@@ -1,4 +1,4 @@
-//! [`Shown`]: what the page shows, as of one look at the databases.
+//! [`Shown`]: what the page shows, as of one reading of the databases.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::watched::{Look, Watched};
+use super::watched::{FileState, Watched};
 use crate::chart::{Chart, unit};
 use crate::detect::Alert;
 use crate::error::Result;
@@ -25,15 +25,15 @@ const WIDE: (u32, u32) = (900, 420);
 const NARROW: (u32, u32) = (400, 340);
 
 /// Both databases, each with what was last seen in it.
-pub(super) struct Sources {
+pub(super) struct Panels {
     title: String,
     windows: usize,
-    counts: Source<Graph>,
-    alerts: Option<Source<Vec<Alert>>>,
+    counts: Panel<Graph>,
+    alerts: Option<Panel<Vec<Alert>>>,
 }
 
 /// Something in a database, or a sentence why there is nothing to see.
-struct Source<T> {
+struct Panel<T> {
     watched: Watched,
     seen: Seen<T>,
 }
@@ -48,29 +48,29 @@ pub(super) struct Graph {
     note: String,
 }
 
-impl Sources {
-    pub(super) fn new(title: String, windows: usize, counts: &Path, alerts: Option<&Path>) -> Sources {
-        Sources { title, windows, counts: Source::new(counts), alerts: alerts.map(Source::new) }
+impl Panels {
+    pub(super) fn new(title: String, windows: usize, counts: &Path, alerts: Option<&Path>) -> Panels {
+        Panels { title, windows, counts: Panel::new(counts), alerts: alerts.map(Panel::new) }
     }
 
-    /// What there is now; nothing when nobody has written since the last look.
-    pub(super) fn look(&mut self) -> Option<Shown> {
+    /// What there is now; nothing when nobody has written since it was last read.
+    pub(super) fn refresh(&mut self) -> Option<Shown> {
         let windows = self.windows;
-        let counts = self.counts.look("counts", |path| Graph::read(path, windows));
-        let alerts = self.alerts.as_mut().is_some_and(|source| {
+        let counts = self.counts.refresh("counts", |path| Graph::read(path, windows));
+        let alerts = self.alerts.as_mut().is_some_and(|panel| {
             // One more than is listed, to know whether there are more.
-            source.look("alerts", |path| Alerts::open(path)?.recent(ALERTS + 1))
+            panel.refresh("alerts", |path| Alerts::open(path)?.recent(ALERTS + 1))
         });
         (counts || alerts).then(|| self.shown(Timestamp::now()))
     }
 
-    /// What was seen at the last look.
+    /// What was there when it was last read.
     pub(super) fn shown(&self, at: Timestamp) -> Shown {
         let (chart, counts) = match &self.counts.seen {
             Ok(graph) => (Some(graph.chart.clone().title(&graph.short_title)), graph.note.clone()),
             Err(sentence) => (None, sentence.clone()),
         };
-        let (alerts, watch) = match self.alerts.as_ref().map(|source| &source.seen) {
+        let (alerts, watch) = match self.alerts.as_ref().map(|panel| &panel.seen) {
             None => (Value::Null, String::new()),
             Some(Err(sentence)) => (json!([]), sentence.clone()),
             Some(Ok(alerts)) => {
@@ -94,17 +94,17 @@ impl Sources {
     }
 }
 
-impl<T> Source<T> {
-    fn new(path: &Path) -> Source<T> {
-        Source { watched: Watched::new(path.to_owned()), seen: Err(String::new()) }
+impl<T> Panel<T> {
+    fn new(path: &Path) -> Panel<T> {
+        Panel { watched: Watched::new(path.to_owned()), seen: Err(String::new()) }
     }
 
     /// Whether there is anything new.
-    fn look(&mut self, what: &str, read: impl Fn(&Path) -> Result<T>) -> bool {
-        let seen = match self.watched.look() {
-            Ok(Look::Same) => return false,
-            Ok(Look::Missing) => Err(format!("Waiting for {what}: {} is not there yet.", self.file())),
-            Ok(Look::Changed) => read(self.watched.path()).map_err(|error| error.to_string()),
+    fn refresh(&mut self, what: &str, read: impl Fn(&Path) -> Result<T>) -> bool {
+        let seen = match self.watched.check() {
+            Ok(FileState::Unchanged) => return false,
+            Ok(FileState::Missing) => Err(format!("Waiting for {what}: {} is not there yet.", self.file())),
+            Ok(FileState::Changed) => read(self.watched.path()).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if seen.is_err() {
@@ -216,9 +216,9 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("kinesis-lab-live-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("counts.db");
-        let mut sources = Sources::new("t".into(), 3, &file, None);
-        assert!(sources.look().is_some_and(|shown| shown.json(false).contains("is not there yet")));
-        assert!(sources.look().is_none());
+        let mut panels = Panels::new("t".into(), 3, &file, None);
+        assert!(panels.refresh().is_some_and(|shown| shown.json(false).contains("is not there yet")));
+        assert!(panels.refresh().is_none());
 
         let mut store = Sqlite::open(&file).unwrap();
         let minute = Duration::from_secs(60);
@@ -233,10 +233,10 @@ mod tests {
         };
         for n in 1..4 {
             add(n * 11);
-            let shown = sources.look().expect("a commit is seen");
+            let shown = panels.refresh().expect("a commit is seen");
             assert!(shown.json(false).contains(&format!(">\\n{}\\n<", n * 11)), "{}", shown.json(false));
-            // Half an hour of looks, each of which holds on to nothing.
-            assert!((0..3_600).all(|_| sources.look().is_none()));
+            // Half an hour of refreshing, none of which holds on to anything.
+            assert!((0..3_600).all(|_| panels.refresh().is_none()));
         }
         drop(store);
         std::fs::remove_dir_all(&folder).unwrap();

@@ -8,25 +8,25 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::Result;
 use crate::sqlite::explain;
 
-/// How long to wait for a lock that somebody holds. There is another look soon.
+/// How long to wait for a lock that somebody holds. It is tried again soon.
 const BUSY: Duration = Duration::from_secs(1);
 
 /// A database file, whether it is there yet or not.
 pub(super) struct Watched {
     path: PathBuf,
-    held: Option<Held>,
+    held: Option<Opened>,
 }
 
-struct Held {
-    file: Identity,
+struct Opened {
+    file: FileId,
     connection: Connection,
     version: i64,
 }
 
-/// What there is to see, compared to the last look.
-pub(super) enum Look {
+/// What became of it since it was last checked.
+pub(super) enum FileState {
     Missing,
-    Same,
+    Unchanged,
     Changed,
 }
 
@@ -39,31 +39,31 @@ impl Watched {
         &self.path
     }
 
-    /// What it held could not be read: look at it anew the next time, changed or not.
+    /// What it held could not be read: read it anew the next time, changed or not.
     pub(super) fn forget(&mut self) {
         self.held = None;
     }
 
-    pub(super) fn look(&mut self) -> Result<Look> {
-        let Some(file) = identity(&self.path) else {
+    pub(super) fn check(&mut self) -> Result<FileState> {
+        let Some(file) = file_id(&self.path) else {
             self.held = None;
-            return Ok(Look::Missing);
+            return Ok(FileState::Missing);
         };
-        let looked = match self.held.take() {
+        let checked = match self.held.take() {
             // A commit by any other connection makes it another number; no row is read for that.
             Some(held) if held.file == file => version(&held.connection).map(|now| {
-                let look = if now == held.version { Look::Same } else { Look::Changed };
-                (Held { version: now, ..held }, look)
+                let state = if now == held.version { FileState::Unchanged } else { FileState::Changed };
+                (Opened { version: now, ..held }, state)
             }),
             // Not seen before, or another file under the same name: a folder that was cleared.
             _ => open(&self.path).and_then(|connection| {
                 let version = version(&connection)?;
-                Ok((Held { file, connection, version }, Look::Changed))
+                Ok((Opened { file, connection, version }, FileState::Changed))
             }),
         };
-        let (held, look) = looked.map_err(|error| explain(&self.path, error))?;
+        let (held, state) = checked.map_err(|error| explain(&self.path, error))?;
         self.held = Some(held);
-        Ok(look)
+        Ok(state)
     }
 }
 
@@ -77,19 +77,24 @@ fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "data_version", |row| row.get(0))
 }
 
-#[cfg(unix)]
-type Identity = (u64, u64);
-
-#[cfg(unix)]
-fn identity(path: &Path) -> Option<Identity> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+/// Which file bears the name: the one that was opened, or another since.
+#[derive(PartialEq, Eq)]
+struct FileId {
+    #[cfg(unix)]
+    device_and_inode: (u64, u64),
+    #[cfg(not(unix))]
+    created: Option<std::time::SystemTime>,
 }
 
-#[cfg(not(unix))]
-type Identity = Option<std::time::SystemTime>;
-
-#[cfg(not(unix))]
-fn identity(path: &Path) -> Option<Identity> {
-    std::fs::metadata(path).ok().map(|file| file.created().ok())
+fn file_id(path: &Path) -> Option<FileId> {
+    let file = std::fs::metadata(path).ok()?;
+    Some(FileId {
+        #[cfg(unix)]
+        device_and_inode: {
+            use std::os::unix::fs::MetadataExt;
+            (file.dev(), file.ino())
+        },
+        #[cfg(not(unix))]
+        created: file.created().ok(),
+    })
 }

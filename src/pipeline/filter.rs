@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 use crate::count::Watermark;
 use crate::count::{Change, Fingerprint, Store};
 use crate::count::{Unparsed, UnparsedRecords};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::event::Event;
 use crate::event::Origin;
 use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::{Batch, Entry, Record};
 use crate::stream::Stream;
 use crate::timestamp::Timestamp;
+
+/// PutRecords takes so many.
+const RECORDS_OF_A_CALL: usize = 500;
 
 /// Reads events, and puts those that it is to keep into another stream.
 ///
@@ -25,6 +28,10 @@ use crate::timestamp::Timestamp;
 ///
 /// A batch is sent, and acknowledged record by record, before its checkpoint is saved, and only then the
 /// next one begins: nothing is lost, and what may come twice is one batch.
+///
+/// It reads as its [`Consumer`](crate::Consumer) does: at the tip of a shard once a poll (2 reads a second and
+/// shard by default), and up to five times a second while it is behind, which is all that the service allows
+/// the readers of a shard together.
 ///
 /// ```
 /// # use kinesis_lab::prelude::*;
@@ -42,7 +49,7 @@ use crate::timestamp::Timestamp;
 pub struct Filter {
     to: Stream,
     name: Option<String>,
-    keep: Keep,
+    keep: Predicate,
     store: Option<Box<dyn Store>>,
     stream: Option<StreamId>,
     checkpoints: Checkpoints,
@@ -53,7 +60,7 @@ pub struct Filter {
     unparsed: UnparsedRecords,
 }
 
-type Keep = Box<dyn FnMut(&Event<'_>) -> bool + Send>;
+type Predicate = Box<dyn FnMut(&Event<'_>) -> bool + Send>;
 
 impl Filter {
     /// A filter that sends on to this stream what the function says to keep.
@@ -62,7 +69,7 @@ impl Filter {
     }
 
     // Apart from the generic part, so that a notebook cell compiles only that.
-    fn boxed(to: &Stream, keep: Keep) -> Filter {
+    fn boxed(to: &Stream, keep: Predicate) -> Filter {
         Filter {
             to: to.clone(),
             name: None,
@@ -156,16 +163,17 @@ impl Filter {
         Ok(())
     }
 
-    /// The events that are kept, as records for the second stream but for their origin.
-    fn select<'a>(&mut self, batch: &'a Batch) -> Vec<(&'a Record, Entry)> {
+    /// The events that are kept, as records for the second stream but for their origin; all are observed by the
+    /// watermark.
+    fn select<'a>(&mut self, shard_id: &str, records: &'a [Record]) -> Vec<(&'a Record, Entry)> {
         let mut selected = Vec::new();
-        for record in &batch.records {
+        for record in records {
             match Event::parse(record) {
                 Ok(event) => {
                     if let Some(time) = event.time_bound()
                         && !event.is_from_the_future(record.arrival)
                     {
-                        self.watermark.observe(&batch.shard_id, time);
+                        self.watermark.observe(shard_id, time);
                     }
                     if (self.keep)(&event) {
                         selected.push((record, entry(record, &event)));
@@ -173,10 +181,83 @@ impl Filter {
                         self.dropped += 1;
                     }
                 }
-                Err(error) => self.unparsed.add(&batch.shard_id, record, error.to_string()),
+                Err(error) => self.unparsed.add(shard_id, record, error.to_string()),
             }
         }
         selected
+    }
+
+    /// Sends a batch on, so that no record says that event time is further than what is still to come of the
+    /// batch. Records of one call that fail are put again, behind others of the call: they bear the watermark
+    /// that was before the call, and the next call waits until all of this one is acknowledged. The last record
+    /// goes alone, with the watermark behind it: so event time stands still in the second stream for no longer
+    /// than in the first.
+    fn forward(&mut self, batch: &Batch, ctx: &Context) -> Result<(), ProcessError> {
+        let origin = self.origin(batch);
+        let mut calls = batch.records.chunks(RECORDS_OF_A_CALL).peekable();
+        while let Some(records) = calls.next() {
+            let before = self.watermark.advance(&ctx.shards);
+            let mut selected = self.select(&batch.shard_id, records);
+            let last = if calls.peek().is_none() { selected.pop() } else { None };
+            self.put(selected, &Origin { watermark: before, ..origin.clone() })?;
+            let after = self.watermark.advance(&ctx.shards);
+            self.put(last.into_iter().collect(), &Origin { watermark: after, ..origin.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Where the records of a batch come from, but for their own numbers.
+    fn origin(&self, batch: &Batch) -> Origin {
+        let stream = match &self.name {
+            Some(name) => format!("{}:{name}", batch.stream),
+            None => batch.stream.to_string(),
+        };
+        let checkpoint = self.checkpoints.get(&batch.shard_id);
+        Origin {
+            stream,
+            shard_id: batch.shard_id.to_string(),
+            sequence_number: String::new(),
+            after: checkpoint.and_then(|checkpoint| checkpoint.sequence_number.clone()),
+            watermark: Timestamp::MIN,
+        }
+    }
+
+    /// Puts records, and waits until each is acknowledged. One that the second stream can never take is counted
+    /// among those that did not parse: it must not stop all others.
+    fn put(&mut self, records: Vec<(&Record, Entry)>, origin: &Origin) -> Result<(), ProcessError> {
+        let mut sources: Vec<&Record> = Vec::with_capacity(records.len());
+        let mut entries: Vec<Entry> = Vec::with_capacity(records.len());
+        for (record, entry) in records {
+            let origin = Origin { sequence_number: record.sequence_number.clone(), ..origin.clone() };
+            sources.push(record);
+            entries.push(with_origin(entry, &origin));
+        }
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let data: Vec<Vec<u8>> = entries.iter().map(|entry| entry.data.clone()).collect();
+        let sent = entries.len() as u64;
+        let Err(failure) = self.to.put_many(entries).send() else {
+            self.kept += sent;
+            return Ok(());
+        };
+        let (never, others): (Vec<_>, Vec<_>) =
+            failure.failed.into_iter().partition(|failed| failed.error.kind() == ErrorKind::InvalidInput);
+        if let Some(other) = others.into_iter().next() {
+            let error = other.error;
+            return Err(match error.is_transient() {
+                true => ProcessError::retry(error.to_string()),
+                false => error.into(),
+            });
+        }
+        self.kept += sent - never.len() as u64;
+        // A record's data has its own number: no two are the same.
+        for failed in never {
+            if let Some(at) = data.iter().position(|data| *data == failed.entry.data) {
+                self.unparsed.add(&origin.shard_id, sources[at], failed.error.to_string());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -187,42 +268,13 @@ impl RecordProcessor for Filter {
 
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
         let (kept, dropped, unparsed) = (self.kept, self.dropped, self.unparsed.count());
-        let selected = self.select(batch);
-        let watermark = self.watermark.advance(&ctx.shards);
-        let checkpoint = self.checkpoints.get(&batch.shard_id);
-        let after = checkpoint.and_then(|checkpoint| checkpoint.sequence_number.clone());
-        let stream = match &self.name {
-            Some(name) => format!("{}:{name}", batch.stream),
-            None => batch.stream.to_string(),
-        };
-        let mut entries = Vec::with_capacity(selected.len());
-        for (record, entry) in selected {
-            let origin = Origin {
-                stream: stream.clone(),
-                shard_id: batch.shard_id.to_string(),
-                sequence_number: record.sequence_number.clone(),
-                after: after.clone(),
-                watermark,
-            };
-            let entry = with_origin(entry, &origin);
-            match entry.check() {
-                Ok(()) => entries.push(entry),
-                // A record of nearly 1 MiB has no room for its origin. It must not stop all others.
-                Err(error) => self.unparsed.add(&batch.shard_id, record, error.to_string()),
-            }
-        }
-        let sent = entries.len() as u64;
-        if let Err(failure) = self.to.put_many(entries).send() {
-            // Counted again with the batch, whoever reads it.
-            (self.kept, self.dropped) = (kept, dropped);
+        let watermark = self.watermark.clone();
+        if let Err(error) = self.forward(batch, ctx) {
+            // Counted again with the batch, whoever reads it; and its events are still to come.
+            (self.kept, self.dropped, self.watermark) = (kept, dropped, watermark);
             self.unparsed.restore(unparsed);
-            let error = crate::error::Error::from(failure);
-            return Err(match error.is_transient() {
-                true => ProcessError::retry(error.to_string()),
-                false => error.into(),
-            });
+            return Err(error);
         }
-        self.kept += sent;
         self.checkpoints.pass(batch);
         Ok(self.save()?)
     }

@@ -4,16 +4,30 @@
 
 mod filter;
 #[cfg(feature = "sqlite")]
+mod part;
+#[cfg(feature = "sqlite")]
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod pipeline;
 #[cfg(feature = "sqlite")]
+mod restarts;
+#[cfg(feature = "sqlite")]
 mod running;
 #[cfg(feature = "sqlite")]
+mod running_part;
+#[cfg(feature = "sqlite")]
+mod settings;
+#[cfg(feature = "sqlite")]
 mod status;
+#[cfg(feature = "sqlite")]
+mod summary;
+#[cfg(feature = "sqlite")]
+mod wiring;
 
 pub use filter::Filter;
 #[cfg(feature = "sqlite")]
-pub use pipeline::{Part, Pipeline};
+pub use part::Part;
+#[cfg(feature = "sqlite")]
+pub use pipeline::Pipeline;
 #[cfg(feature = "sqlite")]
 pub use running::RunningPipeline;
 #[cfg(feature = "sqlite")]

@@ -1,214 +1,167 @@
 //! [`RunningPipeline`]: the parts of a pipeline at work.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
-use super::filter::Filter;
-use super::pipeline::{Part, Wiring};
+use super::part::Part;
+use super::running_part::{Failure, RunningPart};
 use super::status::{PartStatus, PipelineStatus};
-use crate::count::StoredCounter;
-use crate::detect::Detection;
-use crate::error::Result;
-use crate::read::ConsumerHandle;
-use crate::read::ConsumerReport;
-use crate::read::RecordProcessor;
-use crate::sqlite::Alerts;
-use crate::sqlite::Counts;
-use crate::text::grouped;
+use super::summary::Summary;
+use super::wiring::Wiring;
+use crate::error::{Error, Result};
+use crate::sqlite::{Alerts, Counts};
 
 /// The parts of a [`Pipeline`](crate::Pipeline) at work in the background; dropping it stops them, and waits
 /// for their last commits: then their files are free.
 ///
-/// One that fails ends alone, and says so on stderr; [`status`](RunningPipeline::status) has its error, and
-/// [`start`](RunningPipeline::start) starts it again where it was.
+/// One that fails is started again where it was, after 0.1 s, doubling up to a minute, and says so on stderr;
+/// the others go on meanwhile. [`status`](RunningPipeline::status) has how often that was, and why. When one
+/// fails too often ([`Pipeline::max_restarts`](crate::Pipeline::max_restarts)), all end, and
+/// [`join`](RunningPipeline::join) and [`error`](RunningPipeline::error) say why.
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// # use kinesis_lab::{Part, Pipeline};
+/// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-running-{}", std::process::id()));
+/// let events = Kinesis::local()?.create_stream("shop", 1)?;
+/// let mut running = Pipeline::over(&events).folder(&folder).start()?;
+/// events.put("192.0.2.10", r#"{"time":"2018-09-06T08:04:56Z","path":"/"}"#)?;
+/// while running.status().parts.iter().any(|part| part.records == 0) {}
+///
+/// running.stop_part(Part::Detection); // the others go on
+/// running.start(Part::Detection)?; // where it was
+/// let status = running.stop();
+/// assert!(status.parts.iter().all(|part| !part.running && part.restarts == 0));
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Error>(())
+/// ```
 #[must_use = "dropping it stops the pipeline: keep it in a variable"]
 pub struct RunningPipeline {
     wiring: Wiring,
-    filter: Slot<Filter>,
-    counter: Slot<StoredCounter>,
-    detection: Slot<Detection>,
-}
-
-/// A part that runs, or what is known of it since it ended.
-struct Slot<P> {
-    handle: Option<ConsumerHandle<P>>,
-    last: Option<PartStatus>,
-}
-
-impl<P> Default for Slot<P> {
-    fn default() -> Slot<P> {
-        Slot { handle: None, last: None }
-    }
-}
-
-impl<P: Says> Slot<P> {
-    /// Takes note of an end, and gives its file back by dropping the processor.
-    fn ended(&mut self, processor: P, report: &ConsumerReport, error: Option<String>) {
-        let status = PartStatus::new(P::PART, false, report, processor.says());
-        self.last = Some(PartStatus { error, ..status });
-    }
-
-    fn stop(&mut self) {
-        let Some(handle) = self.handle.take() else { return };
-        let before = handle.report();
-        let (processor, outcome) = handle.stop();
-        match outcome {
-            Ok(report) => self.ended(processor, &report, None),
-            Err(error) => self.ended(processor, &before, Some(error.to_string())),
-        }
-    }
-
-    fn status(&mut self) -> Option<PartStatus> {
-        if self.handle.as_ref().is_some_and(|handle| !handle.is_running()) {
-            self.stop();
-        }
-        match &self.handle {
-            Some(handle) => {
-                let says = handle.with(|processor| processor.says());
-                Some(PartStatus::new(P::PART, true, &handle.report(), says))
-            }
-            None => self.last.clone(),
-        }
-    }
-
-    fn run(&mut self, wiring: &Wiring, mut processor: P) -> Result<()> {
-        let report = wiring.run(P::PART, &mut processor)?;
-        self.ended(processor, &report, None);
-        Ok(())
-    }
+    running: BTreeMap<Part, RunningPart>,
+    /// What is known of those that have ended.
+    ended: BTreeMap<Part, PartStatus>,
+    failure: Failure,
 }
 
 impl RunningPipeline {
-    pub(crate) fn new(wiring: Wiring) -> RunningPipeline {
+    pub(super) fn new(wiring: Wiring) -> RunningPipeline {
         RunningPipeline {
             wiring,
-            filter: Slot::default(),
-            counter: Slot::default(),
-            detection: Slot::default(),
+            running: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            failure: Failure::default(),
         }
     }
 
-    /// Starts a part, or starts it again where it was; one that runs goes on.
+    /// Starts a part, or starts it again where it was; one that runs goes on. What it failed before is
+    /// forgiven.
     ///
     /// # Errors
     /// When its file can't be used, or its stream can't be read.
     pub fn start(&mut self, part: Part) -> Result<()> {
-        // One that has ended by itself gives its file back first.
-        self.status();
-        match part {
-            Part::Filter if self.filter.handle.is_none() => {
-                self.filter.handle = Some(self.wiring.consumer(part)?.start(self.wiring.filter()?)?);
-            }
-            Part::Counter if self.counter.handle.is_none() => {
-                self.counter.handle = Some(self.wiring.consumer(part)?.start(self.wiring.counter()?)?);
-            }
-            Part::Detection if self.detection.handle.is_none() => {
-                self.detection.handle = Some(self.wiring.consumer(part)?.start(self.wiring.detection()?)?);
-            }
-            _ => {}
+        if self.running.get(&part).is_some_and(RunningPart::is_running) {
+            return Ok(());
         }
+        // One that has ended by itself gives its file back first.
+        self.stop_part(part);
+        self.failure.forgive();
+        let (consumer, restarts) = (self.wiring.consumer(part)?, self.wiring.max_restarts());
+        let failure = self.failure.clone();
+        let running = match part {
+            Part::Filter => RunningPart::start(consumer, self.wiring.filter()?, restarts, failure)?,
+            Part::Counter => RunningPart::start(consumer, self.wiring.counter()?, restarts, failure)?,
+            Part::Detection => RunningPart::start(consumer, self.wiring.detection()?, restarts, failure)?,
+        };
+        self.running.insert(part, running);
         Ok(())
     }
 
-    pub(crate) fn run_until_caught_up(&mut self, part: Part) -> Result<()> {
-        match part {
-            Part::Filter => self.filter.run(&self.wiring, self.wiring.filter()?),
-            Part::Counter => self.counter.run(&self.wiring, self.wiring.counter()?),
-            Part::Detection => self.detection.run(&self.wiring, self.wiring.detection()?),
-        }
+    pub(super) fn run_until_caught_up(&mut self, part: Part) -> Result<()> {
+        let status = match part {
+            Part::Filter => run_until_caught_up(&self.wiring, self.wiring.filter()?),
+            Part::Counter => run_until_caught_up(&self.wiring, self.wiring.counter()?),
+            Part::Detection => run_until_caught_up(&self.wiring, self.wiring.detection()?),
+        }?;
+        self.ended.insert(part, status);
+        Ok(())
     }
 
     /// Stops a part after the batch under way, with a last commit. The others go on.
     pub fn stop_part(&mut self, part: Part) {
-        match part {
-            Part::Filter => self.filter.stop(),
-            Part::Counter => self.counter.stop(),
-            Part::Detection => self.detection.stop(),
+        if let Some(mut running) = self.running.remove(&part) {
+            running.ask_to_end();
+            running.join();
+            self.ended.insert(part, running.status());
         }
     }
 
-    /// Stops all parts, the first one first, and says how far they came.
+    /// Stops all parts, and says how far they came. What a part waits for is not waited for any more: what
+    /// the filter could not put and what detection could not deliver is done by the next run.
     pub fn stop(mut self) -> PipelineStatus {
-        Part::ALL.into_iter().for_each(|part| self.stop_part(part));
+        self.stop_all();
         self.status()
     }
 
-    /// How far each part is.
+    /// All at once, so that the time of a slow end is not spent thrice.
+    fn stop_all(&mut self) {
+        self.running.values_mut().for_each(RunningPart::ask_to_end);
+        Part::ALL.into_iter().for_each(|part| self.stop_part(part));
+    }
+
+    /// Waits until it ends by itself, because its streams were deleted or a part has failed too often.
+    ///
+    /// # Errors
+    /// The error of the part that failed too often.
+    pub fn join(mut self) -> Result<PipelineStatus> {
+        while self.running.values().any(RunningPart::is_running) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.stop_all();
+        match self.error() {
+            Some(error) => Err(error),
+            None => Ok(self.status()),
+        }
+    }
+
+    /// Why it has ended by itself, if it has: a part that failed too often.
+    pub fn error(&self) -> Option<Error> {
+        self.failure.error()
+    }
+
+    /// How far each part is. It waits for nothing, and costs the same whatever the databases hold.
     pub fn status(&mut self) -> PipelineStatus {
-        let parts = [self.filter.status(), self.counter.status(), self.detection.status()];
+        let mut parts = self.ended.clone();
+        parts.extend(self.running.iter().map(|(part, running)| (*part, running.status())));
         let windows = Counts::open(self.wiring.file("counts.db")).and_then(|counts| counts.pairs()).ok();
         let alerts = Alerts::open(self.wiring.file("alerts.db")).and_then(|alerts| alerts.count()).ok();
         PipelineStatus {
-            parts: parts.into_iter().flatten().collect(),
+            parts: parts.into_values().collect(),
             windows: windows.unwrap_or(0),
             alerts: alerts.unwrap_or(0),
         }
     }
 }
 
+fn run_until_caught_up<P: Summary>(wiring: &Wiring, mut processor: P) -> Result<PartStatus> {
+    let report = wiring.consumer(P::PART)?.run_until_caught_up(&mut processor)?;
+    Ok(PartStatus::new(P::PART, false, &report, processor.summary()))
+}
+
 impl Drop for RunningPipeline {
     fn drop(&mut self) {
-        Part::ALL.into_iter().for_each(|part| self.stop_part(part));
+        self.stop_all();
     }
 }
 
 impl fmt::Debug for RunningPipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "pipeline, {:?}, {:?}, {:?}",
-            self.filter.handle, self.counter.handle, self.detection.handle
-        )
-    }
-}
-
-/// A part, and what it says of itself in a status.
-trait Says: RecordProcessor + Send + 'static {
-    const PART: Part;
-    fn says(&self) -> String;
-}
-
-/// `, 3 late` unless there is none.
-fn more(number: u64, what: &str) -> String {
-    if number == 0 { String::new() } else { format!(", {} {what}", grouped(number)) }
-}
-
-impl Says for Filter {
-    const PART: Part = Part::Filter;
-
-    fn says(&self) -> String {
-        let unparsed = more(self.unparsed(), "did not parse");
-        format!("{} kept, {} dropped{unparsed}", grouped(self.kept()), grouped(self.dropped()))
-    }
-}
-
-impl Says for StoredCounter {
-    const PART: Part = Part::Counter;
-
-    fn says(&self) -> String {
-        let watermark = match self.watermark() {
-            crate::timestamp::Timestamp::MIN => "no watermark yet".to_owned(),
-            time => format!("watermark {}", time.plain(0)),
-        };
-        let rest = more(self.late().count(), "late")
-            + &more(self.refused().count(), "from the future")
-            + &more(self.duplicates(), "duplicates")
-            + &more(self.unparsed(), "did not parse");
-        format!("{watermark}, {} in open windows{rest}", grouped(self.total()))
-    }
-}
-
-impl Says for Detection {
-    const PART: Part = Part::Detection;
-
-    fn says(&self) -> String {
-        let totals = self.totals();
-        let rest = more(self.undelivered() as u64, "not delivered yet")
-            + &more(totals.late, "late")
-            + &more(totals.refused, "from the future")
-            + &more(totals.duplicates, "duplicates")
-            + &more(totals.unparsed, "did not parse")
-            + &more(totals.overflow, "beyond the memory");
-        let plural = if totals.alerts == 1 { "alert" } else { "alerts" };
-        format!("{} {plural}{rest}", grouped(totals.alerts))
+        f.write_str("pipeline")?;
+        let parts = Part::ALL.into_iter().filter(|part| self.wiring.parts().contains(part));
+        parts.into_iter().try_for_each(|part| {
+            let running = self.running.get(&part).is_some_and(RunningPart::is_running);
+            write!(f, ", {part} {}", if running { "running" } else { "ended" })
+        })
     }
 }

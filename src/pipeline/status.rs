@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::pipeline::Part;
+use super::part::Part;
 use crate::read::ConsumerReport;
 use crate::text::{grouped, printable};
 
@@ -31,7 +31,7 @@ pub struct PipelineStatus {
 pub struct PartStatus {
     /// Which one.
     pub part: Part,
-    /// Whether it is at work.
+    /// Whether it is at work, or waits to be started again.
     pub running: bool,
     /// Records that it has processed, since it was started.
     pub records: u64,
@@ -39,21 +39,27 @@ pub struct PartStatus {
     pub millis_behind_latest: Option<u64>,
     /// Of each shard the last record that it has processed since it was started.
     pub positions: Vec<(String, String)>,
-    /// What it has to say: what was kept, counted, found.
-    pub says: String,
+    /// What was kept, counted, found, in a line.
+    pub summary: String,
+    /// How often it has failed and was started again.
+    pub restarts: u64,
+    /// Why that was, the last time.
+    pub last_error: Option<String>,
     /// Why it ended, when that was an error.
     pub error: Option<String>,
 }
 
 impl PartStatus {
-    pub(crate) fn new(part: Part, running: bool, report: &ConsumerReport, says: String) -> PartStatus {
+    pub(crate) fn new(part: Part, running: bool, report: &ConsumerReport, summary: String) -> PartStatus {
         PartStatus {
             part,
             running,
             records: report.records,
             millis_behind_latest: report.millis_behind_latest.filter(|_| running),
             positions: report.positions.clone().into_iter().collect(),
-            says,
+            summary,
+            restarts: 0,
+            last_error: None,
             error: None,
         }
     }
@@ -73,9 +79,17 @@ impl fmt::Display for PipelineStatus {
                 Some(millis) => format!("{:.1} s", millis as f64 / 1_000.0),
                 None => "–".to_owned(),
             };
-            let says = part.error.as_deref().unwrap_or(&part.says);
-            let says = printable(says.as_bytes());
-            write!(f, "\n{:9}  {state:7}  {:>widest$}  {lag:6}  {says}", part.part, grouped(part.records))?;
+            let mut summary = part.error.as_deref().unwrap_or(&part.summary).to_owned();
+            if let (Some(error), None) = (&part.last_error, &part.error) {
+                summary += &format!("; started again {} times, the last time because {error}", part.restarts);
+            }
+            let summary = printable(summary.as_bytes());
+            write!(
+                f,
+                "\n{:9}  {state:7}  {:>widest$}  {lag:6}  {summary}",
+                part.part,
+                grouped(part.records)
+            )?;
         }
         Ok(())
     }

@@ -142,6 +142,18 @@ impl Counts {
 
     /// The windows still open, by time, as they were at the last commit: early results, which may grow.
     ///
+    /// ```no_run
+    /// # use kinesis_lab::prelude::*;
+    /// let counts = Counts::open("counts.db")?;
+    /// for window in counts.windows()?.into_iter().chain(counts.early()?) {
+    ///     println!("{window}");
+    /// }
+    /// for (start, key, count) in counts.late()? {
+    ///     println!("{count} of {} came too late for {}", printable(key.as_bytes()), start.plain(0));
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the database can't be read.
     pub fn early(&self) -> Result<Vec<Window>> {

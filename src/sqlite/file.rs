@@ -227,9 +227,9 @@ pub(crate) fn explain(path: &Path, error: rusqlite::Error) -> Error {
 }
 
 /// The checkpoint of each shard, and its newest event.
-pub(crate) type Checkpoints = (Vec<Checkpoint>, Vec<(String, Timestamp)>);
+pub(crate) type SavedPlaces = (Vec<Checkpoint>, Vec<(String, Timestamp)>);
 
-pub(crate) fn read_checkpoints(database: &Connection) -> rusqlite::Result<Checkpoints> {
+pub(crate) fn read_checkpoints(database: &Connection) -> rusqlite::Result<SavedPlaces> {
     let (mut checkpoints, mut newest_events) = (Vec::new(), Vec::new());
     let mut statement =
         database.prepare("SELECT shard, sequence_number, arrival, newest_event, ended FROM checkpoints")?;

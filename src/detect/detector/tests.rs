@@ -1,9 +1,10 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::detect::Playbook;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_secs(1_536_220_800 + second)
@@ -67,20 +68,70 @@ fn what_is_late_counts_in_its_open_windows_alone() {
 }
 
 #[test]
-fn memory_is_what_is_open_and_no_more_than_the_cap() {
-    let mut detector = detector(Playbook::new("a", 1_000_000).distinct("path")).max_entries(100);
-    let mut overflow = 0;
-    for second in 0..1_000 {
-        overflow += detector.observe(&event(&format!("k{second}"), 0, &format!("/{second}"))).overflow;
-    }
-    assert_eq!((detector.entries, overflow), (100, 950));
-    detector.complete(at(60));
-    assert_eq!(detector.entries, 0);
+fn memory_is_what_is_open() {
+    let mut detector = detector(Playbook::new("a", 1_000_000).distinct("path"));
     for second in 0..100_000 {
         detector.observe(&event("k", second, "/"));
         detector.complete(at(second - 30));
     }
-    assert!(detector.entries <= 2 * 11, "{}", detector.entries);
+    assert!(detector.bytes <= 11 * 200, "{}", detector.bytes);
+    detector.complete(at(200_000));
+    assert_eq!(detector.bytes, 0);
+}
+
+/// A hundred thousand different pages of one client, of all kinds that playbooks keep apart, leave room for others.
+#[test]
+fn one_client_takes_only_so_much_room() {
+    let books = vec![
+        Playbook::new("pages", 100).distinct("path"),
+        Playbook::new("page", 60).key(&["ip", "page"]),
+        Playbook::new("all", 20),
+    ];
+    let mut detector = Detector::new(&Playbooks::new(books).unwrap());
+    let (mut alerts, mut overflow) = (Vec::new(), 0);
+    for n in 0..100_000 {
+        let observed = detector.observe(&event("192.0.2.66", n % 60, &format!("/{n}")));
+        alerts.extend(observed.alerts);
+        overflow += observed.overflow;
+    }
+    let names: Vec<&str> = alerts.iter().map(|alert| alert.playbook.as_str()).collect();
+    assert_eq!(names, ["all", "pages"]);
+    assert!(detector.bytes < 2 << 20, "{} bytes", detector.bytes);
+    assert_eq!(overflow, 100_000 - 6 * 1_000);
+    assert_eq!(detector.beyond_memory().collect::<Vec<_>>(), [("page", overflow)]);
+
+    let other: Vec<Alert> =
+        (0..60).flat_map(|n| detector.observe(&event("192.0.2.7", n, "/login")).alerts).collect();
+    assert_eq!(other.iter().map(|alert| alert.playbook.as_str()).collect::<Vec<_>>(), ["all", "page"]);
+}
+
+#[test]
+fn who_is_refused_already_takes_less() {
+    let mut detector = detector(Playbook::new("page", 60).key(&["ip", "page"]));
+    let refused = |n: i64| {
+        let mut event = event("192.0.2.66", 0, &format!("/{n}"));
+        event.fields.insert("blocked".to_owned(), "true".to_owned());
+        event
+    };
+    let overflow: u64 = (0..1_000).map(|n| detector.observe(&refused(n)).overflow).sum();
+    assert_eq!(overflow, 950);
+}
+
+/// Many clients, each with little: the oldest go, and who comes now is counted.
+#[test]
+fn when_all_is_full_the_oldest_go_first() {
+    let mut detector = detector(Playbook::new("a", 10)).max_bytes(100_000);
+    let mut overflow = 0;
+    for n in 0..100_000_i64 {
+        overflow += detector.observe(&event(&format!("k{n}"), n / 2_000, "/")).overflow;
+        assert!(detector.bytes <= 100_000);
+    }
+    assert!(overflow > 90_000, "{overflow}");
+    assert_eq!((0..10).map(|_| detector.observe(&event("last", 49, "/")).alerts.len()).sum::<usize>(), 1);
+    // A store hears of it once.
+    let oldest = detector.oldest_panes();
+    assert_eq!(oldest[0].1, at(50));
+    assert_eq!(detector.oldest_panes()[0].1, Timestamp::MIN);
 }
 
 /// The same by trial: all events are kept, and each window is counted from the beginning.

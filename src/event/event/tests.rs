@@ -125,6 +125,8 @@ fn the_client_is_text_in_one_form() {
             parse(&format!(r#"{{"time":"2018-09-06T08:04:56Z","ip":{ip}}}"#)).unwrap_err().to_string();
         assert!(error.starts_with(&format!("\"ip\" is {ip}, and should be text")), "{error}");
     }
+    let list = parse(r#"{"time":"2018-09-06T08:04:56Z","ip":"192.0.2.10, 10.0.0.1"}"#).unwrap_err();
+    assert!(list.to_string().contains("a list of addresses"), "{list}");
     let mapped = Record { partition_key: "::FFFF:192.0.2.66".into(), ..record(b"2018-09-06T08:04:56Z") };
     assert_eq!(Event::parse(&mapped).unwrap().key, "192.0.2.66");
     let line = r#"::ffff:192.0.2.66 - - [06/Sep/2018:08:04:56 +0000] "-" 200 1"#;

@@ -1,21 +1,22 @@
 //! Playbooks from TOML, with the line in every error.
 
-use std::fmt::Display;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
-use super::super::alert::Response;
-use super::{FIELDS, Pattern, Playbook, Playbooks};
+use super::alert::Response;
+use super::pattern::Pattern;
+use super::playbook::{FIELDS, Playbook, condition};
+use super::toml_values::{TomlFile, Value, near};
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::printable;
 
 const BLOCK_FOR: Duration = Duration::from_secs(600);
 /// What a `[[playbook]]` may say.
-const SAYS: [&str; 11] = [
+const WORDS: [&str; 11] = [
     "name",
     "when",
     "unless",
@@ -29,34 +30,20 @@ const SAYS: [&str; 11] = [
     "cool_down",
 ];
 
-pub(super) fn file(path: &Path) -> Result<Playbooks> {
+pub(super) fn read(path: &Path) -> Result<Vec<Playbook>> {
     let name = path.display().to_string();
     let read = std::fs::read_to_string(path).map_err(|error| {
         Error::with_source(ErrorKind::Io, format!("the playbooks in {name} can't be read: {error}"), error)
     })?;
-    text(&name, &read)
+    parse(&name, &read)
 }
 
-pub(super) fn text(name: &str, text: &str) -> Result<Playbooks> {
-    Source { name, text }.playbooks()
+pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Playbook>> {
+    TomlFile { name, text }.playbooks()
 }
 
-type Value<'a> = Spanned<DeValue<'a>>;
-
-/// The text, to find the lines in.
-struct Source<'a> {
-    name: &'a str,
-    text: &'a str,
-}
-
-impl Source<'_> {
-    fn error(&self, at: Range<usize>, says: impl Display) -> Error {
-        let line =
-            1 + self.text.as_bytes()[..at.start.min(self.text.len())].iter().filter(|b| **b == b'\n').count();
-        Error::invalid(format!("{}, line {line}: {says}", self.name))
-    }
-
-    fn playbooks(&self) -> Result<Playbooks> {
+impl TomlFile<'_> {
+    fn playbooks(&self) -> Result<Vec<Playbook>> {
         let table = DeTable::parse(self.text).map_err(|error| {
             let message = printable(error.message().trim().as_bytes()).into_owned();
             self.error(error.span().unwrap_or_default(), format!("this is not TOML: {message}"))
@@ -76,31 +63,31 @@ impl Source<'_> {
                     for value in all.iter() {
                         let playbook = self.playbook(value, &known)?;
                         if playbooks.iter().any(|other| other.name == playbook.name) {
-                            let says = format!(
+                            let sentence = format!(
                                 "there are two playbooks `{}`; give each a name of its own",
                                 playbook.name
                             );
-                            return Err(self.error(self.place(value, "name"), says));
+                            return Err(self.error(self.place(value, "name"), sentence));
                         }
                         playbooks.push(playbook);
                     }
                 }
                 other => {
-                    let says = format!(
+                    let sentence = format!(
                         "`{other}` means nothing here; write [[playbook]] before each playbook, and at the top \
                          fields = [\"…\"] for fields that your application adds to its events"
                     );
-                    return Err(self.error(name.span(), says));
+                    return Err(self.error(name.span(), sentence));
                 }
             }
         }
         if playbooks.is_empty() {
             return Err(self.error(0..0, "there is no playbook; write [[playbook]], a name and a threshold"));
         }
-        Ok(Playbooks(playbooks))
+        Ok(playbooks)
     }
 
-    /// Where a playbook says something, or where it begins when it doesn't.
+    /// Where a playbook sentence something, or where it begins when it doesn't.
     fn place(&self, playbook: &Value<'_>, field: &str) -> Range<usize> {
         let said = playbook.get_ref().as_table().and_then(|table| table.get(field));
         said.map_or(playbook.span(), Spanned::span)
@@ -112,10 +99,10 @@ impl Source<'_> {
         };
         for name in table.keys() {
             let word = name.get_ref().as_ref();
-            if !SAYS.contains(&word) {
-                let says =
-                    format!("a playbook has no `{word}`{}. It has {}", near(word, &SAYS), SAYS.join(", "));
-                return Err(self.error(name.span(), says));
+            if !WORDS.contains(&word) {
+                let sentence =
+                    format!("a playbook has no `{word}`{}. It has {}", near(word, &WORDS), WORDS.join(", "));
+                return Err(self.error(name.span(), sentence));
             }
         }
         let Some(name) = table.get("name") else {
@@ -125,9 +112,9 @@ impl Source<'_> {
         };
         let name = self.text("name", name)?;
         let Some(threshold) = table.get("threshold") else {
-            let says =
+            let sentence =
                 format!("playbook `{name}` has no threshold; write how many are too many: threshold = 100");
-            return Err(self.error(value.span(), says));
+            return Err(self.error(value.span(), sentence));
         };
         let mut playbook = Playbook::new(&name, self.threshold(threshold)?);
         if let Some(when) = table.get("when") {
@@ -164,7 +151,7 @@ impl Source<'_> {
             }
         }
         playbook.response = self.response(table)?;
-        playbook.check().map_err(|problem| self.error(self.place(value, problem.field), problem.says))?;
+        playbook.check().map_err(|problem| self.error(self.place(value, problem.field), problem.sentence))?;
         Ok(playbook)
     }
 
@@ -184,15 +171,16 @@ impl Source<'_> {
             }
             other => {
                 let at = table.get("response").map(Spanned::span).unwrap_or_default();
-                let says = format!("`response` is \"{other}\"; write \"monitor\", \"notify\" or \"block\"");
-                return Err(self.error(at, says));
+                let sentence =
+                    format!("`response` is \"{other}\"; write \"monitor\", \"notify\" or \"block\"");
+                return Err(self.error(at, sentence));
             }
         };
         match block_for {
             Some(time) if !matches!(response, Response::Block(_)) => {
-                let says =
-                    format!("`block_for` goes with response = \"block\", and this one says \"{said}\"");
-                Err(self.error(time.span(), says))
+                let sentence =
+                    format!("`block_for` goes with response = \"block\", and this one sentence \"{said}\"");
+                Err(self.error(time.span(), sentence))
             }
             _ => Ok(response),
         }
@@ -205,18 +193,15 @@ impl Source<'_> {
         known: &[String],
     ) -> Result<Vec<(String, Vec<Pattern>)>> {
         let Some(table) = value.get_ref().as_table() else {
-            let says =
+            let sentence =
                 format!("`{name}` is a table; write {name} = {{ status = [401, 404], page = \"/login\" }}");
-            return Err(self.error(value.span(), says));
+            return Err(self.error(value.span(), sentence));
         };
         let mut conditions = Vec::new();
         for (field, patterns) in table {
             self.check_field(field.get_ref(), field.span(), known)?;
             let patterns = self.texts(field.get_ref(), patterns)?;
-            conditions.push((
-                field.get_ref().to_string(),
-                patterns.iter().map(|pattern| Pattern::new(pattern)).collect(),
-            ));
+            conditions.push(condition(field.get_ref(), &patterns));
         }
         Ok(conditions)
     }
@@ -226,113 +211,20 @@ impl Source<'_> {
             return Ok(());
         }
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
-        let says = format!(
+        let sentence = format!(
             "no event has a field `{field}`{}. They have {}. One that your application adds is declared at the top of \
              the file: fields = [\"{field}\"]",
             near(field, &names),
             names.join(", ")
         );
-        Err(self.error(at, says))
+        Err(self.error(at, sentence))
     }
-
-    fn threshold(&self, value: &Value<'_>) -> Result<u64> {
-        let digits = match value.get_ref() {
-            DeValue::Integer(number) => number.to_string(),
-            other => shown(other),
-        };
-        digits.replace('_', "").parse::<u64>().ok().filter(|number| *number > 0).ok_or_else(|| {
-            let says = format!("`threshold` is {digits}; write a whole number, 1 or more: threshold = 100");
-            self.error(value.span(), says)
-        })
-    }
-
-    /// `"500ms"`, `"60s"`, `"5m"`, `"1h"`.
-    fn duration(&self, name: &str, value: &Value<'_>) -> Result<Duration> {
-        let said = shown(value.get_ref());
-        let parsed = value.get_ref().as_str().and_then(|text| {
-            let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-            let millis = match unit.trim() {
-                "ms" => 1,
-                "s" => 1_000,
-                "m" => 60_000,
-                "h" => 3_600_000,
-                _ => return None,
-            };
-            // A year is more than any window, and keeps sums of times within bounds.
-            let millis = number.parse::<u64>().ok()?.checked_mul(millis)?;
-            (1..=31_536_000_000).contains(&millis).then(|| Duration::from_millis(millis))
-        });
-        parsed.ok_or_else(|| {
-            let says = format!(
-                "`{name}` is {said}; write a time longer than 0 in quotes, a number and ms, s, m or h: {name} = \"60s\""
-            );
-            self.error(value.span(), says)
-        })
-    }
-
-    fn text(&self, name: &str, value: &Value<'_>) -> Result<String> {
-        let text = value.get_ref().as_str().map(str::to_owned);
-        text.ok_or_else(|| {
-            let says =
-                format!("`{name}` is {}; write a text in quotes: {name} = \"…\"", shown(value.get_ref()));
-            self.error(value.span(), says)
-        })
-    }
-
-    /// One or a list; numbers are taken as they are written, so that a status needs no quotes.
-    fn texts(&self, name: &str, value: &Value<'_>) -> Result<Vec<String>> {
-        let one = |value: &Value<'_>| match value.get_ref() {
-            DeValue::Integer(number) => Ok(number.to_string()),
-            _ => self.text(name, value),
-        };
-        match value.get_ref().as_array() {
-            Some(all) => all.iter().map(one).collect(),
-            None => Ok(vec![one(value)?]),
-        }
-    }
-}
-
-/// What was written, as far as it is short.
-fn shown(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => format!("\"{text}\""),
-        DeValue::Integer(number) => number.to_string(),
-        DeValue::Float(number) => number.to_string(),
-        DeValue::Boolean(yes) => yes.to_string(),
-        DeValue::Datetime(time) => time.to_string(),
-        DeValue::Array(_) => "a list".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
-    }
-}
-
-/// ` (did you mean …?)`, for a slip of the finger.
-fn near(word: &str, names: &[&str]) -> String {
-    let nearest = names.iter().map(|name| (distance(word, name), name)).min();
-    match nearest {
-        Some((slips, name)) if slips <= 2 => format!(" (did you mean `{name}`?)"),
-        _ => String::new(),
-    }
-}
-
-/// How many letters are to be added, removed or changed. Words here have a dozen letters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::Playbooks;
 
     #[test]
     fn a_whole_playbook_is_read() {
@@ -369,7 +261,7 @@ threshold = 1_000
                 .cool_down(seconds(600)),
             Playbook::new("crawler", 1_000).distinct("page"),
         ];
-        assert_eq!(Playbooks::parse("a", text).unwrap().0, wanted);
+        assert_eq!(parse("a", text).unwrap(), wanted);
     }
 
     #[test]

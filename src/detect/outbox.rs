@@ -1,0 +1,151 @@
+//! [`Outbox`]: alerts that are committed, until those who are to be told have been told.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::alert::Alert;
+use crate::error::{Error, ErrorKind, Result};
+use crate::notice::notice;
+use crate::put::{PutFailure, PutMany};
+use crate::stream::Stream;
+
+/// A stream of alerts that is down must not keep detection from its work for long: what was not delivered
+/// is tried again at the next poll.
+const DELIVERY_ATTEMPTS: u32 = 3;
+/// A call of PutRecords takes so many.
+const AT_ONCE: usize = 500;
+
+pub(super) type Callback = Box<dyn FnMut(&Alert) + Send>;
+
+/// Alerts that are committed, and not delivered; and to whom they are.
+#[derive(Default)]
+pub(super) struct Outbox {
+    pub(super) to: Option<Stream>,
+    pub(super) callbacks: Vec<Callback>,
+    waiting: VecDeque<Alert>,
+    /// Set aside, because the stream will never take them.
+    pub(super) undeliverable: u64,
+    pub(super) callback_panics: u64,
+    /// Said once, not at each poll.
+    failing: bool,
+}
+
+/// What became of a call's worth of alerts at the stream.
+#[derive(Default)]
+struct Sent {
+    /// To be tried again.
+    later: Vec<Alert>,
+    /// In the stream, or set aside.
+    done: Vec<Alert>,
+}
+
+impl Outbox {
+    /// In place of what is in it: what a store has.
+    pub(super) fn restore(&mut self, undelivered: Vec<Alert>) {
+        self.waiting = undelivered.into();
+    }
+
+    pub(super) fn push(&mut self, alert: Alert) {
+        self.waiting.push_back(alert);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Delivers what it can, first to the stream, since others wait for it; `delivered` is told what needs no
+    /// more delivery. What fails for now stays; what the stream will never take is set aside, and the rest goes
+    /// on.
+    pub(super) fn deliver(
+        &mut self,
+        put: &mut dyn FnMut(PutMany) -> Result<(), PutFailure>,
+        mut delivered: impl FnMut(&[Alert]) -> Result<()>,
+    ) -> Result<()> {
+        while !self.waiting.is_empty() {
+            let some: Vec<Alert> = self.waiting.drain(..self.waiting.len().min(AT_ONCE)).collect();
+            let sent = match self.to.clone() {
+                Some(stream) => match self.send(&stream, &some, put) {
+                    Ok(sent) => sent,
+                    Err(error) => {
+                        some.into_iter().rev().for_each(|alert| self.waiting.push_front(alert));
+                        return Err(error);
+                    }
+                },
+                None => Sent { done: some, ..Sent::default() },
+            };
+            sent.done.iter().for_each(|alert| self.call(alert));
+            let again = !sent.later.is_empty();
+            sent.later.into_iter().rev().for_each(|alert| self.waiting.push_front(alert));
+            delivered(&sent.done)?;
+            if again {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn send(
+        &mut self,
+        stream: &Stream,
+        alerts: &[Alert],
+        put: &mut dyn FnMut(PutMany) -> Result<(), PutFailure>,
+    ) -> Result<Sent> {
+        let entries: Vec<_> = alerts.iter().map(Alert::entry).collect();
+        let failed = match put(stream.put_many(entries.clone()).max_attempts(DELIVERY_ATTEMPTS)) {
+            Ok(()) => Vec::new(),
+            Err(failure) => failure.failed,
+        };
+        if let Some(gone) = failed.iter().find(|failed| failed.error.is_stream_not_found()) {
+            return Err(gone.error.clone());
+        }
+        self.failing &= !failed.is_empty();
+        // An alert's data has its id: no two are the same.
+        let errors: HashMap<&[u8], &Error> =
+            failed.iter().map(|failed| (failed.entry.data.as_slice(), &failed.error)).collect();
+        let mut sent = Sent::default();
+        for (alert, entry) in alerts.iter().zip(&entries) {
+            match errors.get(entry.data.as_slice()) {
+                Some(error) if error.kind() == ErrorKind::InvalidInput => {
+                    self.set_aside(alert, error);
+                    sent.done.push(alert.clone());
+                }
+                Some(error) => {
+                    if !std::mem::replace(&mut self.failing, true) {
+                        notice(&format!("alerts can't be delivered, and will be tried again: {error}"));
+                    }
+                    sent.later.push(alert.clone());
+                }
+                None => sent.done.push(alert.clone()),
+            }
+        }
+        Ok(sent)
+    }
+
+    fn set_aside(&mut self, alert: &Alert, error: &Error) {
+        self.undeliverable += 1;
+        // Strangers can make many: the status counts them all.
+        if self.undeliverable.is_power_of_two() {
+            notice(&format!(
+                "alert {} of playbook `{}` can't be put into a stream, and is set aside: it is in the database \
+                 ({} so far): {error}",
+                alert.id, alert.playbook, self.undeliverable
+            ));
+        }
+    }
+
+    /// A callback is somebody else's code: its panic is not the end of detection.
+    fn call(&mut self, alert: &Alert) {
+        for call in &mut self.callbacks {
+            if catch_unwind(AssertUnwindSafe(|| call(alert))).is_ok() {
+                continue;
+            }
+            self.callback_panics += 1;
+            if self.callback_panics.is_power_of_two() {
+                notice(&format!(
+                    "a callback panicked at alert {}, which counts as delivered ({} panics so far)",
+                    alert.id, self.callback_panics
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Parts of a pipeline that fail: they are started again where they were, and a pipeline that can't go on says so.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use kinesis_lab::prelude::*;
+use kinesis_lab::{Part, PartStatus, Pipeline, Playbook, Playbooks, RunningPipeline};
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("restarts").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    folder
+}
+
+fn events(n: i64) -> Stream {
+    let events = Kinesis::local().unwrap().create_stream("shop", 1).unwrap();
+    put(&events, n);
+    events
+}
+
+fn put(events: &Stream, n: i64) {
+    let entry = |n: i64| {
+        let time = Timestamp::from_secs(1_536_220_800 + n);
+        Entry::new("192.0.2.66", format!(r#"{{"ip":"192.0.2.66","time":"{time}","path":"/"}}"#))
+    };
+    events.put_many((0..n).map(entry).collect()).send().unwrap();
+}
+
+fn pipeline(events: &Stream, name: &str) -> Pipeline {
+    let playbooks = Playbooks::new(vec![Playbook::new("many", 50)]).unwrap();
+    Pipeline::over(events).folder(scratch(name)).playbooks(&playbooks).poll_every(millis(200))
+}
+
+fn of(running: &mut RunningPipeline, part: Part) -> PartStatus {
+    running.status().parts.into_iter().find(|status| status.part == part).unwrap()
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < secs(60), "waited in vain: {what}");
+        std::thread::sleep(millis(10));
+    }
+}
+
+/// The filter panics twice: the others don't notice, and everything is counted once in the end.
+#[test]
+fn a_part_that_fails_is_started_again_where_it_was() {
+    let (events, failures) = (events(100), Arc::new(AtomicU32::new(0)));
+    let fails = failures.clone();
+    let mut running = pipeline(&events, "again")
+        .keep(move |_| {
+            assert!(fails.fetch_add(1, Ordering::Relaxed) >= 2, "for a test");
+            true
+        })
+        .start()
+        .unwrap();
+    until("detection has all", || of(&mut running, Part::Detection).records == 100);
+    let filter = of(&mut running, Part::Filter);
+    assert!(filter.running);
+    assert_eq!((filter.restarts, filter.records), (2, 100));
+    assert!(filter.last_error.unwrap().contains("for a test"));
+    let shown = running.status().to_string();
+    assert!(shown.contains("started again 2 times, the last time because"), "{shown}");
+    let status = running.stop();
+    assert!(status.parts.iter().all(|part| part.error.is_none() && !part.running), "{status}");
+    assert_eq!(status.alerts, 1);
+}
+
+#[test]
+fn one_that_fails_too_often_ends_the_pipeline() {
+    let events = events(10);
+    let mut running =
+        pipeline(&events, "too often").keep(|_| panic!("always")).max_restarts(2).start().unwrap();
+    until("the end", || running.status().parts.iter().all(|part| !part.running));
+    let error = running.error().unwrap().to_string();
+    assert!(error.contains("the filter has failed too often (2 times it was started again)"), "{error}");
+    assert!(error.contains("always"), "{error}");
+    let filter = of(&mut running, Part::Filter);
+    assert_eq!((filter.restarts, filter.running), (2, false));
+    // Whoever starts it again has done something about it.
+    running.start(Part::Filter).unwrap();
+    assert!(running.error().is_none() && of(&mut running, Part::Filter).running);
+    assert!(running.join().unwrap_err().to_string().contains("too often"));
+}
+
+/// What is put into a stream that never answers is not waited for; the next run puts it.
+#[test]
+fn stopping_waits_for_no_back_off() {
+    let events = events(100);
+    // Before its parts begin again, they wait for a minute at last.
+    let mut running = pipeline(&events, "back-off").keep(|_| panic!("always")).start().unwrap();
+    until("some restarts", || of(&mut running, Part::Filter).restarts >= 6);
+    let begun = Instant::now();
+    let status = running.stop();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(status.parts[0].error.as_deref().unwrap().contains("always"));
+    // Its files are free.
+    let status = pipeline(&events, "back-off").run_until_caught_up().unwrap();
+    assert_eq!((status.parts[2].records, status.alerts), (100, 1));
+}
