@@ -20,7 +20,9 @@ pub(super) async fn check(named: Option<&str>) -> Result<()> {
     let env = Env::real();
     let asked = named.map(str::to_owned).or_else(|| env.get("AWS_PROFILE").ok());
     // A file that can't be read or parsed is told of by the chain, with what was looked for.
-    let Ok(profiles) = profile::load(&Fs::real(), &env, &Default::default(), asked.clone().map(Into::into)).await else {
+    let Ok(profiles) =
+        profile::load(&Fs::real(), &env, &Default::default(), asked.clone().map(Into::into)).await
+    else {
         return Ok(());
     };
     // Keys in the environment come before a profile that is only the environment's.

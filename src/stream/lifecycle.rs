@@ -166,7 +166,8 @@ impl Stream {
 fn check_no_arn(name: &str) -> Result<()> {
     let Some(arn) = name.strip_prefix("arn:") else { return Ok(()) };
     let mut parts = arn.split(':');
-    let (region, stream) = (parts.nth(2).unwrap_or("its region"), arn.rsplit('/').next().unwrap_or("its name"));
+    let (region, stream) =
+        (parts.nth(2).unwrap_or("its region"), arn.rsplit('/').next().unwrap_or("its name"));
     Err(Error::invalid(format!(
         "`{name}` is the ARN of a stream, and a stream is opened by its name so far: `{stream}`, with a connection to \
          {region} and credentials of the account that owns it"
