@@ -31,6 +31,9 @@ Examples:
   cargo run --release --features full --example count -- --endpoint http://127.0.0.1:4567 --stream web-requests \\
       --db counts.db --window 60s --slide 10s --lateness 30s --until-caught-up
 
+Ends with status 0, also when there was nothing to read; 1 when something failed, or when nothing of what was
+read could be counted; 2 when it was called in another way than this.
+
 Tables: windows(start, \"end\", key, count), late(…), checkpoints(…). Ctrl-C ends it after a commit; a
 second one on the same file waits until the first has ended, in whatever way, and takes over."
 )]
@@ -95,6 +98,7 @@ fn count(arguments: &Arguments) -> Result<(), Error> {
     // Waits here while another process has the database.
     let counter =
         Counter::sliding(arguments.window, slide).lateness(arguments.lateness).stored_in(&arguments.db)?;
+    let before = Counts::open(&arguments.db)?.totals()?;
     let mut consumer = match arguments.from {
         Begin::TrimHorizon => stream.consumer().trim_horizon(),
         Begin::Latest => stream.consumer().latest(),
@@ -120,6 +124,17 @@ fn count(arguments: &Arguments) -> Result<(), Error> {
         counter.unparsed(),
         counter.duplicates(),
     );
+    if let Some(first) = counter.unparsed_samples().first() {
+        eprintln!("the first record that did not parse: {first}");
+    }
+    // Of this run alone.
+    let refused = counter.unparsed() + counter.refused().count() - before.unparsed - before.refused;
+    if report.records > 0 && refused >= report.records {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            "nothing was counted: no record is an event of a time up to now; is this the right stream?",
+        ));
+    }
     Ok(())
 }
 

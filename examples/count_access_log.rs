@@ -18,6 +18,9 @@ Usage: count_access_log FILE [--shards N]
   --shards N   shards of the stream [default: 1]
   -h, --help   this text
 
+Ends with status 0 when lines were counted, 1 when none could be or something failed, 2 when it was called
+in another way than this.
+
 Example:
   cargo run --release --features full --example count_access_log -- data/access.log --shards 4
 ";
@@ -78,11 +81,17 @@ fn count(file: &str, shards: u32) -> Result<(), Error> {
     if let Some(error) = report.last_error {
         return Err(error);
     }
+    // Lines that no stream takes, of which the producer has named the first, are no reason to stop; but
+    if report.sent == 0 {
+        // Why, a sentence of the log has said; unless it has no line at all.
+        let nothing = "nothing was counted: no line is one of an access log in common or combined format";
+        return Err(Error::new(ErrorKind::InvalidInput, nothing));
+    }
     let mut counter = Counter::per_minute();
     let read = stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
     eprintln!("{} records put, {} read from {shards} shards", report.sent, read.records);
-    if counter.unparsed() > 0 {
-        eprintln!("{} records did not parse as events", counter.unparsed());
+    if let Some(first) = counter.unparsed_samples().first() {
+        eprintln!("{} records did not parse as events; the first: {first}", counter.unparsed());
     }
 
     let mut out = BufWriter::new(io::stdout().lock());

@@ -9,11 +9,12 @@ use kinesis_lab::prelude::*;
 const USAGE: &str = "\
 A local Kinesis for other programs: the AWS CLI, boto3, your own.
 
-Usage: local_kinesis [--port N] [--folder DIR]
+Usage: local_kinesis [--port N] [--folder DIR] [--access-key KEY]
 
-  --port N      the loopback port to listen on [default: any free one]
-  --folder DIR  keep streams and records there [default: in memory]
-  -h, --help    this text
+  --port N          the loopback port to listen on [default: any free one]
+  --folder DIR      keep streams and records there [default: in memory]
+  --access-key KEY  take calls with this key alone, of letters and digits [default: with any]
+  -h, --help        this text
 
 Example:
   cargo run --release --features full --example local_kinesis -- --port 4567
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
     match local.open() {
         Ok(kinesis) => {
             println!("{}", kinesis.endpoint_url().unwrap_or_default());
-            eprintln!("listening; any credentials will do, the region is us-east-1; Ctrl-C ends it");
+            eprintln!("listening; any secret key will do, the region is us-east-1; Ctrl-C ends it");
             loop {
                 std::thread::park();
             }
@@ -58,6 +59,7 @@ fn arguments(mut arguments: impl Iterator<Item = String>) -> Result<Option<Local
                 local = local.port(port.parse().map_err(|_| format!("`{port}` is no port: 0 to 65535"))?);
             }
             "--folder" => local = local.folder(value()?),
+            "--access-key" => local = local.access_key(&value()?),
             other => return Err(format!("`{other}` is not understood")),
         }
     }

@@ -72,6 +72,21 @@ fn a_real_log() {
     counts_like_by_hand(&log, "10000 records put, 10000 read");
 }
 
+/// One line of 2,001 has 300 NULs before its client: no key holds that.
+#[test]
+fn one_odd_line_does_not_end_the_replay() {
+    let output = run(&[concat!(env!("CARGO_MANIFEST_DIR"), "/tests/field/nul.log")]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("2000 records put, 2000 read") && said.contains("line 101:"), "{said}");
+    let counted: u64 = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| line.rsplit('\t').next().unwrap().parse::<u64>().unwrap())
+        .sum();
+    assert_eq!(counted, 2_000);
+}
+
 #[test]
 fn mistakes_on_the_command_line() {
     let output = run(&[]);

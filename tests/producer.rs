@@ -105,8 +105,10 @@ fn a_bad_key_or_a_panicking_payload_ends_it_with_a_reason() {
     let stream = stream("bad");
     let report = stream.producer("").start().join();
     assert!(report.last_error.unwrap().to_string().contains("1 to 256 characters"));
-    let panics = |n: u64, _: Timestamp| -> Vec<u8> { panic!("payload {n}") };
-    assert_eq!(stream.producer("k").payload(panics).start().join().sent, 0);
+    let panics = |n: u64, _: Timestamp| if n < 2 { "fine" } else { panic!("payload {n}") };
+    let report = stream.producer("k").at_once().payload(panics).start().join();
+    let error = report.last_error.unwrap().to_string();
+    assert!(report.sent == 2 && error.contains("panicked at record 3: payload 2"), "{error}");
 }
 
 #[test]
@@ -138,6 +140,27 @@ no line of a log
         counter.to_string(),
         "2018-09-06 08:04:00 : [('192.0.2.1', 1), ('192.0.2.2', 1)]\n2018-09-06 08:05:00 : [('192.0.2.1', 1)]\n"
     );
+}
+
+#[test]
+fn lines_that_no_stream_takes_are_left_out_and_the_rest_goes_on() {
+    let line = |client: &str, path: &str| {
+        format!("{client} - - [06/Sep/2018:08:04:56 +0000] \"GET {path} HTTP/1.1\" 200 5\n")
+    };
+    // The client is longer than a key may be; the whole is under the log's limit and over the stream's.
+    let odd = [line(&"h".repeat(257), "/"), line("192.0.2.1", &"x".repeat((1 << 20) - 65))];
+    let log = [&line("192.0.2.1", "/"), &odd[0], &line("192.0.2.2", "/"), &odd[1], &line("192.0.2.3", "/")];
+    let log = log.map(String::as_str).concat();
+    for ordered in [false, true] {
+        let stream = stream("odd-lines");
+        let replay = stream.replay(AccessLog::from_reader(std::io::Cursor::new(log.clone())));
+        let report = if ordered { replay.ordered() } else { replay }.start().join();
+        assert_eq!((report.sent, report.left_out, report.given_up), (3, 2, 0));
+        let first = report.first_left_out.unwrap();
+        assert!(first.number == 2 && first.to_string().contains("1 to 256 characters"), "{first}");
+        assert!(report.last_error.is_none());
+        assert_eq!(records(&stream).len(), 3);
+    }
 }
 
 #[test]

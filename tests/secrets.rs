@@ -82,7 +82,7 @@ fn child_provokes() {
     show(&Kinesis::aws().profile("p").endpoint_url("http://127.0.0.1:9"));
 
     // What works.
-    let local = Kinesis::local().unwrap();
+    let local = Local::new().open().unwrap();
     let kinesis = connect(local.endpoint_url().unwrap());
     let stream = kinesis.create_stream("works", 1).unwrap();
     show(&kinesis);

@@ -62,6 +62,61 @@ fn a_second_run_goes_on_where_the_first_was() {
     assert_eq!(total(&file) + late, 150, "a flushed counter has nothing left");
 }
 
+/// It wrote an empty state into the file, and no later run could use that: UNIQUE constraint failed.
+#[test]
+fn yesterdays_file_is_finished_without_its_stream() {
+    for (name, slide) in [("finished", 60), ("finished sliding", 20), ("finished crooked", 45)] {
+        let file = scratch(name);
+        let counter = || Counter::sliding(secs(60), secs(slide)).lateness(secs(30)).stored_in(&file);
+        let kinesis = Kinesis::local().unwrap();
+        let stream = kinesis.create_stream("s", 2).unwrap();
+        produce(&stream, "192.0.2.10", 100);
+        let mut first = counter().unwrap();
+        drain(&stream, &mut first);
+        let open: u64 = first.windows().iter().map(Window::total).sum();
+        drop(first);
+        let before = total(&file);
+        assert!(open > 0);
+
+        counter().unwrap().flush().unwrap(); // another process, for all it knows
+        assert_eq!(total(&file), before + open);
+        let mut again = counter().unwrap();
+        again.flush().unwrap();
+        again.flush().unwrap();
+        assert_eq!(total(&file), before + open, "once");
+        assert_eq!(drain(&stream, &mut again).records, 0);
+        again.flush().unwrap();
+        drop(again);
+        assert_eq!(total(&file), before + open);
+
+        // And it goes on: what comes for windows that are complete is late, the rest is counted.
+        produce(&stream, "192.0.2.20", 200);
+        let mut next = counter().unwrap();
+        assert_eq!(drain(&stream, &mut next).records, 200);
+        next.flush().unwrap();
+        let pairs = 300 * if slide == 20 { 3 } else { 1 };
+        if slide != 45 {
+            assert_eq!(total(&file) + next.late().count(), pairs);
+        }
+    }
+}
+
+#[test]
+fn a_flush_writes_nothing_that_was_not_loaded() {
+    let file = scratch("nothing loaded");
+    let error = counter(&file).flush().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Store);
+    assert!(error.to_string().contains("run it over its stream first"), "{error}");
+    let stream = Kinesis::local().unwrap().create_stream("s", 1).unwrap();
+    produce(&stream, "192.0.2.10", 30);
+    drain(&stream, &mut counter(&file));
+    let before = total(&file);
+    let mut other = Counter::tumbling(secs(30)).stored_in(&file).unwrap();
+    let error = other.flush().unwrap_err().to_string();
+    assert!(error.contains("window size"), "{error}");
+    assert_eq!(total(&file), before);
+}
+
 #[test]
 fn it_follows_a_reshard_between_two_runs() {
     let file = scratch("reshard");
@@ -157,8 +212,7 @@ fn a_damaged_or_locked_file_is_a_sentence_and_loses_nothing() {
     let mut bytes = fs::read(&file).unwrap();
     bytes[4096..].iter_mut().for_each(|byte| *byte = 0x5a);
     fs::write(&file, bytes).unwrap();
-    let mut damaged = counter(&file);
-    let error = stream.consumer().run_until_caught_up(&mut damaged).unwrap_err().to_string();
+    let error = Counter::per_minute().lateness(secs(30)).stored_in(&file).unwrap_err().to_string();
     assert!(error.contains("is damaged"), "{error}");
 }
 

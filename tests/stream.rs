@@ -177,7 +177,7 @@ fn child_connects() {
 
 #[test]
 fn the_environment_is_read_as_the_aws_cli_reads_it_and_no_secret_is_shown() {
-    let kinesis = Kinesis::local().unwrap();
+    let kinesis = Local::new().open().unwrap();
     kinesis.create_stream("through-the-chain", 1).unwrap();
     let text = child(
         "child_lists",

@@ -3,13 +3,37 @@
 use std::time::Duration;
 
 use super::chart::Chart;
-use crate::count::Counter;
+use crate::count::{Counter, Printing, StoredCounter};
 
 impl Counter {
     /// The windows in memory as a chart; as the last expression of a notebook cell, it is drawn there.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("drawn", 1)?;
+    /// stream.producer("192.0.2.10").interval(secs(10)).at_once().limit(12).start().join();
+    /// let mut counter = Counter::per_minute();
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// assert!(counter.chart().to_string().contains("Requests per minute"));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn chart(&self) -> Chart {
         let rows = self.windows().into_iter().map(|window| (window.start, window.counts)).collect();
         Chart::bars(&format!("Requests per {}", unit(self.window_size())), rows)
+    }
+}
+
+impl Printing {
+    /// As [`Counter::chart`].
+    pub fn chart(&self) -> Chart {
+        self.counter().chart()
+    }
+}
+
+impl StoredCounter {
+    /// As [`Counter::chart`]: the windows in memory, not those in the store.
+    pub fn chart(&self) -> Chart {
+        self.counter().chart()
     }
 }
 

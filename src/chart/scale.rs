@@ -8,7 +8,7 @@ use crate::timestamp::Timestamp;
 
 /// The time axis: places from left to right, each with a window or empty.
 pub(super) struct Slots {
-    pub(super) slots: Vec<Slot>,
+    pub(super) slots: Vec<AxisSlot>,
     /// More windows than places: each place holds the sum of this many (1 otherwise).
     pub(super) merged: usize,
     /// Empty windows have no place, since they would have taken most of the room.
@@ -17,7 +17,7 @@ pub(super) struct Slots {
     pub(super) step: i64,
 }
 
-pub(super) struct Slot {
+pub(super) struct AxisSlot {
     pub(super) start: Timestamp,
     /// One count for each series; `None` for a window in which nothing happened.
     pub(super) counts: Option<Vec<u128>>,
@@ -39,13 +39,13 @@ pub(super) fn slots(columns: &[Column], max: usize, counts: &dyn Fn(&Column) -> 
         if keep_gaps && step > 0 {
             let place = (micros(column) - micros(first)) / step;
             for missed in slots.len() as i64..place {
-                slots.push(Slot {
+                slots.push(AxisSlot {
                     start: Timestamp::from_micros(micros(first) + missed * step),
                     counts: None,
                 });
             }
         }
-        slots.push(Slot { start: column.start, counts: Some(counts(column)) });
+        slots.push(AxisSlot { start: column.start, counts: Some(counts(column)) });
     }
     let mut merged = slots.len().div_ceil(max.max(1));
     if merged > 1 {
@@ -53,7 +53,8 @@ pub(super) fn slots(columns: &[Column], max: usize, counts: &dyn Fn(&Column) -> 
             // Whole hours or days rather than every 39 minutes.
             Some(round) => {
                 merged = (round / step) as usize;
-                let start = |slot: &Slot| slot.start.truncate(Duration::from_micros(round.unsigned_abs()));
+                let start =
+                    |slot: &AxisSlot| slot.start.truncate(Duration::from_micros(round.unsigned_abs()));
                 slots = slots.chunk_by(|a, b| start(a) == start(b)).map(|s| merge(start(&s[0]), s)).collect();
             }
             None => slots = slots.chunks(merged).map(|s| merge(s[0].start, s)).collect(),
@@ -77,12 +78,12 @@ pub(super) fn round_micros(step: i64, steps: i64) -> Option<i64> {
     ROUND_SECS.into_iter().map(micros).find(|m| step > 0 && m % step == 0 && m / step >= steps)
 }
 
-fn merge(start: Timestamp, slots: &[Slot]) -> Slot {
+fn merge(start: Timestamp, slots: &[AxisSlot]) -> AxisSlot {
     let counts = slots.iter().filter_map(|slot| slot.counts.as_ref()).fold(None, |sum, counts| match sum {
         None => Some(counts.clone()),
         Some(sum) => Some(sum.iter().zip(counts).map(|(a, b): (&u128, &u128)| a + b).collect()),
     });
-    Slot { start, counts }
+    AxisSlot { start, counts }
 }
 
 fn gcd(a: i64, b: i64) -> i64 {
@@ -133,9 +134,9 @@ pub(super) struct TimeFormat {
 }
 
 impl TimeFormat {
-    pub(super) fn of(slots: &[Slot]) -> TimeFormat {
+    pub(super) fn of(slots: &[AxisSlot]) -> TimeFormat {
         let all = |unit: i64| slots.iter().all(|slot| slot.start.as_micros().rem_euclid(unit) == 0);
-        let day = |slot: &Slot| date(slot.start);
+        let day = |slot: &AxisSlot| date(slot.start);
         TimeFormat {
             seconds: !all(60_000_000),
             days: slots.len() > 1 && all(86_400_000_000),

@@ -51,6 +51,20 @@ struct Remembered {
 }
 
 /// What a store keeps of one pair of shards.
+///
+/// Numbers are decimal digits without leading zeros: of two, the longer one is the larger, and of two of a
+/// length the one that sorts last as text.
+///
+/// ```
+/// use kinesis_lab::SavedOrigin;
+///
+/// let mut saved = SavedOrigin::new("shardId-000000000003", "events/shardId-000000000000");
+/// saved.numbers = vec!["99".to_owned(), "100".to_owned()];
+/// saved.after = Some("99".to_owned()); // so that the first of them can be forgotten
+/// let after = saved.after.as_deref().unwrap();
+/// saved.numbers.retain(|number| (number.len(), number.as_str()) > (after.len(), after));
+/// assert_eq!(saved.numbers, ["100"]);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SavedOrigin {

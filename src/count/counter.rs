@@ -6,7 +6,8 @@ use super::copies::Copies;
 use super::late::{Late, Refused};
 use super::unparsed::{Unparsed, UnparsedRecords};
 use super::watermark::Watermark;
-use super::windows::{Window, Windows};
+use super::window::Window;
+use super::windows::Windows;
 use crate::event::Event;
 use crate::read::{Context, ProcessError, RecordProcessor};
 use crate::record::{Batch, Record};
@@ -62,11 +63,32 @@ impl Counter {
     }
 
     /// Windows of any size, aligned to the epoch, one after the other.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("tumbling", 1)?;
+    /// stream.producer("192.0.2.10").interval(secs(10)).at_once().limit(6).start().join();
+    /// let mut counter = Counter::tumbling(secs(30));
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// let starts: Vec<String> = counter.windows().iter().map(|window| window.start.plain(0)).collect();
+    /// assert_eq!(starts, ["2018-09-06 08:00:00", "2018-09-06 08:00:30"]);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn tumbling(size: Duration) -> Counter {
         Counter::sliding(size, size)
     }
 
     /// Windows of any size, one every `slide`, that overlap: an event counts in `size / slide` of them.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("sliding", 1)?;
+    /// stream.put("192.0.2.10", "2018-09-06T08:04:50Z")?;
+    /// let mut counter = Counter::sliding(secs(60), secs(20));
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// assert_eq!((counter.windows().len(), counter.total()), (3, 1));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn sliding(size: Duration, slide: Duration) -> Counter {
         Counter {
             windows: Windows::sliding(size, slide),
@@ -82,13 +104,29 @@ impl Counter {
 
     /// Completes windows once the [`Watermark`] has passed their end: the newest event time of the
     /// slowest shard, less this. Default: no window is ever complete.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("late", 1)?;
+    /// let mut counter = Counter::per_minute().lateness(secs(30));
+    /// stream.put("192.0.2.10", "2018-09-06T08:00:10Z")?;
+    /// stream.put("192.0.2.10", "2018-09-06T08:01:35Z")?; // 30 s earlier, the first minute has ended
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// assert_eq!(counter.watermark().plain(0), "2018-09-06 08:01:05");
+    /// let completed = counter.take_completed();
+    /// assert_eq!(completed[0].to_string(), "2018-09-06 08:00:00 : [('192.0.2.10', 1)]");
+    /// counter.flush(); // nothing more is expected
+    /// assert_eq!((counter.take_completed().len(), counter.total()), (1, 0));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn lateness(mut self, lateness: Duration) -> Counter {
         self.watermark = Some(Watermark::new(lateness));
         self
     }
 
     /// How many (pane, key) pairs are kept in memory; events of further keys are counted without their
-    /// key, in [`Window::overflow`]. Default: 1,000,000.
+    /// key, in [`Window::overflow`]. As many panes at the most: events that would need one more are counted
+    /// in [`unplaced`](Counter::unplaced). Default: 1,000,000.
     pub fn max_pairs(mut self, pairs: usize) -> Counter {
         self.windows = self.windows.max_pairs(pairs);
         self
@@ -145,7 +183,13 @@ impl Counter {
         self.unparsed.count()
     }
 
-    /// The first 100 records that did not parse, each with the reason.
+    /// How many events are in no window, because there were as many panes as may be kept
+    /// ([`max_pairs`](Counter::max_pairs)).
+    pub fn unplaced(&self) -> u64 {
+        self.windows.unplaced()
+    }
+
+    /// The first 100 records that did not parse, each with its place and the reason.
     pub fn unparsed_samples(&self) -> &[Unparsed] {
         self.unparsed.samples()
     }
@@ -153,7 +197,7 @@ impl Counter {
     fn count(&mut self, shard_id: &str, record: &Record) {
         match Event::parse(record) {
             Ok(event) => self.count_event(shard_id, record, &event),
-            Err(error) => self.unparsed.add(record, error.to_string()),
+            Err(error) => self.unparsed.add(shard_id, record, error.to_string()),
         }
     }
 
@@ -208,6 +252,9 @@ impl std::fmt::Display for Counter {
         }
         if self.refused.count() > 0 {
             writeln!(f, "{}", self.refused)?;
+        }
+        if self.unplaced() > 0 {
+            writeln!(f, "{} are in no window: there is no room for one more (max_pairs)", self.unplaced())?;
         }
         if let Some(first) = self.unparsed.samples().first() {
             let (key, data) = (

@@ -16,6 +16,25 @@ const MAX_PAIRS: usize = 100_000;
 ///
 /// One that is late for some of its windows, and in time for others, is in both; [`count`](Self::count)
 /// counts (event, window) pairs.
+///
+/// ```
+/// use kinesis_lab::prelude::*;
+///
+/// // As a consumer would drive it: two polls.
+/// let mut counter = Counter::per_minute().lateness(secs(10));
+/// let mut ctx = Context::at(Timestamp::now());
+/// for time in ["2018-09-06T08:05:00Z", "2018-09-06T08:00:59Z"] {
+///     let record = Record::new("192.0.2.10", time, "1", ctx.now);
+///     counter.process(&Batch::new("visits", "shardId-000000000000", vec![record]), &mut ctx)?;
+///     counter.tick(&mut ctx)?;
+/// }
+/// assert_eq!(counter.late().windows()[0].0.plain(0), "2018-09-06 08:00:00");
+/// assert_eq!(
+///     counter.late().to_string(),
+///     "1 came too late for their window; the first is 192.0.2.10 at 2018-09-06 08:00:59"
+/// );
+/// # Ok::<(), ProcessError>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Late {
     count: u64,
@@ -114,6 +133,20 @@ impl fmt::Display for Late {
 }
 
 /// Events that claim to be from more than 10 minutes after their arrival; they never move the watermark.
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// let stream = Kinesis::local()?.create_stream("ahead", 1)?;
+/// stream.put("192.0.2.10", "2999-01-01T00:00:00Z")?;
+/// let mut counter = Counter::per_minute().lateness(secs(10));
+/// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+/// assert_eq!((counter.refused().count(), counter.total()), (1, 0));
+/// assert_eq!(
+///     counter.refused().to_string(),
+///     "1 are from the future; the first is 192.0.2.10 at 2999-01-01 00:00:00"
+/// );
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Refused {
     count: u64,

@@ -4,24 +4,29 @@
 
 mod copies;
 mod counter;
+mod counter_methods;
 mod late;
+mod pane;
 mod printing;
 mod recent_ids;
 mod store;
 mod stored_counter;
 mod unparsed;
 mod watermark;
+mod window;
 mod windows;
 
 pub use copies::SavedOrigin;
 pub use counter::Counter;
 pub use late::{Late, LateEvent, Refused, RefusedEvent};
+pub use pane::SavedPane;
 pub use printing::Printing;
 pub use store::{Change, Fingerprint, SavedState, Store, Totals};
 pub use stored_counter::StoredCounter;
 pub use unparsed::Unparsed;
 pub use watermark::Watermark;
-pub use windows::{Added, SavedPane, Window, Windows};
+pub use window::Window;
+pub use windows::{Added, Windows};
 
 pub(crate) use copies::Copies;
 pub(crate) use recent_ids::RecentIds;

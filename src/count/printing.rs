@@ -1,8 +1,8 @@
 //! [`Printing`]: a counter that writes its windows at every poll.
 
-use std::ops::{Deref, DerefMut};
-
 use super::counter::Counter;
+use super::counter_methods::counter_methods;
+use super::window::Window;
 use crate::read::{Context, ProcessError, RecordProcessor};
 use crate::record::Batch;
 
@@ -13,7 +13,18 @@ use crate::record::Batch;
 /// 2018-09-06 08:04:00 : [('192.0.2.10', 9), ('192.0.2.20', 4)]
 /// ```
 ///
-/// It is the counter in everything else: `printing.chart()`, `printing.windows()`.
+/// What it has counted can be seen as in the counter itself:
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// let stream = Kinesis::local()?.create_stream("printed", 1)?;
+/// stream.producer("192.0.2.10").interval(secs(10)).at_once().limit(12).start().join();
+/// let mut live = Counter::per_minute().printing();
+/// stream.consumer().trim_horizon().run_until_caught_up(&mut live)?;
+/// assert_eq!((live.windows().len(), live.total()), (2, 12));
+/// assert_eq!(live.into_inner().to_string().lines().count(), 2);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Printing {
     counter: Counter,
@@ -31,25 +42,23 @@ impl Printing {
         Printing { counter }
     }
 
+    /// The windows completed since this was last called, in order.
+    pub fn take_completed(&mut self) -> Vec<Window> {
+        self.counter.take_completed()
+    }
+
+    /// Completes the windows still open: nothing more is expected.
+    pub fn flush(&mut self) {
+        self.counter.flush();
+    }
+
     /// The counter, silent again.
     pub fn into_inner(self) -> Counter {
         self.counter
     }
 }
 
-impl Deref for Printing {
-    type Target = Counter;
-
-    fn deref(&self) -> &Counter {
-        &self.counter
-    }
-}
-
-impl DerefMut for Printing {
-    fn deref_mut(&mut self) -> &mut Counter {
-        &mut self.counter
-    }
-}
+counter_methods!(Printing);
 
 impl RecordProcessor for Printing {
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {

@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::copies::SavedOrigin;
-use super::windows::{SavedPane, Window};
+use super::pane::SavedPane;
+use super::window::Window;
 use crate::error::Result;
 use crate::read::{Checkpoint, StreamId};
 use crate::timestamp::Timestamp;
@@ -15,6 +16,38 @@ use crate::timestamp::Timestamp;
 /// Everything that changed since the last commit comes in one [`Change`], and is to be written whole or
 /// not at all. That, and nothing else, makes counts exact across a crash: the checkpoints never say more
 /// or less than the counts do.
+///
+/// The rules, for one of your own (`tests/own_store.rs` is one, whole): checkpoints, shard times, panes' keys
+/// and origins of a change *replace* those of the same shard, pane and key; ids, origins' numbers and late
+/// events are *added*; completed windows come once. Panes that start before
+/// [`oldest_pane`](Change::oldest_pane), origins of [`gone_origins`](Change::gone_origins), and origins'
+/// numbers up to their `after`, are to be forgotten.
+///
+/// ```
+/// use kinesis_lab::prelude::*;
+/// use kinesis_lab::{Change, Fingerprint, SavedState, Store};
+///
+/// /// Completed windows, printed: a run that ends has nothing to go on from.
+/// struct Printer;
+///
+/// impl Store for Printer {
+///     fn load(&mut self, _: &Fingerprint) -> Result<SavedState, Error> {
+///         Ok(SavedState::default())
+///     }
+///
+///     fn commit(&mut self, change: &Change) -> Result<(), Error> {
+///         change.completed.iter().for_each(|window| println!("{window}"));
+///         Ok(())
+///     }
+/// }
+///
+/// let stream = Kinesis::local()?.create_stream("printed", 1)?;
+/// stream.producer("192.0.2.10").interval(secs(10)).at_once().limit(12).start().join();
+/// let mut counter = Counter::per_minute().stored(Box::new(Printer));
+/// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+/// counter.flush()?;
+/// # Ok::<(), Error>(())
+/// ```
 pub trait Store: Send {
     /// What was saved of these windows over this stream; an empty state when nothing was.
     ///
@@ -25,11 +58,31 @@ pub trait Store: Send {
     /// Writes a change, whole or not at all.
     ///
     /// # Errors
-    /// When it can't be written; then nothing of it is.
+    /// When it can't be written; then nothing of it is. The counter commits nothing more before it has
+    /// loaded again, which a run begins with.
     fn commit(&mut self, change: &Change) -> Result<()>;
+
+    /// The stream of which something is saved, so that [`StoredCounter::flush`](crate::StoredCounter::flush)
+    /// can finish what an earlier program began, without a run over the stream. Default: `None`, nothing is
+    /// saved or it is not known.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    fn stream(&mut self) -> Result<Option<StreamId>> {
+        Ok(None)
+    }
 }
 
 /// What a store's contents are of; contents of another fingerprint are refused.
+///
+/// ```
+/// use kinesis_lab::prelude::*;
+/// use kinesis_lab::{Fingerprint, StreamId};
+///
+/// let stream = StreamId::new("visits", Timestamp::from_secs(1_536_220_800));
+/// let ours = Fingerprint::new(stream.clone(), secs(60), secs(60));
+/// assert!(ours != Fingerprint::new(stream, secs(30), secs(30)));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fingerprint {
@@ -91,6 +144,8 @@ pub struct Totals {
     pub duplicates: u64,
     /// Records that did not parse.
     pub unparsed: u64,
+    /// Events for which there was no room, not even for their pane.
+    pub unplaced: u64,
 }
 
 /// What changed since the last commit.
@@ -105,7 +160,8 @@ pub struct Change {
     pub watermark: Timestamp,
     /// Panes that start before this are needed no more.
     pub oldest_pane: Timestamp,
-    /// Panes with what is new in them: counts that changed (their new values), and ids that were added.
+    /// Panes with what is new in them: counts that changed (their new values), the overflow as it is now, and
+    /// ids that were added.
     pub panes: Vec<(Timestamp, SavedPane)>,
     /// Windows that are complete, in order.
     pub completed: Vec<Window>,

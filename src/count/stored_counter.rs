@@ -1,14 +1,13 @@
 //! [`StoredCounter`]: a counter whose counts survive it.
 
 use std::fmt;
-use std::ops::Deref;
 use std::time::Duration;
 
 use super::counter::Counter;
+use super::counter_methods::counter_methods;
 use super::store::{Change, Fingerprint, Store, Totals};
 use super::watermark::Watermark;
-use super::windows::SavedPane;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::Batch;
 
@@ -22,14 +21,37 @@ const STORED_LATENESS: Duration = Duration::from_secs(30);
 /// committed together once a poll. So whatever ends it, at whatever moment, the next run goes on from the
 /// last commit, and counts each record of the stream exactly once.
 ///
-/// It is the counter in everything that can be looked at: `windows()` (those in memory: the early results),
-/// `watermark()`, `late()`, `chart()`.
+/// A run begins with what the store holds, whatever is in memory. After a commit that failed nothing is
+/// committed until then: what was counted before is not in memory as it should be in the store.
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-stored-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let file = folder.join("counts.db");
+/// let stream = Kinesis::local()?.create_stream("visits", 1)?;
+/// stream.producer("192.0.2.10").interval(secs(10)).at_once().limit(12).start().join();
+///
+/// let mut counter = Counter::per_minute().stored_in(&file)?;
+/// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+/// assert_eq!((counter.windows().len(), counter.total()), (1, 6)); // the first minute is in the file
+/// assert_eq!(counter.positions().count(), 1); // of one shard
+/// drop(counter);
+///
+/// // Another day: nothing more is expected.
+/// Counter::per_minute().stored_in(&file)?.flush()?;
+/// assert_eq!(Counts::open(&file)?.windows()?.len(), 2);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct StoredCounter {
     counter: Counter,
     store: Box<dyn Store>,
     checkpoints: Checkpoints,
     dirty: bool,
-    loaded: bool,
+    /// What is in memory is what the store has, and what came since. Not before it was loaded, not within a
+    /// batch, and not after a commit that failed: it has taken out of memory what it was to write.
+    whole: bool,
 }
 
 impl Counter {
@@ -44,14 +66,26 @@ impl Counter {
 impl StoredCounter {
     fn new(mut counter: Counter, store: Box<dyn Store>) -> StoredCounter {
         counter.late.stored = true;
-        StoredCounter { counter, store, checkpoints: Checkpoints::default(), dirty: false, loaded: false }
+        StoredCounter { counter, store, checkpoints: Checkpoints::default(), dirty: false, whole: false }
     }
 
-    /// Completes the windows still open, and commits: nothing more is expected.
+    /// Completes the windows still open, and commits: nothing more is expected. Those of an earlier program
+    /// too: a counter that has not run yet takes them from its store.
     ///
     /// # Errors
-    /// When the store can't be written.
+    /// When the store can't be read or written; when there was no run, and the store holds nothing of an
+    /// earlier one, or can't say of which stream it does ([`Store::stream`]).
     pub fn flush(&mut self) -> Result<()> {
+        if !self.whole {
+            let stream = self.store.stream()?.ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Store,
+                    "there is nothing to complete: this counter has loaded nothing, and its store names no stream \
+                     of which it holds counts; run it over its stream first",
+                )
+            })?;
+            self.load(&stream)?;
+        }
         self.counter.flush();
         self.dirty = true;
         self.commit()
@@ -66,6 +100,7 @@ impl StoredCounter {
         let (size, slide) = (self.counter.windows.size(), self.counter.windows.slide());
         let saved = self.store.load(&Fingerprint { stream: stream.clone(), size, slide })?;
         // In place of what is in memory: a run that failed may have counted more than it committed.
+        self.whole = false;
         let counter = &mut self.counter;
         counter.windows.restore(saved.watermark, saved.panes);
         if let Some(watermark) = &mut counter.watermark {
@@ -76,10 +111,11 @@ impl StoredCounter {
         counter.refused.restore(saved.totals.refused);
         counter.duplicates = saved.totals.duplicates;
         counter.unparsed.restore(saved.totals.unparsed);
+        counter.windows.unplaced = saved.totals.unplaced;
         counter.copies.restore(saved.origins);
         self.dirty = false;
         self.checkpoints.restore(&saved.checkpoints);
-        self.loaded = true;
+        self.whole = true;
         Ok(saved.checkpoints)
     }
 
@@ -87,14 +123,28 @@ impl StoredCounter {
         if !self.dirty && !self.checkpoints.have_moved() {
             return Ok(());
         }
+        self.check_whole()?;
         let change = self.change();
+        self.whole = false;
         self.store.commit(&change)?;
+        self.whole = true;
         self.dirty = false;
         Ok(())
     }
 
-    /// Takes out of the counter what its store has not yet. When the commit fails, the run ends, and the
-    /// next one loads what the store has.
+    /// Checkpoints without their counts would lose records, for ever.
+    fn check_whole(&self) -> Result<()> {
+        match self.whole {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::Store,
+                "this counter is not as its store has it, because it has not loaded yet or a commit failed: run it \
+                 with a consumer, which begins with what is stored",
+            )),
+        }
+    }
+
+    /// Takes out of the counter what its store has not yet.
     fn change(&mut self) -> Change {
         let counter = &mut self.counter;
         let (gone_origins, origins) = counter.copies.changes();
@@ -113,6 +163,7 @@ impl StoredCounter {
                 refused: counter.refused.count(),
                 duplicates: counter.duplicates,
                 unparsed: counter.unparsed(),
+                unplaced: counter.unplaced(),
             },
             gone_origins,
             origins,
@@ -131,17 +182,16 @@ impl RecordProcessor for StoredCounter {
     }
 
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
-        if !self.loaded {
-            return Err(ProcessError::stop(
-                "a stored counter is driven by a consumer, which asks it where to begin",
-            ));
-        }
+        self.check_whole()?;
+        self.whole = false; // if it panics half way
         self.counter.process(batch, ctx)?;
+        self.whole = true;
         self.checkpoints.pass(batch);
         Ok(())
     }
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.check_whole()?;
         self.checkpoints.begin(ctx);
         self.counter.tick(ctx)?;
         self.dirty |= !self.counter.completed.is_empty();
@@ -149,19 +199,14 @@ impl RecordProcessor for StoredCounter {
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.check_whole()?;
         self.checkpoints.end(shard_id, ctx);
         // Its children are read next: their records must not be committed without this.
         Ok(self.commit()?)
     }
 }
 
-impl Deref for StoredCounter {
-    type Target = Counter;
-
-    fn deref(&self) -> &Counter {
-        &self.counter
-    }
-}
+counter_methods!(StoredCounter);
 
 impl fmt::Debug for StoredCounter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,17 +215,5 @@ impl fmt::Debug for StoredCounter {
     }
 }
 
-impl super::windows::Pane {
-    /// What a store has not yet, which from now on it has; nothing when it has all.
-    fn changes(&mut self) -> Option<SavedPane> {
-        let mut saved = SavedPane { ids: std::mem::take(&mut self.new_ids), ..SavedPane::default() };
-        let overflow_changed = std::mem::take(&mut self.overflow.changed);
-        for (key, count) in &mut self.counts {
-            if std::mem::take(&mut count.changed) {
-                saved.counts.push((key.to_string(), count.n));
-            }
-        }
-        saved.overflow = self.overflow.n;
-        (overflow_changed || !saved.counts.is_empty() || !saved.ids.is_empty()).then_some(saved)
-    }
-}
+#[cfg(test)]
+mod tests;

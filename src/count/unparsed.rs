@@ -1,18 +1,45 @@
 //! [`Unparsed`]: a record that is no event, kept where it can be seen.
 
+use std::fmt;
+
 use crate::record::Record;
+use crate::text::printable;
 
 /// How many are kept for inspection; all are counted.
 pub(super) const SAMPLES_KEPT: usize = 100;
 
 /// A record that did not parse as an event.
+///
+/// Its `Display` is one line, [`printable`](crate::printable), that says where the record is:
+/// `shardId-000000000000 at 4959…: the data is empty`.
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// let stream = Kinesis::local()?.create_stream("odd", 1)?;
+/// stream.put("192.0.2.10", "tomorrow")?;
+/// let mut counter = Counter::per_minute();
+/// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+/// let first = &counter.unparsed_samples()[0];
+/// assert!(first.to_string().starts_with("shardId-000000000000 at 4"));
+/// assert!(first.reason.starts_with("neither an ISO-8601 timestamp nor JSON"));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Unparsed {
+    /// The shard in which it is; its sequence number is the record's.
+    pub shard_id: String,
     /// The record, unchanged.
     pub record: Record,
     /// What is wrong with it.
     pub reason: String,
+}
+
+impl fmt::Display for Unparsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shard, number) = (&self.shard_id, &self.record.sequence_number);
+        f.write_str(&printable(format!("{shard} at {number}: {}", self.reason).as_bytes()))
+    }
 }
 
 /// How many records did not parse, and the first of them.
@@ -23,10 +50,10 @@ pub(crate) struct UnparsedRecords {
 }
 
 impl UnparsedRecords {
-    pub(crate) fn add(&mut self, record: &Record, reason: String) {
+    pub(crate) fn add(&mut self, shard_id: &str, record: &Record, reason: String) {
         self.count += 1;
         if self.samples.len() < SAMPLES_KEPT {
-            self.samples.push(Unparsed { record: record.clone(), reason });
+            self.samples.push(Unparsed { shard_id: shard_id.to_owned(), record: record.clone(), reason });
         }
     }
 

@@ -1,13 +1,13 @@
 //! [`Windows`]: counts per key in windows of event time, tumbling or sliding. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::time::Duration;
 
 use md5::{Digest, Md5};
 
-use crate::record::Entry;
-use crate::text::{Quoted, printable};
+use super::pane::{Count, Pane, SavedPane, Span};
+use super::window::Window;
 use crate::timestamp::Timestamp;
 
 /// How many (pane, key) pairs are kept, if nothing else is said: 250 MB of IP addresses (benches/stored.rs).
@@ -47,39 +47,7 @@ pub struct Windows {
     completed_until: i64,
     pairs: usize,
     max_pairs: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    size: i64,
-    slide: i64,
-    pane: i64,
-}
-
-/// The keys are hashed while counting and sorted only when they are looked at.
-#[derive(Clone, Default)]
-pub(crate) struct Pane {
-    pub(crate) counts: HashMap<Box<str>, Count, foldhash::quality::RandomState>,
-    /// Events of keys that came when there was no room for another one.
-    pub(crate) overflow: Count,
-    /// Hashes of the ids of events counted here.
-    pub(crate) ids: HashSet<u128, foldhash::quality::RandomState>,
-    /// Those not yet saved.
-    pub(crate) new_ids: Vec<u128>,
-}
-
-/// A count, and whether it is other than what a store has.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Count {
-    pub(crate) n: u64,
-    pub(crate) changed: bool,
-}
-
-impl Count {
-    fn add(&mut self, n: u64) {
-        self.n = self.n.saturating_add(n);
-        self.changed = true;
-    }
+    pub(crate) unplaced: u64,
 }
 
 /// What became of an event.
@@ -92,6 +60,8 @@ pub struct Added {
     pub overflow: bool,
     /// It has an id, and was here before: it counts nowhere.
     pub duplicate: bool,
+    /// There are as many panes as may be kept: it counts in [`Windows::unplaced`] alone.
+    pub unplaced: bool,
 }
 
 impl Windows {
@@ -101,6 +71,16 @@ impl Windows {
     }
 
     /// No events yet, in windows of this size, one every `slide`; a slide beyond the size is the size.
+    ///
+    /// ```
+    /// use kinesis_lab::prelude::*;
+    ///
+    /// let mut windows = Windows::sliding(secs(60), secs(20));
+    /// windows.add("192.0.2.10", "2018-09-06T08:04:50Z".parse()?, 1);
+    /// let starts: Vec<String> = windows.iter().map(|window| window.start.plain(0)).collect();
+    /// assert_eq!(starts, ["2018-09-06 08:04:00", "2018-09-06 08:04:20", "2018-09-06 08:04:40"]);
+    /// # Ok::<(), kinesis_lab::TimestampError>(())
+    /// ```
     pub fn sliding(size: Duration, slide: Duration) -> Windows {
         let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 4).max(1);
         let size = micros(size).min(i64::MAX / 4);
@@ -109,16 +89,31 @@ impl Windows {
         Windows {
             size: of(size),
             slide: of(slide),
-            span: Span { size, slide, pane: gcd(size, slide) },
+            span: Span::new(size, slide),
             panes: BTreeMap::new(),
             completed_until: i64::MIN,
             pairs: 0,
             max_pairs: MAX_PAIRS,
+            unplaced: 0,
         }
     }
 
     /// How many (pane, key) pairs are kept in memory, ids of events included: events of further keys
-    /// count in their window's `overflow`. Default: 1,000,000.
+    /// count in their window's `overflow`. Of panes there are no more than that either, and at least one:
+    /// an event that would need a further one is in no window, and counts in [`unplaced`](Self::unplaced).
+    /// Default: 1,000,000.
+    ///
+    /// ```
+    /// use kinesis_lab::prelude::*;
+    ///
+    /// let mut windows = Windows::tumbling(secs(60)).max_pairs(1);
+    /// let noon = Timestamp::from_secs(1_536_235_200);
+    /// assert!(!windows.add("192.0.2.10", noon, 1).overflow);
+    /// assert!(windows.add("192.0.2.20", noon, 1).overflow);
+    /// assert!(windows.add("192.0.2.10", noon + secs(60), 1).unplaced);
+    /// let window = windows.flush().remove(0);
+    /// assert_eq!(window.to_string(), "2018-09-06 12:00:00 : [('192.0.2.10', 1)] and 1 of further keys");
+    /// ```
     pub fn max_pairs(mut self, pairs: usize) -> Windows {
         self.max_pairs = pairs;
         self
@@ -140,6 +135,15 @@ impl Windows {
     }
 
     /// As [`add`](Self::add); an `id` that was here before, in the same pane, counts nowhere.
+    ///
+    /// ```
+    /// use kinesis_lab::prelude::*;
+    ///
+    /// let (mut windows, now) = (Windows::tumbling(secs(60)), Timestamp::now());
+    /// assert!(!windows.add_with_id("192.0.2.10", now, 1, Some("order 7")).duplicate);
+    /// assert!(windows.add_with_id("192.0.2.10", now, 1, Some("order 7")).duplicate);
+    /// assert_eq!(windows.total(), 1);
+    /// ```
     pub fn add_with_id(&mut self, key: &str, time: Timestamp, count: u64, id: Option<&str>) -> Added {
         let time = time.as_micros();
         let mut added = Added::default();
@@ -155,7 +159,14 @@ impl Windows {
                 return added; // all of its windows are complete
             }
         }
-        let pane = self.panes.entry(self.span.pane_of(time)).or_default();
+        let at = self.span.pane_of(time);
+        // Far-apart events have a pane each, and would be endless also where none has room for a key.
+        if self.panes.len() >= self.max_pairs.max(1) && !self.panes.contains_key(&at) {
+            self.unplaced = self.unplaced.saturating_add(count);
+            added.unplaced = true;
+            return added;
+        }
+        let pane = self.panes.entry(at).or_default();
         let full = self.pairs >= self.max_pairs;
         if let Some(id) = id {
             let id = u128::from_be_bytes(Md5::digest(id.as_bytes()).into());
@@ -185,6 +196,17 @@ impl Windows {
 
     /// Takes out the windows that end at `watermark` or earlier, in order; each comes once, and what is
     /// added to it later is late. A watermark before an earlier one changes nothing.
+    ///
+    /// ```
+    /// use kinesis_lab::prelude::*;
+    ///
+    /// let mut windows = Windows::tumbling(secs(60));
+    /// let minute = Timestamp::from_secs(1_536_220_800);
+    /// windows.add("192.0.2.10", minute, 1);
+    /// assert_eq!(windows.complete(minute + secs(59)).len(), 0);
+    /// assert_eq!(windows.complete(minute + secs(60))[0].total(), 1);
+    /// assert_eq!(windows.add("192.0.2.10", minute, 1).late, [minute]);
+    /// ```
     pub fn complete(&mut self, watermark: Timestamp) -> Vec<Window> {
         let watermark = watermark.as_micros();
         if watermark <= self.completed_until {
@@ -229,6 +251,11 @@ impl Windows {
     /// All events in memory, each once.
     pub fn total(&self) -> u64 {
         self.panes.values().map(|pane| pane.counts.values().map(|c| c.n).sum::<u64>() + pane.overflow.n).sum()
+    }
+
+    /// How many events are in no window because there was no room for a further pane.
+    pub fn unplaced(&self) -> u64 {
+        self.unplaced
     }
 
     /// How many (pane, key) pairs and ids are in memory.
@@ -308,125 +335,9 @@ impl Windows {
     }
 }
 
-/// A pane as a store gives it back.
-#[derive(Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SavedPane {
-    /// Each key with its count.
-    pub counts: Vec<(String, u64)>,
-    /// Events of keys beyond the cap.
-    pub overflow: u64,
-    /// Hashes of the ids of the events counted.
-    pub ids: Vec<u128>,
-}
-
-impl fmt::Debug for SavedPane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} keys, {} of further keys, {} ids", self.counts.len(), self.overflow, self.ids.len())
-    }
-}
-
-impl Span {
-    fn pane_of(self, time: i64) -> i64 {
-        time - time.rem_euclid(self.pane)
-    }
-
-    /// The starts of all windows that a time lies in, the earliest first.
-    fn starts(self, time: i64) -> impl Iterator<Item = i64> {
-        let last = time - time.rem_euclid(self.slide);
-        // The first one that ends after the time.
-        let before = (last + self.size - time - 1) / self.slide;
-        (0..=before).rev().map(move |n| last - n * self.slide)
-    }
-
-    /// The end of the last window that a time lies in.
-    fn last_end(self, time: i64) -> i64 {
-        time - time.rem_euclid(self.slide) + self.size
-    }
-}
-
-fn gcd(a: i64, b: i64) -> i64 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
 impl fmt::Debug for Windows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-/// One window with its counts.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Window {
-    /// The first instant in it.
-    pub start: Timestamp,
-    /// The first instant after it: `start + size`.
-    pub end: Timestamp,
-    /// Its length.
-    pub size: Duration,
-    /// Each key with its count, sorted by key.
-    pub counts: Vec<(String, u64)>,
-    /// Events of keys that came when no further key could be kept ([`Windows::max_pairs`]).
-    pub overflow: u64,
-}
-
-impl Window {
-    /// All events in it.
-    pub fn total(&self) -> u64 {
-        self.counts.iter().map(|(_, count)| count).sum::<u64>() + self.overflow
-    }
-
-    /// The window as records for another stream, one a key, with the key as partition key:
-    /// `{"count":9,"end":"…","id":"…","ip":"192.0.2.10","time":"…"}`. `time` is the window's start, and the
-    /// id tells a copy from another window: [`Event::parse`](crate::Event::parse) reads them.
-    ///
-    /// ```
-    /// # use kinesis_lab::prelude::*;
-    /// # let mut counter = Counter::per_minute().lateness(secs(30));
-    /// # let kinesis = Kinesis::local()?;
-    /// # let counts = kinesis.create_stream("counts", 1)?;
-    /// let records: Vec<Entry> = counter.take_completed().iter().flat_map(Window::entries).collect();
-    /// counts.put_many(records).send()?;
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn entries(&self) -> Vec<Entry> {
-        let (time, end) = (self.start.to_string(), self.end.to_string());
-        let entry = |(key, count): &(String, u64)| {
-            let id = format!("{time}/{end}/{key}");
-            let data = serde_json::json!({ "ip": key, "time": time, "end": end, "count": count, "id": id });
-            // An event's key may be what no partition key can be.
-            let partition_key: String = key.chars().take(256).collect();
-            let partition_key = if partition_key.is_empty() { "-".to_owned() } else { partition_key };
-            Entry::new(partition_key, data.to_string())
-        };
-        self.counts.iter().map(entry).collect()
-    }
-}
-
-impl fmt::Debug for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts: Vec<_> = self.counts.iter().map(|(key, count)| (Quoted(key), count)).collect();
-        let mut window = f.debug_struct("Window");
-        window.field("start", &self.start).field("size", &self.size).field("counts", &counts);
-        window.field("overflow", &self.overflow).finish()
-    }
-}
-
-/// `2018-09-06 08:04:00 : [('192.0.2.10', 9), ('192.0.2.20', 4)]`
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole_seconds = self.size.subsec_nanos() == 0;
-        write!(f, "{} : [", self.start.plain(if whole_seconds { 0 } else { 6 }))?;
-        for (n, (key, count)) in self.counts.iter().enumerate() {
-            let comma = if n == 0 { "" } else { ", " };
-            write!(f, "{comma}('{}', {count})", printable(key.as_bytes()))?;
-        }
-        f.write_str("]")?;
-        match self.overflow {
-            0 => Ok(()),
-            n => write!(f, " and {n} of further keys"),
-        }
     }
 }
 

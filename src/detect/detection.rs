@@ -217,7 +217,7 @@ impl Detection {
             Ok(event) => event,
             Err(error) => {
                 self.totals.unparsed += 1;
-                self.unparsed.add(record, error.to_string());
+                self.unparsed.add(shard_id, record, error.to_string());
                 return;
             }
         };

@@ -1,10 +1,12 @@
 //! [`AccessLog`]: the lines of a web server's log, one after the other.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use super::client::client_of_line;
 use super::log_line::{LogLine, LogLineError};
 use crate::text::{Quoted, grouped, printable, shorten};
 use crate::timestamp::Timestamp;
@@ -51,7 +53,8 @@ pub struct AccessLog {
 pub struct LogRecord {
     /// Its line's number in the file, counted from 1.
     pub number: u64,
-    /// The client's address or host name: a natural partition key.
+    /// The client's address or host name, or `-`, in the one form of all its spellings: a natural partition
+    /// key.
     pub client: String,
     /// The time in the line, in UTC.
     pub time: Timestamp,
@@ -70,8 +73,17 @@ impl fmt::Debug for LogRecord {
 impl AccessLog {
     /// Opens a log.
     ///
+    /// ```
+    /// use kinesis_lab::AccessLog;
+    ///
+    /// for record in AccessLog::open("data/access.log")?.quiet().take(3) {
+    ///     println!("{:?}", record?);
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// The operating system's, with the path. A file packed by gzip is an error at the first line.
+    /// The operating system's, with the path. A file packed by gzip, or in UTF-16, is an error at the first line.
     pub fn open(path: impl AsRef<Path>) -> io::Result<AccessLog> {
         let path = path.as_ref();
         match File::open(path) {
@@ -94,6 +106,15 @@ impl AccessLog {
     }
 
     /// Says nothing on stderr at the end.
+    ///
+    /// ```
+    /// use kinesis_lab::AccessLog;
+    ///
+    /// let mut log = AccessLog::from_reader("?\n".as_bytes()).quiet();
+    /// assert_eq!(log.by_ref().count(), 0);
+    /// assert_eq!((log.lines(), log.samples()[0].number), (1, 1));
+    /// assert!(log.summary().unwrap().starts_with("1 of 1 line did not parse; the first: line 1: "));
+    /// ```
     pub fn quiet(mut self) -> AccessLog {
         self.report = false;
         self
@@ -150,24 +171,25 @@ impl AccessLog {
             }
             match LogLine::parse(&line) {
                 Ok(LogLine { client, time, .. }) => {
-                    return Ok(Some(LogRecord {
-                        number: self.number,
-                        client: client.to_owned(),
-                        time,
-                        line,
-                    }));
+                    // Never without one: what is parsed has such a client.
+                    let client = client_of_line(client).unwrap_or(Cow::Borrowed(client)).into_owned();
+                    return Ok(Some(LogRecord { number: self.number, client, time, line }));
                 }
                 Err(reason) => self.leave_out(Some(reason), &line),
             }
         }
     }
 
-    /// Passes over a byte order mark, which Windows editors leave, and refuses packed files: rotated
-    /// logs are, and "3,000 of 3,000 lines did not parse" would not tell anyone why.
+    /// Passes over a byte order mark, which Windows editors leave, and refuses packed files and UTF-16:
+    /// rotated logs are packed, and "3,000 of 3,000 lines did not parse" would not tell anyone why.
     fn check_start(&mut self) -> io::Result<()> {
         let start = self.reader.fill_buf()?;
         if start.starts_with(&[0x1f, 0x8b]) {
             let hint = "the log is packed by gzip; unpack it first (gunzip -k FILE.gz)";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, hint));
+        }
+        if is_utf16(start) {
+            let hint = "the log is UTF-16, as PowerShell writes it; convert it first (iconv -f UTF-16 -t UTF-8 FILE)";
             return Err(io::Error::new(io::ErrorKind::InvalidData, hint));
         }
         if start.starts_with(b"\xef\xbb\xbf") {
@@ -234,125 +256,11 @@ impl fmt::Display for UnparsedLine {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::{HashMap, HashSet};
-    use std::time::Duration;
-
-    const LINE: &str = r#"192.0.2.10 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 512"#;
-
-    fn log(text: impl Into<Vec<u8>>) -> AccessLog {
-        AccessLog::from_reader(io::Cursor::new(text.into())).quiet()
-    }
-
-    /// How many records, how many lines left out.
-    fn counts(text: impl Into<Vec<u8>>) -> (usize, u64) {
-        let mut log = log(text);
-        let records: Vec<LogRecord> = log.by_ref().map(|r| r.unwrap()).collect();
-        assert!(records.iter().all(|r| r.line == LINE.as_bytes()));
-        (records.len(), log.unparsed())
-    }
-
-    #[test]
-    fn line_endings_and_byte_order_marks() {
-        assert_eq!(counts(""), (0, 0));
-        assert_eq!(counts("\n\r\n \n"), (0, 0));
-        assert_eq!(counts(LINE), (1, 0));
-        assert_eq!(counts(format!("\u{feff}{LINE}\r\n\r\n{LINE}\n{LINE}")), (3, 0));
-        assert_eq!(counts([b"\xff\xfe\n", LINE.as_bytes(), b"\n\xc3"].concat()), (1, 2));
-    }
-
-    #[test]
-    fn what_is_left_out_is_counted_and_told() {
-        let mut log = log(format!("{LINE}\n\n\u{1b}[2J EVCXR_END_CONTENT\n{}{LINE}", "x\n".repeat(10)));
-        assert_eq!(log.by_ref().count(), 2);
-        assert_eq!((log.lines(), log.unparsed(), log.samples().len()), (13, 11, MAX_SAMPLES));
-        let want = r"11 of 13 lines did not parse; the first: line 3: no time such as [17/May/2015:10:05:03 +0000] after the user: \x1b[2J EVCXR\u{5f}END_CONTENT";
-        assert_eq!(log.summary().unwrap(), want);
-    }
-
-    #[test]
-    fn overlong_lines_are_skipped_without_being_kept() {
-        /// A line, then one of as many bytes, then a line again.
-        fn with_a_line_of(bytes: u64) -> AccessLog {
-            let line = || io::Cursor::new(format!("{LINE}\n"));
-            let long = BufReader::with_capacity(1 << 16, io::repeat(b'x').take(bytes));
-            let middle = long.chain(io::Cursor::new("\n"));
-            AccessLog::from_reader(line().chain(middle).chain(line())).quiet()
-        }
-        let mut log = with_a_line_of(40 * 1024 * 1024);
-        assert_eq!((log.by_ref().count(), log.unparsed()), (2, 1));
-        assert_eq!(log.samples()[0].reason, None);
-        assert!(log.samples()[0].to_string().starts_with("line 2: longer than 1 MiB: xxx"));
-        assert_eq!(log.samples()[0].text.chars().count(), MAX_SAMPLE_CHARS);
-
-        // At the limit: the longest line that is looked at, and some bytes more.
-        let was_read = [0, 1, 2, 3, 4].map(|more| {
-            let mut log = with_a_line_of(MAX_LINE as u64 + more);
-            assert_eq!((log.by_ref().count(), log.lines()), (2, 3));
-            log.samples()[0].reason.is_some()
-        });
-        assert_eq!(was_read, [true, false, false, false, false]);
-    }
-
-    #[test]
-    fn errors_say_what_to_do() {
-        let error = AccessLog::open("/nowhere/access.log").unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::NotFound);
-        assert!(error.to_string().starts_with("cannot open /nowhere/access.log: "), "{error}");
-        let mut packed = log(b"\x1f\x8b\x08\x00".to_vec());
-        assert!(packed.next().unwrap().unwrap_err().to_string().contains("gunzip"));
-        assert!(packed.next().is_none());
-        // A folder opens like a file on Unix; reading it fails, which must not look like an empty log.
-        if let Ok(mut folder) = AccessLog::open(env!("CARGO_MANIFEST_DIR")) {
-            assert!(folder.next().unwrap().is_err());
-        }
-    }
-
-    #[test]
-    fn a_real_log() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/apache_access.log");
-        if !path.exists() {
-            // Not `println!`, which the test harness swallows.
-            use std::io::Write as _;
-            let _ = writeln!(std::io::stderr(), "SKIPPED: a_real_log: {} is not there", path.display());
-            return;
-        }
-        let mut log = AccessLog::open(path).unwrap();
-        let mut clients: HashMap<String, u32> = HashMap::new();
-        let mut minutes = HashSet::new();
-        for record in log.by_ref() {
-            let record = record.unwrap();
-            *clients.entry(record.client).or_default() += 1;
-            minutes.insert(record.time.truncate(Duration::from_secs(60)));
-        }
-        assert_eq!((log.lines(), log.unparsed(), log.summary()), (10_000, 0, None));
-        assert_eq!((clients.len(), minutes.len()), (1_753, 84));
-        for (client, count) in [("66.249.73.135", 482), ("46.105.14.53", 364), ("130.237.218.86", 357)] {
-            assert_eq!(clients[client], count);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_and_every_line_accounted_for(
-            parts in proptest::collection::vec(
-                prop_oneof![
-                    proptest::collection::vec(any::<u8>(), 0..60),
-                    Just([LINE.as_bytes(), b"\n"].concat()),
-                ],
-                0..20,
-            ),
-        ) {
-            let bytes = parts.concat();
-            let lines = bytes.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()).count();
-            prop_assume!(!bytes.starts_with(&[0x1f, 0x8b]) && !bytes.starts_with(b"\xef\xbb\xbf"));
-            let mut log = log(bytes);
-            let parsed = log.by_ref().filter(Result::is_ok).count();
-            prop_assert_eq!(parsed as u64 + log.unparsed(), lines as u64);
-            prop_assert_eq!(log.lines(), lines as u64);
-        }
-    }
+/// With its byte order mark, or two ASCII characters as it writes them.
+fn is_utf16(start: &[u8]) -> bool {
+    matches!(start, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
+        || matches!(start, [1..=0x7f, 0, 1..=0x7f, 0, ..] | [0, 1..=0x7f, 0, 1..=0x7f, ..])
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,15 +6,19 @@ use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::client::{canonical_client, client_address, client_of_line};
 use super::log_line::LogLine;
 use super::origin::Origin;
 use crate::record::Record;
-use crate::text::Quoted;
+use crate::text::{Quoted, shorten};
 use crate::timestamp::Timestamp;
 
 /// An event that claims to be from later than this after its arrival is refused.
 const FUTURE: Duration = Duration::from_secs(600);
+/// How many characters of an odd value an error shows.
+const SHOWN: usize = 40;
 
 /// What a record tells: whose event it is and when it happened.
 ///
@@ -23,7 +27,8 @@ const FUTURE: Duration = Duration::from_secs(600);
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event<'a> {
-    /// What is counted: the client's address.
+    /// What is counted: the client's address, in one form however it was written (`::ffff:192.0.2.10` and
+    /// `192.0.2.10:443` are `192.0.2.10`).
     pub key: Cow<'a, str>,
     /// When it happened, as the data says; not when it arrived.
     pub time: Timestamp,
@@ -32,12 +37,20 @@ pub struct Event<'a> {
     /// Which record of another stream this is a copy of, where a [`Filter`](crate::Filter) sent it on.
     pub origin: Option<Origin>,
     /// What else the data says: `method`, `path`, `status`, … for a line of an access log; the
-    /// members of a JSON object, with anything that is no string as JSON text.
+    /// members of a JSON object, with anything that is no string as JSON text: numbers with all their
+    /// digits, as they are written. A null is not there.
     pub fields: BTreeMap<String, String>,
 }
 
 impl<'a> Event<'a> {
     /// An event of this key at this time, which says nothing more of itself.
+    ///
+    /// ```
+    /// use kinesis_lab::{Event, Timestamp};
+    ///
+    /// let event = Event::new("192.0.2.10", Timestamp::from_secs(1_536_220_800));
+    /// assert!(event.id.is_none() && event.fields.is_empty());
+    /// ```
     pub fn new(key: impl Into<Cow<'a, str>>, time: Timestamp) -> Event<'a> {
         Event { key: key.into(), time, id: None, origin: None, fields: BTreeMap::new() }
     }
@@ -50,6 +63,20 @@ impl<'a> Event<'a> {
     /// | a JSON object | its `ip`, else the partition key | its `time`, ISO-8601 |
     /// | a line of an access log | the client's address | the line's time |
     ///
+    /// In JSON, what is null or empty is not there: an event with `"id": null` has no identity, and one
+    /// with `"ip": ""` is the partition key's. An `id` may be text, a number, or an object; an `ip` is text.
+    ///
+    /// ```
+    /// use kinesis_lab::{Event, Record, Timestamp};
+    ///
+    /// let data = r#"{"time": "2018-09-06T08:04:56Z", "ip": "::ffff:192.0.2.10", "id": null, "status": 404}"#;
+    /// let record = Record::new("any", data, "1", Timestamp::now());
+    /// let event = Event::parse(&record)?;
+    /// assert_eq!((&*event.key, event.id.as_deref()), ("192.0.2.10", None));
+    /// assert_eq!(event.fields["status"], "404");
+    /// # Ok::<(), kinesis_lab::EventError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`EventError`], with the reason, when it is none of them.
     pub fn parse(record: &'a Record) -> Result<Event<'a>, EventError> {
@@ -59,7 +86,7 @@ impl<'a> Event<'a> {
             Some(b'{') => json(record, data),
             Some(_) => match Timestamp::parse_bytes(data) {
                 Ok(time) => Ok(Event {
-                    key: Cow::Borrowed(&record.partition_key),
+                    key: canonical_client(&record.partition_key),
                     time,
                     id: None,
                     origin: None,
@@ -109,32 +136,68 @@ impl fmt::Debug for Fields<'_> {
     }
 }
 
-fn json<'a>(record: &'a Record, data: &[u8]) -> Result<Event<'a>, EventError> {
-    let Value::Object(mut members) =
-        serde_json::from_slice(data).map_err(|error| EventError(format!("broken JSON: {error}")))?
-    else {
-        return Err(EventError::new("JSON, but no object"));
-    };
-    let origin = members.get("origin").and_then(Origin::from_json);
+fn json<'a>(record: &'a Record, data: &'a [u8]) -> Result<Event<'a>, EventError> {
+    let broken = |error| EventError(format!("broken JSON: {error}"));
+    // As they are written, because a number of more than 17 digits would not survive being a `f64`: two
+    // orders' numbers would be one id.
+    let mut members: BTreeMap<String, &RawValue> = serde_json::from_slice(data).map_err(broken)?;
+    // Null is how many libraries write what is not there.
+    members.retain(|_, value| value.get() != "null");
+    let own: Option<Value> = members.get("origin").and_then(|origin| serde_json::from_str(origin.get()).ok());
+    let origin = own.as_ref().and_then(Origin::from_json);
     if origin.is_some() {
         members.remove("origin");
     }
-    let mut fields: BTreeMap<String, String> = members
-        .into_iter()
-        .map(|(name, value)| match value {
-            Value::String(text) => (name, text),
-            other => (name, other.to_string()),
-        })
-        .collect();
+    let client = match members.remove("ip") {
+        Some(ip) if !is_text(ip) => {
+            let ip = shorten(ip.get(), SHOWN).into_owned();
+            return Err(EventError(format!("\"ip\" is {ip}, and should be text such as \"192.0.2.10\"")));
+        }
+        Some(ip) => text_of(ip).map_err(broken)?,
+        None => String::new(),
+    };
+    let id = match members.remove("id") {
+        Some(id) if is_text(id) => text_of(id).map_err(broken)?,
+        // These tell nobody apart.
+        Some(id) => text_of(id)
+            .map(|id| if matches!(&*id, "true" | "false" | "{}" | "[]") { String::new() } else { id })
+            .map_err(broken)?,
+        None => String::new(),
+    };
+    let mut fields = BTreeMap::new();
+    for (name, value) in members {
+        fields.insert(name, text_of(value).map_err(broken)?);
+    }
     let time = fields.remove("time").ok_or_else(|| EventError::new("JSON without a \"time\""))?;
     let time = time.parse().map_err(|error| EventError(format!("\"time\" is {error}")))?;
-    Ok(Event {
-        key: fields.remove("ip").map_or(Cow::Borrowed(record.partition_key.as_str()), Cow::Owned),
-        time,
-        id: fields.remove("id").map(Cow::Owned),
-        origin,
-        fields,
-    })
+    if client.contains(',') && client.split(',').all(|part| client_address(part).is_some()) {
+        return Err(EventError::new("\"ip\" is a list of addresses: send the client's alone"));
+    }
+    let key = match client.trim().is_empty() {
+        true => canonical_client(&record.partition_key),
+        false => Cow::Owned(canonical_client(&client).into_owned()),
+    };
+    let id = Some(id).filter(|id| !id.trim().is_empty()).map(Cow::Owned);
+    Ok(Event { key, time, id, origin, fields })
+}
+
+fn is_text(value: &RawValue) -> bool {
+    value.get().starts_with('"')
+}
+
+/// What a string says; anything else as it is written, without the spaces between its parts.
+fn text_of(value: &RawValue) -> serde_json::Result<String> {
+    if is_text(value) {
+        return serde_json::from_str(value.get());
+    }
+    let (mut in_text, mut escaped) = (false, false);
+    let is_part = |c: &char| {
+        let between = !in_text && c.is_ascii_whitespace();
+        in_text ^= *c == '"' && !escaped;
+        escaped = *c == '\\' && !escaped;
+        !between
+    };
+    Ok(value.get().chars().filter(is_part).collect())
 }
 
 fn log_line<'a>(data: &'a [u8]) -> Result<Event<'a>, EventError> {
@@ -152,7 +215,7 @@ fn log_line<'a>(data: &'a [u8]) -> Result<Event<'a>, EventError> {
         ("user_agent", text(line.user_agent)),
     ];
     Ok(Event {
-        key: Cow::Borrowed(line.client),
+        key: client_of_line(line.client).unwrap_or(Cow::Borrowed(line.client)),
         time: line.time,
         id: None,
         origin: None,
@@ -160,7 +223,14 @@ fn log_line<'a>(data: &'a [u8]) -> Result<Event<'a>, EventError> {
     })
 }
 
-/// Why a record could not be read as an event.
+/// Why a record could not be read as an event: a sentence, [`printable`](crate::printable).
+///
+/// ```
+/// use kinesis_lab::{Event, Record, Timestamp};
+///
+/// let error = Event::parse(&Record::new("key", "{}", "1", Timestamp::now())).unwrap_err();
+/// assert_eq!(error.to_string(), "JSON without a \"time\"");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct EventError(String);
 
@@ -185,127 +255,4 @@ impl fmt::Debug for EventError {
 impl std::error::Error for EventError {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn record(data: &[u8]) -> Record {
-        Record {
-            partition_key: "192.0.2.10".into(),
-            data: data.to_vec(),
-            sequence_number: "1".into(),
-            arrival: Timestamp::MIN,
-        }
-    }
-
-    #[test]
-    fn three_forms_are_told_apart_by_the_data() {
-        let time: Timestamp = "2018-09-06T08:04:56Z".parse().unwrap();
-        let plain = record(b"2018-09-06T08:04:56\n");
-        let event = Event::parse(&plain).unwrap();
-        assert_eq!((&*event.key, event.time, event.fields.len()), ("192.0.2.10", time, 0));
-
-        let json = record(br#"{"time":"2018-09-06T10:04:56+02:00","ip":"192.0.2.99","id":"7","status":404}"#);
-        let event = Event::parse(&json).unwrap();
-        assert_eq!((&*event.key, event.time, event.id.as_deref()), ("192.0.2.99", time, Some("7")));
-        assert_eq!(event.fields["status"], "404");
-
-        let line =
-            record(br#"192.0.2.7 - - [06/Sep/2018:08:04:56 +0000] "GET /a?b HTTP/1.1" 200 12 "-" "curl""#);
-        let event = Event::parse(&line).unwrap();
-        assert_eq!((&*event.key, event.time), ("192.0.2.7", time));
-        assert_eq!((event.fields["path"].as_str(), event.fields["status"].as_str()), ("/a?b", "200"));
-    }
-
-    /// `{:#?}` gives each field a line of its own, in which the kernel would look for its words.
-    #[test]
-    fn debug_commands_nobody() {
-        let json = record(
-            br#"{"time":"2018-09-06T08:04:56Z","ip":"EVCXR_BEGIN_CONTENT text/html ","EVCXR_A":"EVCXR_B \u202e"}"#,
-        );
-        let event = Event::parse(&json).unwrap();
-        let text = format!("{event:?}\n{event:#?}");
-        assert!(!text.contains("EVCXR_") && !text.contains('\u{202e}'), "{text}");
-        assert!(text.contains(r#"key: "EVCXR\u{5f}BEGIN_CONTENT text/html ""#), "{text}");
-        assert!(text.contains(r#""EVCXR\u{5f}A": "EVCXR\u{5f}B \u{202e}""#), "{text}");
-    }
-
-    #[test]
-    fn what_is_no_event_says_why() {
-        for (data, reason) in [
-            (&b""[..], "empty"),
-            (b"{", "broken JSON"),
-            (b"{\"ip\":\"x\"}", "without a \"time\""),
-            (b"{\"time\":\"now\"}", "\"time\" is not a timestamp"),
-            (b"\xff\xfe", "neither"),
-            (b"yesterday", "neither"),
-        ] {
-            let record = record(data);
-            let error = Event::parse(&record).unwrap_err().to_string();
-            assert!(error.contains(reason), "{data:?}: {error}");
-        }
-    }
-
-    /// The event as JSON: what any of the three forms says can be said in it.
-    fn as_json(event: &Event<'_>) -> Vec<u8> {
-        let members = event.fields.iter().map(|(name, value)| (name.clone(), value.clone()));
-        let own = [("time", event.time.to_string()), ("ip", event.key.to_string())];
-        let own = own.into_iter().chain(event.id.iter().map(|id| ("id", id.to_string())));
-        let members = members.chain(own.map(|(name, value)| (name.to_owned(), value)));
-        let members = members.map(|(name, value)| (name, Value::String(value)));
-        let origin = event.origin.iter().map(|origin| ("origin".to_owned(), origin.to_json()));
-        let members = members.chain(origin);
-        Value::Object(members.collect()).to_string().into_bytes()
-    }
-
-    /// Never panics, and names its reason in one visible line; what it accepts, written as JSON, is the
-    /// same event.
-    fn check(data: &[u8]) -> Result<bool, TestCaseError> {
-        let first = record(data);
-        let parsed = Event::parse(&first);
-        match &parsed {
-            Ok(event) => {
-                let second = record(&as_json(event));
-                let again = Event::parse(&second);
-                prop_assert_eq!(again.as_ref(), Ok(event));
-            }
-            Err(error) => prop_assert!(!error.to_string().contains(char::is_control), "{:?}", error),
-        }
-        Ok(parsed.is_ok())
-    }
-
-    // 1,024 cases each: cheap, and most bytes are refused at the first one. `fuzz/` looks longer.
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1_024))]
-
-        #[test]
-        fn any_bytes_are_an_event_or_refused(
-            head in prop::sample::select(vec![
-                "",
-                "{",
-                r#"{"time":"2018-09-06T08:04:56Z","#,
-                r#"a - - [06/Sep/2018:08:04:56 +0000] ""#,
-            ]),
-            tail in proptest::collection::vec(any::<u8>(), 0..80),
-        ) {
-            check(&[head.as_bytes(), &tail].concat())?;
-        }
-
-        #[test]
-        fn json_of_any_members_is_an_event(
-            name in ".{0,8}",
-            text in ".{0,20}",
-            number: f64,
-            ip in prop::option::of(".{0,20}"),
-        ) {
-            let mut members = serde_json::json!({ "time": "2018-09-06T08:04:56.5+02:00", "n": number, "a": [{}, null] });
-            if !["time", "n", "a"].contains(&name.as_str()) {
-                members[&name] = text.into();
-            }
-            if let Some(ip) = ip {
-                members["ip"] = ip.into();
-            }
-            prop_assert!(check(members.to_string().as_bytes())?);
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::client::{client_address, client_of_line};
 use crate::text::Quoted;
 use crate::timestamp::Timestamp;
 
@@ -24,7 +25,8 @@ use crate::timestamp::Timestamp;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogLine<'a> {
-    /// The client's address, or its host name when the server looks it up. Never empty.
+    /// The client's address (a port may follow it), or its host name when the server looks it up; `-` is
+    /// nobody. As it is written: an [`Event`](crate::Event) has it in the one form of all its spellings.
     pub client: &'a str,
     /// The user's name according to the client's identd; hardly ever there.
     pub ident: Option<&'a str>,
@@ -78,15 +80,17 @@ impl<'a> LogLine<'a> {
         let line = line.trim_ascii_end();
         let (client, rest) = word(line).ok_or(LogLineError::Client)?;
         let client = str::from_utf8(client).map_err(|_| LogLineError::Client)?;
+        // Before all else: a word of another layout would be counted in its place.
+        if client_of_line(client).is_none() {
+            return Err(LogLineError::Client);
+        }
         let (ident, rest) = word(rest).ok_or(LogLineError::User)?;
         let ident = str::from_utf8(ident).map_err(|_| LogLineError::User)?;
-        // A user's name may hold spaces; the time's bracket ends it.
-        let end = rest.windows(2).position(|pair| pair == b" [").ok_or(LogLineError::Time)?;
-        let (user, rest) = (&rest[..end], &rest[end + 1..]);
-        let (time, rest) = rest.split_at_checked(28).ok_or(LogLineError::Time)?;
-        let time = parse_time(time).ok_or(LogLineError::Time)?;
-        let request = rest.strip_prefix(b" ").ok_or(LogLineError::Request)?;
-        let (request, rest) = quoted(request).ok_or(LogLineError::Request)?;
+        let (user, time, rest) = split_at_time(rest)?;
+        if is_shifted(ident, user) {
+            return Err(LogLineError::Shifted);
+        }
+        let (request, rest) = quoted(rest).ok_or(LogLineError::Request)?;
         let (status, rest) = word(rest).ok_or(LogLineError::Status)?;
         let status = number(status).filter(|n| *n <= 999).ok_or(LogLineError::Status)? as u16;
         let (bytes, rest) = word(rest).ok_or(LogLineError::Bytes)?;
@@ -117,6 +121,35 @@ impl<'a> LogLine<'a> {
 fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = text.iter().position(|b| *b == b' ').unwrap_or(text.len());
     (end > 0).then(|| (&text[..end], text.get(end + 1..).unwrap_or_default()))
+}
+
+/// What stands before the time, the time, and what follows it and a space: the request's quote.
+///
+/// A user's name may hold spaces and brackets, even a time; a quote it may not, because servers escape it.
+/// So the time is the first one that the request's quote follows.
+fn split_at_time(text: &[u8]) -> Result<(&[u8], Timestamp, &[u8]), LogLineError> {
+    let mut missing = LogLineError::Time;
+    for (end, _) in text.windows(2).enumerate().filter(|(_, pair)| *pair == b" [") {
+        let (user, rest) = (&text[..end], &text[end + 1..]);
+        let Some((time, rest)) = rest.split_at_checked(28) else { break };
+        let Some(time) = parse_time(time) else { continue };
+        match rest.strip_prefix(b" ") {
+            Some(request) if request.first() == Some(&b'"') => return Ok((user, time, request)),
+            _ => missing = LogLineError::Request,
+        }
+    }
+    Err(missing)
+}
+
+/// Whether the line begins with words of its own, so that the client's address is not where it should be:
+/// with the virtual host's name (`shop.example 192.0.2.10 - - […`), or with what syslog or a container's
+/// runtime puts before each line (`Sep 15 16:13:40 web1 nginx[7]: 192.0.2.10 - - […`).
+///
+/// Then the field for identd, which is `-` wherever nobody asks one, is the address, or the user seems to be
+/// several words. A user's name may have several (the client chooses it, and must not be able to make its
+/// line unreadable); identd and such a name at once are not met with.
+fn is_shifted(ident: &str, user: &[u8]) -> bool {
+    ident != "-" && (client_address(ident).is_some() || user.contains(&b' '))
 }
 
 /// What stands between quotes, and what follows them and a space.
@@ -191,13 +224,23 @@ fn number(digits: &[u8]) -> Option<u64> {
 }
 
 /// The part of an access log's line that could not be read, the first from the left.
+///
+/// ```
+/// use kinesis_lab::{LogLine, LogLineError};
+///
+/// let line = br#"shop.example 192.0.2.10 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5"#;
+/// assert_eq!(LogLine::parse(line), Err(LogLineError::Shifted));
+/// assert!(LogLineError::Shifted.to_string().starts_with("other words stand before the client's address"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogLineError {
-    /// The line does not begin with an address or a host name and a space.
+    /// The line does not begin with an address, a host name or `-`, and a space.
     Client,
     /// The fields for identd and the user are missing.
     User,
+    /// Other words stand before the client: a virtual host's name, syslog's or a container's prefix.
+    Shifted,
     /// No time in brackets, or an impossible one.
     Time,
     /// The request is not there in quotes.
@@ -211,7 +254,11 @@ pub enum LogLineError {
 impl fmt::Display for LogLineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            LogLineError::Client => "it does not begin with a client's address or host name",
+            LogLineError::Client => "it does not begin with one client's address or host name",
+            LogLineError::Shifted => {
+                "other words stand before the client's address (a virtual host's name, or what syslog or a \
+                 container writes): cut them off"
+            }
             LogLineError::User => "the two fields after the client (identd, user) are missing",
             LogLineError::Time => "no time such as [17/May/2015:10:05:03 +0000] after the user",
             LogLineError::Request => "no request in quotes after the time",
@@ -224,124 +271,4 @@ impl fmt::Display for LogLineError {
 impl std::error::Error for LogLineError {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn parse(line: &str) -> Result<LogLine<'_>, LogLineError> {
-        LogLine::parse(line.as_bytes())
-    }
-
-    #[test]
-    fn every_field_of_the_combined_format() {
-        let line = parse(
-            "host.example.com id ann smith [29/Feb/2016:23:59:60 -0930] \"GET /a?b=\\\"c\\\" HTTP/2.0\" 404 1024 \
-             \"https://example.com/ \\\"x\\\"\" \"Mozilla/5.0 (\\\\)\" \"203.0.113.9\" rt=0.004\r\n",
-        )
-        .unwrap();
-        assert_eq!(line.client, "host.example.com");
-        assert_eq!((line.ident, line.user.as_deref()), (Some("id"), Some("ann smith")));
-        assert_eq!(line.time.to_string(), "2016-03-01T09:29:59.999999Z");
-        assert_eq!((line.method, line.protocol), (Some("GET"), Some("HTTP/2.0")));
-        assert_eq!(line.path.as_deref(), Some(r#"/a?b=\"c\""#));
-        assert_eq!((line.status, line.bytes), (404, Some(1024)));
-        assert_eq!(line.referer.as_deref(), Some(r#"https://example.com/ \"x\""#));
-        assert_eq!(line.user_agent.as_deref(), Some(r"Mozilla/5.0 (\\)"));
-    }
-
-    #[test]
-    fn the_common_format_and_dashes() {
-        let line = parse("2001:db8::1 - - [17/May/2015:10:05:03 +0000] \"-\" 408 -").unwrap();
-        assert_eq!(line.client, "2001:db8::1");
-        assert_eq!((line.ident, line.user, line.bytes), (None, None, None));
-        assert_eq!((line.method, line.path, line.protocol), (None, None, None));
-        assert_eq!((line.referer, line.user_agent), (None, None));
-    }
-
-    #[test]
-    fn a_request_that_is_none_is_still_a_line() {
-        for (request, method, path) in [
-            ("", None, None),
-            ("GET", None, None),
-            ("GET  HTTP/1.1", None, None),
-            (r"\x16\x03\x01\x02 \xfc", None, None),
-            ("GET /", Some("GET"), Some("/")),
-            ("GET /a b HTTP/1.1", Some("GET"), Some("/a b")),
-            (r#"GET /a"b HTTP/1.1"#, Some("GET"), Some(r#"/a"b"#)),
-            ("M-SEARCH * HTTP/1.1", Some("M-SEARCH"), Some("*")),
-        ] {
-            let line = format!("a - - [17/May/2015:10:05:03 +0000] \"{request}\" 400 0");
-            let line = parse(&line).unwrap();
-            assert_eq!((line.method, line.path.as_deref()), (method, path), "{request}");
-        }
-        let binary = b"a - - [17/May/2015:10:05:03 +0000] \"GET /\xff HTTP/1.1\" 400 0 \"\xfe\" \"\"";
-        let line = LogLine::parse(binary).unwrap();
-        assert_eq!((line.path.as_deref(), line.referer.as_deref()), (Some("/\u{fffd}"), Some("\u{fffd}")));
-        assert_eq!(line.user_agent.as_deref(), Some(""));
-        let binary = b"a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1\xff\" 400 0";
-        let line = LogLine::parse(binary).unwrap();
-        assert_eq!((line.path.as_deref(), line.protocol), (Some("/ HTTP/1\u{fffd}"), None));
-    }
-
-    #[test]
-    fn an_error_names_the_first_part_that_is_wrong() {
-        use LogLineError::*;
-        for (line, part) in [
-            ("", Client),
-            (" - - [17/May/2015:10:05:03 +0000] \"-\" 200 1", Client),
-            ("192.0.2.10", User),
-            ("192.0.2.10 - -", Time),
-            ("192.0.2.10 - - 17/May/2015:10:05:03 +0000 \"-\" 200 1", Time),
-            ("192.0.2.10 - - [17/Mai/2015:10:05:03 +0000] \"-\" 200 1", Time),
-            ("192.0.2.10 - - [29/Feb/2015:10:05:03 +0000] \"-\" 200 1", Time),
-            ("192.0.2.10 - - [17/May/2015:10:05:03 00000] \"-\" 200 1", Time),
-            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000]", Request),
-            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] GET / 200 1", Request),
-            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1", Request),
-            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\\\" 200 1", Request),
-            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"-\"", Status),
-            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"-\" ok 1", Status),
-            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"-\" 1000 1", Status),
-            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"-\" 200", Bytes),
-            ("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"-\" 200 99999999999999999999", Bytes),
-        ] {
-            assert_eq!(parse(line).map(|_| ()), Err(part), "{line}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_parsed_or_refused(
-            head in prop::sample::select(vec!["", "a - - ", "a - - [17/May/2015:10:05:03 +0000] \""]),
-            tail in proptest::collection::vec(any::<u8>(), 0..80),
-        ) {
-            let _ = LogLine::parse(&[head.as_bytes(), &tail].concat());
-        }
-
-        // What a server writes comes back, whatever the client sent (256 cases: few forms of input).
-        #[test]
-        fn what_was_written_is_read(
-            client in "[!-~]{1,20}",
-            path in "/[!#-\\[\\]-~]{0,20}",
-            agent in "[ -~]{0,30}",
-            (status, bytes) in (100u16..600, any::<u64>()),
-            micros in 0..Timestamp::MAX.as_micros(),
-        ) {
-            const MONTHS: [&str; 12] =
-                ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-            let time = Timestamp::from_micros(micros).truncate(std::time::Duration::from_secs(1));
-            let plain = time.plain(0);
-            let month = MONTHS[plain[5..7].parse::<usize>().unwrap() - 1];
-            let (year, day, clock) = (&plain[..4], &plain[8..10], &plain[11..]);
-            let agent = agent.replace('\\', "\\\\").replace('"', "\\\"");
-            let line = format!(
-                "{client} - - [{day}/{month}/{year}:{clock} +0000] \"PUT {path} HTTP/1.1\" {status} {bytes} \"-\" \"{agent}\""
-            );
-            let read = parse(&line).unwrap();
-            prop_assert_eq!((read.client, read.time), (client.as_str(), time));
-            prop_assert_eq!((read.status, read.bytes), (status, Some(bytes)));
-            prop_assert_eq!(read.path.as_deref(), Some(path.as_str()));
-            prop_assert_eq!(read.user_agent.as_deref().unwrap_or("-"), agent.as_str());
-        }
-    }
-}
+mod tests;

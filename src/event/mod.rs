@@ -3,7 +3,6 @@
 //! Uses the ground alone.
 
 mod access_log;
-#[allow(dead_code, reason = "see the re-exports")]
 mod client;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod event;

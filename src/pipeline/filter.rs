@@ -201,7 +201,7 @@ impl Filter {
                         self.dropped += 1;
                     }
                 }
-                Err(error) => self.unparsed.add(record, error.to_string()),
+                Err(error) => self.unparsed.add(shard_id, record, error.to_string()),
             }
         }
         selected
@@ -274,7 +274,7 @@ impl Filter {
         // A record's data has its own number: no two are the same.
         for failed in never {
             if let Some(at) = data.iter().position(|data| *data == failed.entry.data) {
-                self.unparsed.add(sources[at], failed.error.to_string());
+                self.unparsed.add(&origin.shard_id, sources[at], failed.error.to_string());
             }
         }
         Ok(())

@@ -134,10 +134,7 @@ impl RunningPipeline {
     pub fn status(&mut self) -> PipelineStatus {
         let mut parts = self.ended.clone();
         parts.extend(self.running.iter().map(|(part, running)| (*part, running.status())));
-        let windows = Counts::open(self.wiring.file("counts.db"))
-            .and_then(|counts| counts.sql("SELECT count(*) FROM windows"))
-            .ok()
-            .and_then(|rows| rows.rows.first()?.first()?.parse().ok());
+        let windows = Counts::open(self.wiring.file("counts.db")).and_then(|counts| counts.pairs()).ok();
         let alerts = Alerts::open(self.wiring.file("alerts.db")).and_then(|alerts| alerts.count()).ok();
         PipelineStatus {
             parts: parts.into_values().collect(),

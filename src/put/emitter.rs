@@ -14,7 +14,7 @@ use super::putter::Putter;
 use super::queue::PutOptions;
 use super::report::FailedEntry;
 use crate::error::{Error, ErrorKind, Result};
-use crate::notice::notice;
+use crate::notice::tell;
 use crate::record::Entry;
 use crate::runtime;
 use crate::stream::Stream;
@@ -72,20 +72,23 @@ impl Drop for Emitter {
 impl Emitter {
     async fn run(mut self) {
         if let Err(error) = self.emit().await {
-            notice(&format!("a producer has ended: {error}"));
+            tell!(WARN, [stream = self.putter.stream().name()], "a producer has ended: {error}");
             self.progress.report().last_error = Some(error);
         }
         let report = self.progress.report().clone();
         if let Some(first) = &report.first_left_out {
-            notice(&left_out(report.left_out, first));
+            let sentence = left_out(report.left_out, first);
+            tell!(WARN, [stream = self.putter.stream().name(), records = report.left_out], "{sentence}");
         }
         if report.given_up > 0 && self.progress.is_abandoned() {
-            notice(&format!(
+            tell!(
+                WARN,
+                [stream = self.putter.stream().name(), records = report.given_up],
                 "a producer was dropped before {} of its records were acknowledged; {} attempts had no answer, and \
                  their records may be in the stream (.stop() hands them back)",
                 grouped(report.given_up),
                 grouped(report.ambiguous),
-            ));
+            );
         }
     }
 
@@ -134,10 +137,13 @@ impl Emitter {
         state.give_up(self.putter.failed.drain(..));
         drop(state);
         match error.kind() {
-            ErrorKind::StreamNotFound => notice(&self.putter.stream().farewell()),
+            ErrorKind::StreamNotFound => {
+                let (name, sentence) = (self.putter.stream().name(), self.putter.stream().farewell());
+                tell!(WARN, [stream = name], "{sentence}");
+            }
             // `InvalidInput` is one record's own; the next may do better.
             ErrorKind::AccessDenied | ErrorKind::NoCredentials | ErrorKind::Refused => {
-                notice(&format!("{error}. Exiting"));
+                tell!(ERROR, [stream = self.putter.stream().name()], "{error}. Exiting");
             }
             _ => return None,
         }

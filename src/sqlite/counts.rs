@@ -9,7 +9,7 @@ use rusqlite::types::ValueRef;
 
 use super::file::{explain, open_for_reading, unsigned as count};
 use super::store::{self, COUNTS};
-use crate::count::{Window, Windows};
+use crate::count::{Totals, Window, Windows};
 use crate::error::{Error, Result};
 use crate::text::printable;
 use crate::timestamp::Timestamp;
@@ -107,6 +107,33 @@ impl Counts {
         Ok(windows)
     }
 
+    /// How many rows `windows` has: a row a (window, key) pair. At once, whatever is in the file.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    ///
+    /// ```no_run
+    /// # use kinesis_lab::prelude::*;
+    /// let counts = Counts::open("counts.db")?;
+    /// println!("{} rows, {} late", counts.pairs()?, counts.totals()?.late);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn pairs(&self) -> Result<u64> {
+        let read = || match store::read_total(&self.database, "pairs")? {
+            Some(pairs) => Ok(pairs),
+            None => self.database.query_row("SELECT count(*) FROM windows", [], |row| count(row, 0)),
+        };
+        read().map_err(|error| explain(&self.path, error))
+    }
+
+    /// What was counted that is in no window.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn totals(&self) -> Result<Totals> {
+        store::read_totals(&self.database).map_err(|error| explain(&self.path, error))
+    }
+
     /// How long a window is.
     #[cfg(feature = "chart")]
     pub(crate) fn window_size(&self) -> Duration {
@@ -114,6 +141,18 @@ impl Counts {
     }
 
     /// The windows still open, by time, as they were at the last commit: early results, which may grow.
+    ///
+    /// ```no_run
+    /// # use kinesis_lab::prelude::*;
+    /// let counts = Counts::open("counts.db")?;
+    /// for window in counts.windows()?.into_iter().chain(counts.early()?) {
+    ///     println!("{window}");
+    /// }
+    /// for (start, key, count) in counts.late()? {
+    ///     println!("{count} of {} came too late for {}", printable(key.as_bytes()), start.plain(0));
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the database can't be read.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::lock::Lock;
 use crate::error::{Error, ErrorKind, Result};
@@ -79,6 +79,22 @@ impl DatabaseFile {
             transaction.commit().map(|()| written)
         };
         whole().map_err(|error| explain(&self.path, error))
+    }
+
+    /// The stream that the file is of; `None` in a new one.
+    pub(crate) fn stream(&self) -> Result<Option<StreamId>> {
+        let text = |name: &str| {
+            let found = self.read(|database| {
+                database
+                    .query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| {
+                        row.get::<_, String>(0)
+                    })
+                    .optional()
+            });
+            found
+        };
+        let (name, created) = (text("stream")?, text("stream_created")?);
+        Ok(name.zip(created).map(|(name, created)| StreamId::new(&name, time(&created))))
     }
 
     /// Makes sure that the file is of this stream, and of what else is named; writes it down in a new one.
@@ -211,9 +227,9 @@ pub(crate) fn explain(path: &Path, error: rusqlite::Error) -> Error {
 }
 
 /// The checkpoint of each shard, and its newest event.
-pub(crate) type Checkpoints = (Vec<Checkpoint>, Vec<(String, Timestamp)>);
+pub(crate) type SavedPlaces = (Vec<Checkpoint>, Vec<(String, Timestamp)>);
 
-pub(crate) fn read_checkpoints(database: &Connection) -> rusqlite::Result<Checkpoints> {
+pub(crate) fn read_checkpoints(database: &Connection) -> rusqlite::Result<SavedPlaces> {
     let (mut checkpoints, mut newest_events) = (Vec::new(), Vec::new());
     let mut statement =
         database.prepare("SELECT shard, sequence_number, arrival, newest_event, ended FROM checkpoints")?;

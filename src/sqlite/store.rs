@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::count::SavedPane;
 use crate::count::{Change, Counter, Fingerprint, SavedState, Store, StoredCounter, Totals};
 use crate::error::Result;
+use crate::read::StreamId;
 use crate::timestamp::Timestamp;
 
 use super::file::{DatabaseFile, Kind, iso, signed, unsigned};
@@ -29,6 +30,7 @@ pub(crate) const COUNTS: Kind = Kind {
 /// | `windows` | `start`, `"end"`, `key`, `count`: the completed windows |
 /// | `late` | `start`, `"end"`, `key`, `count`: what came too late for them |
 /// | `overflow` | `start`, `"end"`, `count`: events of keys that there was no room for |
+/// | `totals` | `name`, `count`: `pairs`, the rows of `windows`; `unplaced`, events in no window |
 /// | `checkpoints` | `shard`, `sequence_number`, `arrival`, `newest_event`, `ended` |
 ///
 /// Times are ISO-8601 text in UTC, so that they sort as text. What the open windows consist of is in
@@ -37,6 +39,22 @@ pub(crate) const COUNTS: Kind = Kind {
 /// A commit is one transaction, in write-ahead mode with `synchronous = NORMAL`: a process that is killed
 /// loses nothing that was committed; a power cut may take the last commits, counts and checkpoints alike,
 /// and they are then counted again from the stream.
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// use kinesis_lab::Sqlite;
+/// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-sqlite-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let file = folder.join("counts.db");
+/// // What `stored_in` does.
+/// let mut counter = Counter::per_minute().stored(Box::new(Sqlite::open(&file)?));
+/// # let stream = Kinesis::local()?.create_stream("visits", 1)?;
+/// stream.put("192.0.2.10", "2018-09-06T08:00:00Z")?;
+/// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+/// # drop(counter);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Sqlite {
     file: DatabaseFile,
@@ -94,21 +112,21 @@ impl Store for Sqlite {
         let (size, decimals) = (self.size, self.decimals);
         self.file.write(|transaction| write(transaction, change, size, decimals))
     }
+
+    fn stream(&mut self) -> Result<Option<StreamId>> {
+        self.file.stream()
+    }
 }
 
 /// All but the completed windows and the late events, which nobody needs to go on.
 pub(crate) fn read(database: &Connection) -> rusqlite::Result<SavedState> {
     let mut state = SavedState::default();
-    let progress = "SELECT watermark, late, refused, duplicates, unparsed FROM open_progress";
-    let found = database.query_row(progress, [], |row| {
-        let count = |at| unsigned(row, at);
-        let totals =
-            Totals { late: count(1)?, refused: count(2)?, duplicates: count(3)?, unparsed: count(4)? };
-        Ok((Timestamp::from_micros(row.get(0)?), totals))
-    });
-    if let Some((watermark, totals)) = found.optional()? {
-        (state.watermark, state.totals) = (watermark, totals);
+    let progress = "SELECT watermark FROM open_progress";
+    let found = database.query_row(progress, [], |row| Ok(Timestamp::from_micros(row.get(0)?)));
+    if let Some(watermark) = found.optional()? {
+        state.watermark = watermark;
     }
+    state.totals = read_totals(database)?;
     (state.checkpoints, state.shard_times) = file::read_checkpoints(database)?;
     let mut panes: BTreeMap<i64, SavedPane> = BTreeMap::new();
     let mut statement = database.prepare("SELECT pane, key, count FROM open_counts")?;
@@ -131,6 +149,28 @@ pub(crate) fn read(database: &Connection) -> rusqlite::Result<SavedState> {
     Ok(state)
 }
 
+/// What is in no window.
+pub(crate) fn read_totals(database: &Connection) -> rusqlite::Result<Totals> {
+    let found =
+        database.query_row("SELECT late, refused, duplicates, unparsed FROM open_progress", [], |row| {
+            let count = |at| unsigned(row, at);
+            let (late, refused, duplicates, unparsed) = (count(0)?, count(1)?, count(2)?, count(3)?);
+            Ok(Totals { late, refused, duplicates, unparsed, unplaced: 0 })
+        });
+    let unplaced = read_total(database, "unplaced")?.unwrap_or(0);
+    Ok(Totals { unplaced, ..found.optional()?.unwrap_or_default() })
+}
+
+/// A number that is kept beside the tables. `None` also in a file that was written before there were such.
+pub(crate) fn read_total(database: &Connection, name: &str) -> rusqlite::Result<Option<u64>> {
+    let there = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'totals'";
+    if database.query_row(there, [], |row| unsigned(row, 0))? == 0 {
+        return Ok(None);
+    }
+    let number = "SELECT count FROM totals WHERE name = ?1";
+    database.query_row(number, [name], |row| unsigned(row, 0)).optional()
+}
+
 fn write(
     transaction: &Transaction<'_>,
     change: &Change,
@@ -151,6 +191,13 @@ fn write(
             overflow.execute(params![start, end, signed(window.overflow)])?;
         }
     }
+    let pairs: usize = change.completed.iter().map(|window| window.counts.len()).sum();
+    transaction
+        .prepare_cached("UPDATE totals SET count = count + ?1 WHERE name = 'pairs'")?
+        .execute([signed(pairs as u64)])?;
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO totals VALUES ('unplaced', ?1)")?
+        .execute([signed(change.totals.unplaced)])?;
     let mut late = transaction.prepare_cached(
         "INSERT INTO late VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET count = count + excluded.count",
     )?;

@@ -130,6 +130,23 @@ fn a_flood_of_keys_is_counted_without_them() {
     assert!(!windows.add("another", at(60_000), 1).overflow, "and there is room again");
 }
 
+/// An event an hour: each opened a pane of its own, also when there was room for no key.
+#[test]
+fn the_number_of_panes_is_bounded_too() {
+    let mut windows = Windows::sliding(secs(60), Duration::from_millis(1)).max_pairs(100);
+    let hour = |n: i64| at(n * 3_600_000);
+    for n in 0..10_000 {
+        windows.add("a", hour(n), 2);
+    }
+    assert_eq!((windows.panes().count(), windows.total(), windows.unplaced()), (100, 200, 19_800));
+    assert!(!windows.add("a", hour(7), 1).unplaced, "a pane that is there still counts");
+    windows.complete(hour(99));
+    assert!(!windows.add("a", hour(10_001), 1).unplaced, "and there is room again");
+    assert_eq!(windows.unplaced(), 19_800);
+    let mut none = Windows::tumbling(secs(60)).max_pairs(0);
+    assert!(none.add("a", at(0), 1).overflow);
+}
+
 #[test]
 fn the_ends_of_time_are_no_trouble() {
     let mut windows = Windows::sliding(secs(3_600), secs(7));

@@ -1,0 +1,197 @@
+//! Events as agents, servers and strangers write them.
+
+use super::*;
+use proptest::prelude::*;
+
+fn record(data: &[u8]) -> Record {
+    Record {
+        partition_key: "192.0.2.10".into(),
+        data: data.to_vec(),
+        sequence_number: "1".into(),
+        arrival: Timestamp::MIN,
+    }
+}
+
+#[test]
+fn three_forms_are_told_apart_by_the_data() {
+    let time: Timestamp = "2018-09-06T08:04:56Z".parse().unwrap();
+    let plain = record(b"2018-09-06T08:04:56\n");
+    let event = Event::parse(&plain).unwrap();
+    assert_eq!((&*event.key, event.time, event.fields.len()), ("192.0.2.10", time, 0));
+
+    let json = record(br#"{"time":"2018-09-06T10:04:56+02:00","ip":"192.0.2.99","id":"7","status":404}"#);
+    let event = Event::parse(&json).unwrap();
+    assert_eq!((&*event.key, event.time, event.id.as_deref()), ("192.0.2.99", time, Some("7")));
+    assert_eq!(event.fields["status"], "404");
+
+    let line = record(br#"192.0.2.7 - - [06/Sep/2018:08:04:56 +0000] "GET /a?b HTTP/1.1" 200 12 "-" "curl""#);
+    let event = Event::parse(&line).unwrap();
+    assert_eq!((&*event.key, event.time), ("192.0.2.7", time));
+    assert_eq!((event.fields["path"].as_str(), event.fields["status"].as_str()), ("/a?b", "200"));
+}
+
+/// `{:#?}` gives each field a line of its own, in which the kernel would look for its words.
+#[test]
+fn debug_commands_nobody() {
+    let json = record(
+        br#"{"time":"2018-09-06T08:04:56Z","ip":"EVCXR_BEGIN_CONTENT text/html ","EVCXR_A":"EVCXR_B \u202e"}"#,
+    );
+    let event = Event::parse(&json).unwrap();
+    let text = format!("{event:?}\n{event:#?}");
+    assert!(!text.contains("EVCXR_") && !text.contains('\u{202e}'), "{text}");
+    assert!(text.contains(r#"key: "EVCXR\u{5f}BEGIN_CONTENT text/html ""#), "{text}");
+    assert!(text.contains(r#""EVCXR\u{5f}A": "EVCXR\u{5f}B \u{202e}""#), "{text}");
+}
+
+#[test]
+fn what_is_no_event_says_why() {
+    for (data, reason) in [
+        (&b""[..], "empty"),
+        (b"{", "broken JSON"),
+        (b"{\"ip\":\"x\"}", "without a \"time\""),
+        (b"{\"time\":\"now\"}", "\"time\" is not a timestamp"),
+        (b"\xff\xfe", "neither"),
+        (b"yesterday", "neither"),
+    ] {
+        let record = record(data);
+        let error = Event::parse(&record).unwrap_err().to_string();
+        assert!(error.contains(reason), "{data:?}: {error}");
+    }
+}
+
+fn parse(data: &str) -> Result<Event<'static>, EventError> {
+    let record = record(data.as_bytes());
+    let event = Event::parse(&record)?;
+    let (key, id) = (event.key.into_owned().into(), event.id.map(|id| id.into_owned().into()));
+    Ok(Event { key, id, time: event.time, origin: event.origin, fields: event.fields })
+}
+
+/// Twenty failed logins with a null id were one event, and nineteen copies of it.
+#[test]
+fn what_says_nothing_is_no_identity() {
+    for id in ["null", "\"\"", "\" \"", "\"\\t\"", "false", "true", "{}", "[ ]"] {
+        let event = parse(&format!(r#"{{"time":"2018-09-06T08:04:56Z","id":{id}}}"#)).unwrap();
+        assert_eq!(event.id, None, "{id}");
+    }
+    for (id, want) in [
+        ("7", "7"),
+        ("\"7\"", "7"),
+        ("1.50", "1.50"),
+        ("1e400", "1e400"),
+        (r#"{ "$oid" : "a \" b" }"#, r#"{"$oid":"a \" b"}"#),
+        ("[ 1, \"\\\\\", 2 ]", "[1,\"\\\\\",2]"),
+    ] {
+        let event = parse(&format!(r#"{{"time":"2018-09-06T08:04:56Z","id": {id} }}"#)).unwrap();
+        assert_eq!(event.id.as_deref(), Some(want));
+    }
+}
+
+#[test]
+fn null_is_absent_everywhere() {
+    let all = r#"{"time":"2018-09-06T08:04:56Z","ip":null,"id":null,"origin":null,"status":null,"a":[null]}"#;
+    let event = parse(all).unwrap();
+    assert_eq!((&*event.key, &event.id, &event.origin), ("192.0.2.10", &None, &None));
+    assert_eq!(event.fields.into_iter().collect::<Vec<_>>(), [("a".to_owned(), "[null]".to_owned())]);
+    let error = parse(r#"{"time":null,"ip":"192.0.2.10"}"#).unwrap_err().to_string();
+    assert_eq!(error, "JSON without a \"time\"");
+}
+
+#[test]
+fn numbers_keep_their_digits() {
+    let digits = "4".repeat(55);
+    let [a, b] = ["1", "2"].map(|last| {
+        let data = format!(
+            r#"{{"time":"2018-09-06T08:04:56Z","id":{digits}{last},"n":{digits}{last},"m":[{digits}{last}]}}"#
+        );
+        parse(&data).unwrap()
+    });
+    assert!(a.id != b.id && a.fields["n"] != b.fields["n"] && a.fields["m"] != b.fields["m"]);
+    assert_eq!(a.fields["n"], format!("{digits}1"));
+}
+
+#[test]
+fn the_client_is_text_in_one_form() {
+    for (ip, key) in [
+        ("\"\"", "192.0.2.10"),
+        ("\"  \"", "192.0.2.10"),
+        ("\"::ffff:192.0.2.66\"", "192.0.2.66"),
+        ("\"[2001:DB8::1]:443\"", "2001:db8::1"),
+        ("\"User-7\"", "User-7"),
+    ] {
+        assert_eq!(parse(&format!(r#"{{"time":"2018-09-06T08:04:56Z","ip":{ip}}}"#)).unwrap().key, key);
+    }
+    for ip in ["7", "false", "[\"192.0.2.10\"]", "{}"] {
+        let error =
+            parse(&format!(r#"{{"time":"2018-09-06T08:04:56Z","ip":{ip}}}"#)).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("\"ip\" is {ip}, and should be text")), "{error}");
+    }
+    let list = parse(r#"{"time":"2018-09-06T08:04:56Z","ip":"192.0.2.10, 10.0.0.1"}"#).unwrap_err();
+    assert!(list.to_string().contains("a list of addresses"), "{list}");
+    let mapped = Record { partition_key: "::FFFF:192.0.2.66".into(), ..record(b"2018-09-06T08:04:56Z") };
+    assert_eq!(Event::parse(&mapped).unwrap().key, "192.0.2.66");
+    let line = r#"::ffff:192.0.2.66 - - [06/Sep/2018:08:04:56 +0000] "-" 200 1"#;
+    assert_eq!(parse(line).unwrap().key, "192.0.2.66");
+}
+
+/// The event as JSON: what any of the three forms says can be said in it.
+fn as_json(event: &Event<'_>) -> Vec<u8> {
+    let members = event.fields.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let own = [("time", event.time.to_string()), ("ip", event.key.to_string())];
+    let own = own.into_iter().chain(event.id.iter().map(|id| ("id", id.to_string())));
+    let members = members.chain(own.map(|(name, value)| (name.to_owned(), value)));
+    let members = members.map(|(name, value)| (name, Value::String(value)));
+    let origin = event.origin.iter().map(|origin| ("origin".to_owned(), origin.to_json()));
+    let members = members.chain(origin);
+    Value::Object(members.collect()).to_string().into_bytes()
+}
+
+/// Never panics, and names its reason in one visible line; what it accepts, written as JSON, is the
+/// same event.
+fn check(data: &[u8]) -> Result<bool, TestCaseError> {
+    let first = record(data);
+    let parsed = Event::parse(&first);
+    match &parsed {
+        Ok(event) => {
+            let second = record(&as_json(event));
+            let again = Event::parse(&second);
+            prop_assert_eq!(again.as_ref(), Ok(event));
+        }
+        Err(error) => prop_assert!(!error.to_string().contains(char::is_control), "{:?}", error),
+    }
+    Ok(parsed.is_ok())
+}
+
+// 1,024 cases each: cheap, and most bytes are refused at the first one. `fuzz/` looks longer.
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_024))]
+
+    #[test]
+    fn any_bytes_are_an_event_or_refused(
+        head in prop::sample::select(vec![
+            "",
+            "{",
+            r#"{"time":"2018-09-06T08:04:56Z","#,
+            r#"a - - [06/Sep/2018:08:04:56 +0000] ""#,
+        ]),
+        tail in proptest::collection::vec(any::<u8>(), 0..80),
+    ) {
+        check(&[head.as_bytes(), &tail].concat())?;
+    }
+
+    #[test]
+    fn json_of_any_members_is_an_event(
+        name in ".{0,8}",
+        text in ".{0,20}",
+        number: f64,
+        ip in prop::option::of(".{0,20}"),
+    ) {
+        let mut members = serde_json::json!({ "time": "2018-09-06T08:04:56.5+02:00", "n": number, "a": [{}, null] });
+        if !["time", "n", "a"].contains(&name.as_str()) {
+            members[&name] = text.into();
+        }
+        if let Some(ip) = ip {
+            members["ip"] = ip.into();
+        }
+        prop_assert!(check(members.to_string().as_bytes())?);
+    }
+}

@@ -1,0 +1,183 @@
+//! Inputs as they are found in the field, one folder of `tests/field/` a test: the right counts, or a sentence
+//! that says why there are none; never other counts in silence.
+
+#![cfg(feature = "full")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use kinesis_lab::prelude::*;
+use kinesis_lab::{Detection, Playbooks};
+
+fn input(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/field").join(name)
+}
+
+fn program(name: &str) -> Command {
+    // Beside the test's own folder; cargo builds examples before it runs tests.
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    let mut command =
+        Command::new(path.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX)));
+    command.stdin(Stdio::null());
+    command
+}
+
+struct Counted {
+    /// `client: count`, over all minutes.
+    clients: Vec<String>,
+    said: String,
+    success: bool,
+}
+
+fn count_access_log(file: &Path) -> Counted {
+    let Output { status, stdout, stderr } = program("count_access_log").arg(file).output().unwrap();
+    let mut clients = std::collections::BTreeMap::<String, u64>::new();
+    for line in String::from_utf8(stdout).unwrap().lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        *clients.entry(fields[1].to_owned()).or_default() += fields[2].parse::<u64>().unwrap();
+    }
+    Counted {
+        clients: clients.into_iter().map(|(client, count)| format!("{client}: {count}")).collect(),
+        said: String::from_utf8(stderr).unwrap(),
+        success: status.success(),
+    }
+}
+
+/// Nothing is counted, that is an error, and this is said.
+fn is_refused(name: &str, sentence: &str) {
+    let Counted { clients, said, success } = count_access_log(&input(name));
+    assert!(clients.is_empty() && !success, "{name}: {clients:?}");
+    assert!(said.contains(sentence), "{name}: {said}");
+}
+
+/// The alerts that the shipped playbooks give, as `playbook: key`.
+fn alerts(stream: &Stream) -> Vec<String> {
+    let books = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/playbooks.toml");
+    let mut detection = Detection::new(&Playbooks::read(books).unwrap());
+    stream.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+    detection.alerts().iter().map(|alert| format!("{}: {}", alert.playbook, alert.key)).collect()
+}
+
+#[test]
+fn word_before_the_address() {
+    is_refused(
+        "word-before-the-address/syslog.log",
+        "3 of 3 lines did not parse; the first: line 1: other words",
+    );
+    is_refused("word-before-the-address/vhost_port.log", "3 of 3 lines did not parse");
+}
+
+#[test]
+fn xff_list_as_first_field() {
+    let counted = count_access_log(&input("xff-list-as-first-field/list.log"));
+    assert_eq!(counted.clients, ["192.0.2.10: 1"], "the line that has one address");
+    let sentence =
+        "2 of 3 lines did not parse; the first: line 2: it does not begin with one client's address";
+    assert!(counted.success && counted.said.contains(sentence), "{}", counted.said);
+}
+
+#[test]
+fn bracket_in_user_hides_attacker() {
+    for name in ["bracket.log", "plain.log"] {
+        let stream = Kinesis::local().unwrap().create_stream("log", 2).unwrap();
+        let log = AccessLog::open(input("bracket-in-user-hides-attacker").join(name)).unwrap();
+        assert_eq!(stream.replay(log).start().join().sent, 40);
+        assert_eq!(alerts(&stream), ["password guesser: 198.51.100.66"], "{name}");
+    }
+}
+
+#[test]
+fn one_odd_line_does_not_end_the_replay() {
+    let line = |n: u32| {
+        format!(
+            "192.0.2.{} - - [17/May/2015:10:{:02}:{:02} +0000] \"GET /{n} HTTP/1.1\" 200 5\n",
+            n % 5,
+            n / 60,
+            n % 60
+        )
+    };
+    let mut log: String = (0..2_000).map(line).collect();
+    let at = log.find("GET /1000 ").unwrap();
+    let begin = log[..at].rfind('\n').unwrap() + 1;
+    log.insert_str(begin, &"\0".repeat(300));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("one-odd-line.log");
+    std::fs::write(&file, log).unwrap();
+    let counted = count_access_log(&file);
+    let sentence = "1 of 2,000 lines did not parse; the first: line 1001: it does not begin with";
+    assert!(counted.success && counted.said.contains(sentence), "{}", counted.said);
+    assert_eq!(
+        counted.clients,
+        ["192.0.2.0: 399", "192.0.2.1: 400", "192.0.2.2: 400", "192.0.2.3: 400", "192.0.2.4: 400"]
+    );
+}
+
+#[test]
+fn nul_bytes_in_the_key() {
+    let counted = count_access_log(&input("nul-bytes-in-the-key/nul_100.log"));
+    assert_eq!(counted.clients, ["192.0.2.10: 2"]);
+    let sentence =
+        "1 of 3 lines did not parse; the first: line 1: it does not begin with one client's address";
+    assert!(counted.success && counted.said.contains(sentence), "{}", counted.said);
+}
+
+#[test]
+fn null_id_counts_once() {
+    let lines = std::fs::read_to_string(input("null-id-counts-once/null.jsonl")).unwrap();
+    let stream = Kinesis::local().unwrap().create_stream("log", 2).unwrap();
+    let entries: Vec<Entry> = lines.lines().map(|line| Entry::new("any", line)).collect();
+    assert_eq!(entries.len(), 20);
+    stream.put_many(entries).send().unwrap();
+    let mut counter = Counter::per_minute();
+    stream.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
+    assert_eq!((counter.total(), counter.duplicates()), (20, 0));
+    assert_eq!(alerts(&stream), ["password guesser: 192.0.2.66"]);
+}
+
+#[test]
+fn one_client_many_spellings() {
+    let counted = count_access_log(&input("one-client-many-spellings/mapped.log"));
+    assert_eq!((counted.clients, counted.success), (vec!["192.0.2.10: 4".to_owned()], true));
+}
+
+#[test]
+fn other_log_formats() {
+    is_refused("other-log-formats/alb.log", "1 of 1 line did not parse");
+    is_refused("other-log-formats/caddy.json", "it does not begin with one client's address or host name");
+    is_refused("other-log-formats/utf16.log", "UTF-16");
+}
+
+/// What the program says of records that it can't count, and that it fails when there are no others.
+#[test]
+fn count_names_the_first_record_that_is_no_event() {
+    let kinesis = Kinesis::local().unwrap();
+    let stream = kinesis.create_stream("odd", 1).unwrap();
+    let receipt = stream.put("192.0.2.10", "tomorrow").unwrap();
+    stream.put("192.0.2.10", "the day after").unwrap();
+    let database = Path::new(env!("CARGO_TARGET_TMPDIR")).join("field-odd.db");
+    let _ = std::fs::remove_file(&database);
+    let count = || {
+        let mut command = program("count");
+        command.args([
+            "--endpoint",
+            kinesis.endpoint_url().unwrap(),
+            "--stream",
+            "odd",
+            "--until-caught-up",
+            "--db",
+        ]);
+        let output = command.arg(&database).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = count();
+    assert_eq!(code, Some(1), "{said}");
+    let place =
+        format!("the first record that did not parse: {} at {}: ", receipt.shard_id, receipt.sequence_number);
+    assert!(said.contains(&place) && said.contains("nothing was counted"), "{said}");
+    assert_eq!(count().0, Some(0), "there was nothing to read");
+    stream.put("192.0.2.10", "2018-09-06T08:04:56Z").unwrap();
+    stream.put("192.0.2.10", "tomorrow").unwrap();
+    let (code, said) = count();
+    assert!(code == Some(0) && said.contains("3 unparsed"), "{said}");
+}
