@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::alert::Alert;
 use super::alert_store::{AlertChange, AlertStore};
 use super::detector::{Detector, is_told};
@@ -285,9 +287,9 @@ impl Detection {
     }
 
     /// What is committed, and not delivered.
-    fn deliver(&mut self) -> Result<()> {
+    fn deliver(&mut self, stop: &watch::Receiver<bool>) -> Result<()> {
         let store = &mut self.store;
-        self.outbox.deliver(&mut |put| put.send().map(drop), |alerts| match store {
+        self.outbox.deliver(stop, |alerts| match store {
             Some(store) if !alerts.is_empty() => store.delivered(alerts),
             _ => Ok(()),
         })
@@ -314,7 +316,7 @@ impl RecordProcessor for Detection {
         self.detector.complete(watermark);
         self.dirty |= watermark > before;
         self.commit()?;
-        Ok(self.deliver()?)
+        Ok(self.deliver(&ctx.stop())?)
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {

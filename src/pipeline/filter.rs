@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::forwarded::{entry, with_origin};
 use crate::count::Watermark;
 use crate::count::{Change, Fingerprint, Store};
@@ -27,6 +29,9 @@ const RECORDS_OF_A_CALL: usize = 500;
 ///
 /// A batch is sent, and acknowledged record by record, before its checkpoint is saved, and only then the
 /// next one begins: nothing is lost, and what may come twice is one batch.
+///
+/// When its run is asked to stop, it waits for the second stream for two seconds more; the batch is the next
+/// run's then.
 ///
 /// It reads as its [`Consumer`](crate::Consumer) does: at the tip of a shard once a poll (2 reads a second and
 /// shard by default), and up to five times a second while it is behind, which is all that the service allows
@@ -219,9 +224,13 @@ impl Filter {
             let before = self.watermark.advance(&ctx.shards);
             let mut selected = self.select(&batch.shard_id, records);
             let last = if calls.peek().is_none() { selected.pop() } else { None };
-            self.put(selected, &Origin { watermark: before, ..origin.clone() })?;
+            self.put(selected, &Origin { watermark: before, ..origin.clone() }, &ctx.stop())?;
             let after = self.watermark.advance(&ctx.shards);
-            self.put(last.into_iter().collect(), &Origin { watermark: after, ..origin.clone() })?;
+            self.put(
+                last.into_iter().collect(),
+                &Origin { watermark: after, ..origin.clone() },
+                &ctx.stop(),
+            )?;
         }
         Ok(())
     }
@@ -244,7 +253,12 @@ impl Filter {
 
     /// Puts records, and waits until each is acknowledged. One that the second stream can never take is counted
     /// among those that did not parse: it must not stop all others.
-    fn put(&mut self, records: Vec<(&Record, Entry)>, origin: &Origin) -> Result<(), ProcessError> {
+    fn put(
+        &mut self,
+        records: Vec<(&Record, Entry)>,
+        origin: &Origin,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<(), ProcessError> {
         let mut sources: Vec<&Record> = Vec::with_capacity(records.len());
         let mut entries: Vec<Entry> = Vec::with_capacity(records.len());
         for (record, entry) in records {
@@ -257,7 +271,7 @@ impl Filter {
         }
         let data: Vec<Vec<u8>> = entries.iter().map(|entry| entry.data.clone()).collect();
         let sent = entries.len() as u64;
-        let Err(failure) = self.to.put_many(entries).send() else {
+        let Err(failure) = self.to.put_many(entries).stopped_by(stop.clone()).send() else {
             self.kept += sent;
             return Ok(());
         };
