@@ -169,7 +169,6 @@ impl Context {
     }
 
     /// Turns true when the consumer is asked to stop: for waits of this crate's own (a put's cutoff).
-    #[allow(dead_code, reason = "the rooms that put from inside a processor are about to use it")]
     pub(crate) fn stop(&self) -> tokio::sync::watch::Receiver<bool> {
         self.stop.watch()
     }
