@@ -8,6 +8,7 @@
 
 #[path = "../examples/service/app.rs"]
 mod app;
+mod common;
 
 use std::future::Future;
 use std::io::{Read, Write};
@@ -76,8 +77,9 @@ where
     W: FnOnce(Kinesis) -> F + Send + 'static,
     F: Future<Output = Result<(), Error>>,
 {
-    let local = Local::new().open().unwrap();
-    let service = local.endpoint_url().unwrap().trim_start_matches("http://").parse().unwrap();
+    // Without the front of `Kinesis::local()`, which is called by its own port alone.
+    let bare = common::faulty(1, common::Faults::default());
+    let service = bare.direct.endpoint_url().unwrap().trim_start_matches("http://").parse().unwrap();
     let turns = Arc::<Turns>::default();
     let way = withhold(service, turns.clone());
     let (tell, told) = channel();
@@ -95,7 +97,7 @@ where
         }))
     });
     let outcome = told.recv_timeout(patience);
-    if outcome == Err(RecvTimeoutError::Timeout) {
+    if matches!(outcome, Err(RecvTimeoutError::Timeout)) {
         // Let it end: it holds a thread, and the service.
         while let Err(RecvTimeoutError::Timeout) = told.recv_timeout(millis(1)) {
             turns.next();

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::delivery::{Delivery, Page};
 use super::lag::Answer;
 use super::options::{READ_SPACING, ReadOptions};
-use super::position::{Origin, Position};
+use super::position::{RunStart, Position};
 use super::report::Lost;
 use crate::backoff::delay;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,7 +26,7 @@ pub(super) struct ShardReader {
     options: ReadOptions,
     shard_id: Arc<str>,
     from: Position,
-    origin: Origin,
+    origin: RunStart,
     /// When polls are due: this, and whole intervals after it, the same for all shards of a run.
     epoch: Instant,
     deliveries: UnboundedSender<Delivery>,
@@ -54,7 +54,7 @@ impl ShardReader {
         options: &ReadOptions,
         shard_id: &str,
         from: Position,
-        origin: Origin,
+        origin: RunStart,
         epoch: Instant,
         deliveries: UnboundedSender<Delivery>,
     ) -> ShardReader {

@@ -46,7 +46,17 @@ impl House {
         let mut files = Vec::new();
         collect(src, &mut files)?;
         files.sort();
+        let mut for_tests = BTreeSet::new();
         for file in &files {
+            let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+            // Of `put.rs` they lie in `put/`, of `mod.rs` beside it.
+            let folder = match file.file_stem().and_then(|stem| stem.to_str()) {
+                Some("mod" | "lib") => file.with_file_name(""),
+                _ => file.with_extension(""),
+            };
+            for_tests.extend(modules_for_tests(&text).map(|name| folder.join(format!("{name}.rs"))));
+        }
+        for file in files.iter().filter(|file| !for_tests.contains(*file)) {
             let name =
                 file.strip_prefix(src)?.to_str().context("a file's name is not UTF-8")?.replace('\\', "/");
             let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
@@ -223,7 +233,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") {
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
             files.push(path);
         }
     }
@@ -253,6 +263,13 @@ fn code(text: &str) -> String {
         code.push('\n');
     }
     code
+}
+
+/// The names of the files that are compiled for tests alone.
+fn modules_for_tests(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().map(str::trim);
+    let pairs = lines.clone().zip(lines.skip(1)).filter(|(line, _)| is_for_tests(line));
+    pairs.filter_map(|(_, next)| next.strip_suffix(';')?.rsplit_once("mod ").map(|(_, name)| name))
 }
 
 /// `#[cfg(test)]`, or with a feature beside it.
