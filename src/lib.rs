@@ -25,8 +25,11 @@
 //! - [`Stream`] puts records, makes [`Producer`]s (in the background) and [`Consumer`]s.
 //! - [`RecordProcessor`] is what a consumer drives: [`Echo`], [`Counter`], or your own.
 //!
-//! Calls block, and may be made anywhere, also inside async code: what is asynchronous stays inside,
-//! so that a notebook cell compiles in a second and a service chooses its own threads.
+//! Calls block, and may be made anywhere, also inside async code. In a service, await their other forms, on
+//! whatever tokio runtime you have: [`Stream::put_async`], [`PutMany`] and the handles as futures,
+//! [`Consumer::batches`] as a stream of batches with their checkpoints (`examples/service.rs`).
+//! What happens in the background is told to [tracing](https://docs.rs/tracing), in spans and events with
+//! fields, or, where nobody has subscribed, as a sentence on stderr.
 //!
 //! Counts that survive: [`Counter::lateness`] completes windows as the [`Watermark`] passes them, and
 //! [`Counter::stored_in`] keeps them in a database together with the consumer's checkpoints, so that a
@@ -65,6 +68,7 @@ pub(crate) mod notice;
 pub mod prelude;
 pub(crate) mod record;
 pub(crate) mod runtime;
+pub(crate) mod stop;
 pub(crate) mod text;
 pub(crate) mod timestamp;
 
@@ -111,8 +115,8 @@ pub use put::{
     PutReport, Replay,
 };
 pub use read::{
-    Checkpoint, Consumer, ConsumerHandle, ConsumerReport, Context, Echo, Ended, Lost, ProcessError,
-    RecordProcessor, StreamId,
+    Batches, Checkpoint, CheckpointedBatch, Consumer, ConsumerHandle, ConsumerReport, Context, Echo, Ended,
+    Lost, ProcessError, RecordProcessor, StreamId,
 };
 pub use record::{Batch, Entry, MAX_RECORD_BYTES, Record};
 pub use runtime::block_on;

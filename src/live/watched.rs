@@ -14,10 +14,10 @@ const BUSY: Duration = Duration::from_secs(1);
 /// A database file, whether it is there yet or not.
 pub(super) struct Watched {
     path: PathBuf,
-    held: Option<Held>,
+    held: Option<Opened>,
 }
 
-struct Held {
+struct Opened {
     file: FileId,
     connection: Connection,
     version: i64,
@@ -53,12 +53,12 @@ impl Watched {
             // A commit by any other connection makes it another number; no row is read for that.
             Some(held) if held.file == file => version(&held.connection).map(|now| {
                 let state = if now == held.version { FileState::Unchanged } else { FileState::Changed };
-                (Held { version: now, ..held }, state)
+                (Opened { version: now, ..held }, state)
             }),
             // Not seen before, or another file under the same name: a folder that was cleared.
             _ => open(&self.path).and_then(|connection| {
                 let version = version(&connection)?;
-                Ok((Held { file, connection, version }, FileState::Changed))
+                Ok((Opened { file, connection, version }, FileState::Changed))
             }),
         };
         let (held, state) = checked.map_err(|error| explain(&self.path, error))?;

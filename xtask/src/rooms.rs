@@ -245,8 +245,7 @@ fn code(text: &str) -> String {
     let mut code = String::new();
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
-        if line.trim_start() == "#[cfg(test)]"
-            && lines.peek().is_some_and(|next| next.trim_start().starts_with("mod tests {"))
+        if is_for_tests(line) && lines.peek().is_some_and(|next| next.trim_start().starts_with("mod tests {"))
         {
             break;
         }
@@ -254,6 +253,12 @@ fn code(text: &str) -> String {
         code.push('\n');
     }
     code
+}
+
+/// `#[cfg(test)]`, or with a feature beside it.
+fn is_for_tests(line: &str) -> bool {
+    line.strip_prefix("#[cfg(")
+        .is_some_and(|condition| condition.starts_with("test)") || condition.starts_with("all(test,"))
 }
 
 /// Paths such as `crate::read::Batch` and `super::queue::Queue`, up to their braces.
