@@ -117,6 +117,57 @@ fn a_flush_writes_nothing_that_was_not_loaded() {
     assert_eq!(total(&file), before);
 }
 
+/// Numbers that are kept, so that nobody counts a year's rows for a line of status.
+#[test]
+fn the_number_of_rows_is_there_without_counting_them() {
+    let file = scratch("rows");
+    let stream = Kinesis::local().unwrap().create_stream("s", 2).unwrap();
+    let rows = || {
+        let database = rusqlite::Connection::open(&file).unwrap();
+        database
+            .query_row("SELECT count(*) FROM windows", [], |row| row.get::<_, i64>(0))
+            .unwrap()
+            .unsigned_abs()
+    };
+    let pairs = || Counts::open(&file).unwrap().pairs().unwrap();
+    for key in ["192.0.2.10", "192.0.2.20"] {
+        produce(&stream, key, 100);
+        let mut counter = counter(&file);
+        drain(&stream, &mut counter);
+        assert!(rows() > 0 && pairs() == rows());
+        if key == "192.0.2.20" {
+            counter.flush().unwrap();
+            assert_eq!(pairs(), rows());
+        }
+    }
+    // A file from before there was such a table: for who reads it, and for who writes it next.
+    rusqlite::Connection::open(&file).unwrap().execute_batch("DROP TABLE totals").unwrap();
+    assert_eq!(pairs(), rows());
+    drop(counter(&file));
+    assert_eq!(
+        Counts::open(&file).unwrap().sql("SELECT count FROM totals").unwrap().rows[0][0],
+        rows().to_string()
+    );
+}
+
+#[test]
+fn what_found_no_room_is_remembered_too() {
+    let file = scratch("no room");
+    let stream = Kinesis::local().unwrap().create_stream("s", 1).unwrap();
+    for hour in 10..20 {
+        stream.put("192.0.2.10", format!("2018-09-06T{hour}:00:00Z")).unwrap();
+    }
+    let counter = || Counter::per_minute().max_pairs(3).lateness(secs(86_400)).stored_in(&file).unwrap();
+    let mut first = counter();
+    drain(&stream, &mut first);
+    assert_eq!((first.total(), first.unplaced()), (3, 7));
+    drop(first);
+    let mut second = counter();
+    drain(&stream, &mut second);
+    assert_eq!((second.total(), second.unplaced()), (3, 7));
+    assert_eq!(Counts::open(&file).unwrap().totals().unwrap().unplaced, 7);
+}
+
 #[test]
 fn it_follows_a_reshard_between_two_runs() {
     let file = scratch("reshard");

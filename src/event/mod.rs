@@ -8,7 +8,6 @@ mod client;
 mod event;
 mod log_line;
 mod origin;
-#[allow(dead_code, reason = "see the re-exports")]
 mod page;
 
 pub use access_log::{AccessLog, LogRecord, UnparsedLine};
