@@ -68,6 +68,7 @@ pub(crate) mod notice;
 pub mod prelude;
 pub(crate) mod record;
 pub(crate) mod runtime;
+pub(crate) mod stop;
 pub(crate) mod text;
 pub(crate) mod timestamp;
 
@@ -114,8 +115,8 @@ pub use put::{
     PutReport, Replay,
 };
 pub use read::{
-    Checkpoint, Consumer, ConsumerHandle, ConsumerReport, Context, Echo, Ended, Lost, ProcessError,
-    RecordProcessor, StreamId,
+    Batches, Checkpoint, CheckpointedBatch, Consumer, ConsumerHandle, ConsumerReport, Context, Echo, Ended,
+    Lost, ProcessError, RecordProcessor, StreamId,
 };
 pub use record::{Batch, Entry, MAX_RECORD_BYTES, Record};
 pub use runtime::block_on;

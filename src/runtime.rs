@@ -4,6 +4,7 @@
 //! the caller waits on a plain channel. `Runtime::block_on` would panic when the caller is already inside an
 //! async context, which a notebook is in from its first `.await` on (evcxr wraps later cells).
 
+use std::cell::Cell;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::pin;
@@ -11,6 +12,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio::task::JoinHandle;
@@ -33,7 +35,6 @@ pub(crate) fn handle() -> &'static Handle {
 
 /// Where the tasks of an async call run: on the runtime of whoever awaits it; on this crate's own where there
 /// is none (another executor, a blocking call).
-#[allow(dead_code, reason = "the rooms that read and put are about to use it")]
 pub(crate) fn current() -> Handle {
     Handle::try_current().unwrap_or_else(|_| handle().clone())
 }
@@ -119,7 +120,6 @@ impl<T> Drop for AbortOnDrop<T> {
 
 /// Polls a future on this very thread until it ends: for one that borrows what can't be sent to another thread,
 /// such as a processor of a notebook cell. Its timers and tasks are this crate's runtime's.
-#[allow(dead_code, reason = "the room that reads is about to use it")]
 pub(crate) fn wait_here<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
 
@@ -129,15 +129,48 @@ pub(crate) fn wait_here<F: Future>(future: F) -> F::Output {
         }
     }
 
+    let _alone = BlocksAlone::here();
     let _runtime = handle().enter();
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let (mut future, mut context) = (pin!(future), Context::from_waker(&waker));
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
+    // No budget: where it is used up, tokio wakes a task once its thread is back in the scheduler, and it is here.
+    let mut future = pin!(tokio::task::unconstrained(future));
+    // All of it, not only the waits: what a future calls in a poll (a processor) may block as well.
+    blocking(|| {
+        let mut context = Context::from_waker(&waker);
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                return output;
+            }
+            // A wake since the poll has left a token, with which this returns at once.
+            match BLOCKS_ALONE.get() {
+                false => std::thread::park(),
+                // A `yield_now`, too, would wake us from the scheduler.
+                true => std::thread::park_timeout(Duration::from_millis(10)),
+            }
         }
-        // A wake since the poll has left a token, with which this returns at once.
-        blocking(std::thread::park);
+    })
+}
+
+/// Set while this thread, the only one of somebody's current-thread runtime, waits here with our runtime
+/// entered: tokio would then take it for one of ours, and refuse to let it block.
+struct BlocksAlone(bool);
+
+thread_local! {
+    static BLOCKS_ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+impl BlocksAlone {
+    fn here() -> BlocksAlone {
+        let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
+        let before = BLOCKS_ALONE.get();
+        BLOCKS_ALONE.set(before || matches!(flavor, Ok(RuntimeFlavor::CurrentThread)));
+        BlocksAlone(before)
+    }
+}
+
+impl Drop for BlocksAlone {
+    fn drop(&mut self) {
+        BLOCKS_ALONE.set(self.0);
     }
 }
 
@@ -145,7 +178,7 @@ pub(crate) fn wait_here<F: Future>(future: F) -> F::Output {
 /// otherwise, one that the worker had just woken would wait behind this, perhaps the very one that is waited for.
 pub(crate) fn blocking<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current() {
-        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
+        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread && !BLOCKS_ALONE.get() => {
             tokio::task::block_in_place(work)
         }
         // On a current-thread runtime, its one thread is what the caller blocks. The work is not on it.
@@ -187,11 +220,40 @@ mod tests {
         let mut here = std::rc::Rc::new(1);
         let future = async {
             tokio::task::yield_now().await;
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
             *std::rc::Rc::get_mut(&mut here).unwrap() += 1;
         };
         wait_here(future);
         assert_eq!(*here, 2);
+    }
+
+    #[test]
+    fn waits_here_on_the_only_thread_of_a_runtime_and_once_more_inside() {
+        let both = || {
+            wait_here(async {
+                tokio::task::yield_now().await;
+                wait_here(async { block_on(async { 6 }) })
+            })
+        };
+        let runtime = || Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime().block_on(async { both() }), 6);
+        assert_eq!(Builder::new_multi_thread().build().unwrap().block_on(async { both() }), 6);
+        assert_eq!(both(), 6);
+    }
+
+    #[test]
+    fn an_executor_that_is_not_tokios_can_await_what_needs_tokio() {
+        let mut future = pin!(hosted(async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            7
+        }));
+        let output = loop {
+            match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(output) => break output,
+                Poll::Pending => std::thread::yield_now(),
+            }
+        };
+        assert_eq!(output, 7);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![cfg(feature = "full")]
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use kinesis_lab::prelude::*;
 
@@ -24,7 +25,7 @@ impl RecordProcessor for Seen {
     }
 }
 
-/// Without the gate in `local_gate.rs`, about one consumer in fifteen misses a record.
+/// Without the gate in `local/gate.rs`, about one consumer in fifteen misses a record.
 #[test]
 fn consumers_beside_writers_miss_nothing() {
     let rounds = if std::env::var_os("KINESIS_LAB_FULL").is_some() { 30 } else { 2 };
@@ -42,7 +43,12 @@ fn consumers_beside_writers_miss_nothing() {
                 });
             }
         });
-        std::thread::sleep(secs(1)); // a few polls, so that each has read to the end
+        let all = (WRITERS * 200) as u64;
+        let begun = Instant::now();
+        // A consumer that missed one will wait for it in vain.
+        while consumers.iter().any(|consumer| consumer.report().records < all) && begun.elapsed() < secs(30) {
+            std::thread::sleep(millis(10));
+        }
         for consumer in consumers {
             let (seen, outcome) = consumer.stop();
             outcome.unwrap();

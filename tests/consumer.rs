@@ -3,6 +3,7 @@
 #![cfg(feature = "full")]
 
 use std::collections::BTreeMap;
+use std::future::IntoFuture;
 use std::time::Instant;
 
 use kinesis_lab::prelude::*;
@@ -12,18 +13,12 @@ use kinesis_lab::prelude::*;
 struct Seen {
     data: Vec<String>,
     ended: Vec<String>,
-    ticks: u32,
 }
 
 impl RecordProcessor for Seen {
     fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
         assert!(!batch.records.is_empty());
         self.data.extend(batch.records.iter().map(|r| String::from_utf8_lossy(&r.data).into_owned()));
-        Ok(())
-    }
-
-    fn tick(&mut self, _: &mut Context) -> Result<(), ProcessError> {
-        self.ticks += 1;
         Ok(())
     }
 
@@ -101,18 +96,6 @@ fn latest_means_the_moment_of_the_call() {
 }
 
 #[test]
-fn a_run_takes_its_time_and_ticks_once_a_poll() {
-    let stream = stream("ticks", 3);
-    let mut seen = Seen::default();
-    let begun = Instant::now();
-    let report = stream.consumer().poll_every(millis(400)).run_for(millis(1_500), &mut seen).unwrap();
-    assert_eq!(report.ended, Some(Ended::Time));
-    assert!((1_500..3_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
-    // Polls at 0, 0.4, 0.8 and 1.2 s; a busy machine may be late for some.
-    assert!((2..=5).contains(&seen.ticks), "{}", seen.ticks);
-}
-
-#[test]
 fn children_are_read_after_their_parents() {
     let stream = stream("family", 1);
     let root = stream.shards().unwrap()[0].id.clone();
@@ -145,19 +128,6 @@ fn children_are_read_after_their_parents() {
     assert_eq!((data.len(), report.ended), (8, Some(Ended::ShardsEnded)));
     let refused = stream.split_shard(&root).unwrap_err();
     assert!(refused.to_string().contains("has no open shard"), "{refused}");
-}
-
-#[test]
-fn an_empty_page_of_a_closed_shard_is_not_the_end() {
-    let stream = stream("closed", 1);
-    stream.put("key", "before").unwrap();
-    // The local service gives one empty page with an iterator when a shard is closed in a later second
-    // than its last record; AWS does so whenever it likes.
-    std::thread::sleep(millis(1_100));
-    stream.split_shard(&stream.shards().unwrap()[0].id).unwrap();
-    stream.put("key", "after").unwrap();
-    let (data, report) = all(stream.consumer().trim_horizon());
-    assert_eq!((data, report.ended), (vec!["before".to_owned(), "after".to_owned()], Some(Ended::CaughtUp)));
 }
 
 fn assert_in_order(keys: &[String], data: &[String]) {
@@ -203,20 +173,6 @@ fn a_deleted_stream_ends_its_consumers() {
     assert_eq!((seen.data.len(), outcome.unwrap().ended), (1, Some(Ended::StreamDeleted)));
     let error = stream.consumer().run(&mut Echo::new()).unwrap_err();
     assert!(error.is_stream_not_found());
-}
-
-#[test]
-fn an_expired_iterator_is_opened_again_where_reading_was() {
-    let kinesis = Local::new().iterator_lifetime(secs(1)).open().unwrap();
-    let stream = kinesis.create_stream("expired", 1).unwrap();
-    // Two polls, 2.5 s apart: each finds its iterator expired, one of them before the first record.
-    let consumer = stream.consumer().latest().poll_every(millis(2_500)).start(Seen::default()).unwrap();
-    std::thread::sleep(millis(300)); // past the first poll, which finds nothing
-    stream.put("k", "1").unwrap();
-    wait_for(|| consumer.report().records == 1);
-    stream.put("k", "2").unwrap();
-    wait_for(|| consumer.report().records == 2);
-    assert_eq!(consumer.stop().0.data, ["1", "2"]);
 }
 
 /// Says of each batch what it is told to, then takes it.
@@ -296,4 +252,150 @@ fn wait_for(condition: impl Fn() -> bool) {
         assert!(begun.elapsed() < secs(30), "it did not come about within 30 s");
         std::thread::sleep(millis(10));
     }
+}
+
+/// What a processor of a service does: a blocking call from inside each of its calls.
+struct Forwards {
+    to: Stream,
+    ticked: bool,
+}
+
+impl RecordProcessor for Forwards {
+    fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+        for record in &batch.records {
+            self.to.put(&record.partition_key, record.data.clone())?;
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, _: &mut Context) -> Result<(), ProcessError> {
+        if !std::mem::replace(&mut self.ticked, true) {
+            self.to.put("k", "from a tick")?;
+        }
+        Ok(())
+    }
+}
+
+/// The async calls, and the blocking ones from inside a task.
+async fn in_a_service(kinesis: Kinesis) {
+    let from = kinesis.create_stream_async("from", 2).await.unwrap();
+    let to = kinesis.create_stream_async("to", 1).await.unwrap();
+    from.put("k", "from a task").unwrap();
+    let consumer = from.consumer().trim_horizon().until_caught_up();
+    let forwards = || Forwards { to: to.clone(), ticked: false };
+
+    let (processor, outcome) = consumer.start_async(forwards()).await.unwrap().await;
+    assert!(processor.ticked);
+    assert_eq!((outcome.as_ref().unwrap().records, outcome.unwrap().ended), (1, Some(Ended::CaughtUp)));
+    // The processor is called on this very thread, in the middle of a task.
+    assert_eq!(consumer.run(&mut forwards()).unwrap().records, 1);
+    assert_eq!(consumer.start(forwards()).unwrap().join().1.unwrap().records, 1);
+
+    let mut batches = to.consumer().trim_horizon().until_caught_up().batches();
+    let mut data = Vec::new();
+    while let Some(next) = batches.next().await {
+        data.extend(next.unwrap().batch.records.into_iter().map(|record| record.data));
+    }
+    data.sort();
+    assert_eq!(data, [[&b"from a task"[..]; 3], [&b"from a tick"[..]; 3]].concat());
+    assert_eq!(batches.report().records, 6);
+
+    // One that is dropped, while it begins and later, stops; so does one that is awaited and cancelled.
+    drop(from.consumer().start_async(forwards()));
+    drop(from.consumer().start_async(forwards()).await.unwrap());
+    let waits = from.consumer().start_async(forwards()).await.unwrap().into_future();
+    assert!(tokio::time::timeout(millis(50), waits).await.is_err());
+    let (_, outcome) = from.consumer().start_async(forwards()).await.unwrap().stop_async().await;
+    assert_eq!(outcome.unwrap().ended, Some(Ended::Stopped));
+    from.delete_async().await.unwrap();
+    let gone = from.consumer().start_async(forwards()).await.unwrap_err();
+    assert!(gone.is_stream_not_found());
+    assert!(from.consumer().batches().next().await.unwrap().unwrap_err().is_stream_not_found());
+}
+
+#[test]
+fn all_of_it_works_on_any_runtime() {
+    let kinesis = || Kinesis::local().unwrap();
+    let current = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    current.block_on(in_a_service(kinesis()));
+    let several = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    several.block_on(async { tokio::spawn(in_a_service(kinesis())).await.unwrap() });
+    // On none: these calls bring their own.
+    kinesis_lab::block_on(in_a_service(kinesis()));
+}
+
+/// A run inside a task makes more calls than tokio's budget has for one poll: it must not starve.
+#[test]
+fn a_long_run_inside_a_task_ends() {
+    let current = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    current.block_on(async {
+        let stream = stream("long", 4);
+        stream.put_many((0..400).map(|n| Entry::new(format!("{n}"), "x")).collect()).send().unwrap();
+        let consumer = stream.consumer().trim_horizon().limit(5);
+        assert_eq!(consumer.run_until_caught_up(&mut Seen::default()).unwrap().records, 400);
+    });
+}
+
+/// Dropped in the middle of a batch, a handle leaves the processor to finish it, and no more.
+#[test]
+fn a_run_that_is_cancelled_in_the_middle_of_a_batch_ends_with_it() {
+    struct Slow(std::sync::mpsc::Sender<bool>, std::sync::mpsc::Receiver<()>);
+    impl RecordProcessor for Slow {
+        fn process(&mut self, _: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+            self.0.send(ctx.stopping())?;
+            self.1.recv()?;
+            self.0.send(ctx.stopping())?;
+            Ok(())
+        }
+    }
+    let stream = stream("cancelled", 1);
+    for data in ["1", "2", "3"] {
+        stream.put("k", data).unwrap();
+    }
+    let ((tell, told), (go, wait)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    let handle = stream.consumer().trim_horizon().limit(1).start(Slow(tell, wait)).unwrap();
+    assert!(!told.recv().unwrap());
+    drop(handle);
+    go.send(()).unwrap();
+    assert!(told.recv().unwrap(), "it can know that it is to hurry");
+    // The processor is dropped with its end of the channel, and was given no other batch.
+    assert!(told.recv().is_err());
+}
+
+#[test]
+fn batches_go_on_from_their_checkpoints_through_a_split() {
+    let stream = stream("resumed", 1);
+    let read = |saved: &BTreeMap<String, kinesis_lab::Checkpoint>| {
+        let (stream, saved) = (stream.clone(), saved.clone());
+        kinesis_lab::block_on(async move {
+            let consumer = stream.consumer().latest().until_caught_up();
+            let mut batches = consumer.batches().resume(saved.into_values().collect());
+            let (mut data, mut saved) = (Vec::new(), Vec::new());
+            while let Some(next) = batches.next().await {
+                let next = next.unwrap();
+                data.extend(next.batch.records.iter().map(|r| String::from_utf8_lossy(&r.data).into_owned()));
+                saved.push(next.checkpoint);
+            }
+            (data, saved)
+        })
+    };
+    stream.put("k", "before").unwrap();
+    let created = Timestamp::now();
+    wait_for(|| Timestamp::now() > created + secs(2)); // arrival times are cut to seconds
+    let mut saved = BTreeMap::new();
+    for expected in [&[][..], &["1"], &["2", "3"], &[]] {
+        match expected {
+            ["1"] => drop(stream.put("k", "1").unwrap()),
+            ["2", "3"] => {
+                stream.put("k", "2").unwrap();
+                stream.split_shard("shardId-000000000000").unwrap();
+                stream.put("k", "3").unwrap();
+            }
+            _ => {}
+        }
+        let (data, places) = read(&saved);
+        assert_eq!(data, expected);
+        saved.extend(places.into_iter().map(|place| (place.shard_id.clone(), place)));
+    }
+    assert!(saved["shardId-000000000000"].ended);
 }

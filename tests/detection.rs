@@ -178,6 +178,39 @@ fn time_of(entry: &Entry) -> i64 {
     kinesis_lab::Event::parse(&record).unwrap().time.as_micros()
 }
 
+/// However a page is asked for, it is that page: `tests/field/README.md`'s row of it.
+#[test]
+fn one_page_has_many_spellings() {
+    let books = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/field/one-page-many-spellings/books.toml");
+    let books = Playbooks::read(books).unwrap();
+    let spellings = [
+        "/wp-login.php",
+        "http://shop.example/wp-login.php",
+        "//wp-login.php",
+        "/./wp-login.php",
+        "/a/../wp-login.php",
+        "/%77p-login.php",
+        "/static/../wp-login.php",
+    ];
+    let log = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
+    let requests = spellings.iter().enumerate();
+    let requests =
+        requests.flat_map(|(n, path)| (0..5).map(move |second| request(&ip(n), second, path, 404)));
+    log.put_many(requests.collect()).send().unwrap();
+    let mut detection = Detection::new(&books);
+    log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+    for (n, path) in spellings.iter().enumerate() {
+        let of: Vec<Alert> = detection.alerts().into_iter().filter(|alert| alert.key == ip(n)).collect();
+        let names: HashSet<&str> = of.iter().map(|alert| alert.playbook.as_str()).collect();
+        assert_eq!(names, HashSet::from(["wp", "flood"]), "{path}");
+        assert!(of[0].evidence.starts_with(path), "shown as it was written: {}", of[0]);
+    }
+}
+
+fn ip(n: usize) -> String {
+    format!("192.0.2.{n}")
+}
+
 /// A key of half a megabyte is one alert, like any other; and what can't be put stops nobody.
 #[test]
 fn a_key_of_half_a_megabyte_is_an_alert_like_any_other() {

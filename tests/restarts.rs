@@ -1,13 +1,18 @@
 //! Parts of a pipeline that fail: they are started again where they were, and a pipeline that can't go on says so.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use common::{Faults, faulty};
 use kinesis_lab::prelude::*;
-use kinesis_lab::{Part, PartStatus, Pipeline, Playbook, Playbooks, RunningPipeline};
+use kinesis_lab::{
+    Alerts, Detection, Filter, Part, PartStatus, Pipeline, Playbook, Playbooks, RunningPipeline,
+};
 
 fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("restarts").join(name);
@@ -87,7 +92,6 @@ fn one_that_fails_too_often_ends_the_pipeline() {
     assert!(running.join().unwrap_err().to_string().contains("too often"));
 }
 
-/// What is put into a stream that never answers is not waited for; the next run puts it.
 #[test]
 fn stopping_waits_for_no_back_off() {
     let events = events(100);
@@ -101,4 +105,51 @@ fn stopping_waits_for_no_back_off() {
     // Its files are free.
     let status = pipeline(&events, "back-off").run_until_caught_up().unwrap();
     assert_eq!((status.parts[2].records, status.alerts), (100, 1));
+}
+
+/// What is put into a stream that never answers is not waited for; the next run puts it.
+#[test]
+fn stopping_waits_for_no_put() {
+    let folder = scratch("no put");
+    fs::create_dir_all(&folder).unwrap();
+    let service = faulty(5, Faults { silent: 100, ..Faults::default() });
+    service.direct.create_stream("log", 1).unwrap();
+    service.direct.create_stream("alerts", 1).unwrap();
+    let (events, filter_file, alerts_file) =
+        (events(100), folder.join("filter.db"), folder.join("alerts.db"));
+    let stops_soon = |what: &str, end: &mut dyn FnMut()| {
+        let begun = Instant::now();
+        end();
+        assert!(begun.elapsed() < secs(5), "{what} took {:?}", begun.elapsed());
+    };
+    let silent = |before: u64| service.met().get("silent").copied().unwrap_or(0) > before;
+
+    let filter =
+        Filter::new(&service.kinesis.stream("log").unwrap(), |_| true).stored_in(&filter_file).unwrap();
+    let mut consumer = Some(events.consumer().trim_horizon().start(filter).unwrap());
+    until("a put of the filter", || silent(0));
+    stops_soon("a filter", &mut || drop(consumer.take().unwrap().stop()));
+
+    let book = Playbooks::new(vec![Playbook::new("many", 50)]).unwrap();
+    let detection =
+        |alerts: &Stream| Detection::new(&book).stored_in(&alerts_file).unwrap().alerts_to(alerts);
+    let watched = detection(&service.kinesis.stream("alerts").unwrap());
+    let before = service.met().get("silent").copied().unwrap_or(0);
+    let mut consumer = Some(events.consumer().trim_horizon().start(watched).unwrap());
+    until("a put of detection", || silent(before));
+    stops_soon("detection", &mut || {
+        let (detection, _) = consumer.take().unwrap().stop();
+        assert_eq!(detection.undelivered(), 1);
+    });
+
+    // Nothing is lost by it.
+    let log = service.direct.stream("log").unwrap();
+    let mut filter = Filter::new(&log, |_| true).stored_in(&filter_file).unwrap();
+    events.consumer().trim_horizon().run_until_caught_up(&mut filter).unwrap();
+    let mut counter = Counter::per_minute();
+    log.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
+    assert_eq!((filter.kept(), counter.total()), (100, 100));
+    let mut detection = detection(&service.direct.stream("alerts").unwrap());
+    events.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+    assert_eq!((detection.undelivered(), Alerts::open(&alerts_file).unwrap().count().unwrap()), (0, 1));
 }

@@ -142,6 +142,7 @@ fn latest_means_when_it_was_first_said() {
     let file = scratch("latest");
     let stream = Kinesis::local().unwrap().create_stream("s", 2).unwrap();
     produce(&stream, "192.0.2.10", 10);
+    std::thread::sleep(secs(1)); // the service tells its time in whole seconds, and so are arrivals
     let consumer = stream.consumer().latest();
     let mut first = counter(&file);
     assert_eq!(consumer.run_until_caught_up(&mut first).unwrap().records, 0);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::layer::AgentLayer;
 use super::request_event::run_id;
-use super::state::{AgentState, Settings};
+use super::state::{AgentSettings, AgentState};
 use super::{block_feed, client};
 use crate::detect::{BlockList, LONGEST_BLOCK};
 use crate::error::{Error, Result};
@@ -53,10 +53,31 @@ const QUEUE: usize = 10_000;
 /// assert_eq!((report.sent, report.dropped), (0, 0));
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// With all that can be said:
+///
+/// ```
+/// use kinesis_lab::{Agent, BlockList, prelude::*};
+///
+/// let kinesis = Kinesis::local()?;
+/// let (events, alerts) = (kinesis.create_stream("events", 1)?, kinesis.create_stream("alerts", 1)?);
+/// let agent = Agent::new(&events)
+///     .trusted_proxies(["10.0.0.0/8"])?
+///     .rfc7239() // they write `Forwarded`
+///     .queue(5_000)
+///     .blocks(BlockList::new())
+///     .blocks_from(&alerts)
+///     .longest_block(secs(3_600))
+///     .layer()?;
+/// agent.blocks().block("192.0.2.66", Timestamp::now() + secs(600));
+/// assert_eq!(agent.report().to_string(), "0 events: 0 sent, 0 dropped, 0 failed, 0 waiting; 0 requests refused");
+/// assert_eq!(agent.shutdown_within(secs(1)).waiting(), 0);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "no request is seen before .layer()"]
 pub struct Agent {
-    settings: Settings,
+    settings: AgentSettings,
     alerts: Option<Stream>,
     longest_block: Duration,
 }
@@ -65,7 +86,7 @@ impl Agent {
     /// An agent whose events go to this stream. Defaults: no proxy is trusted, 10,000 events may wait,
     /// nobody is blocked.
     pub fn new(stream: &Stream) -> Agent {
-        let settings = Settings {
+        let settings = AgentSettings {
             stream: stream.clone(),
             trusted: Vec::new(),
             header: client::Header::XForwardedFor,

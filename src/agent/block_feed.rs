@@ -20,17 +20,17 @@ const AGAIN: Duration = Duration::from_secs(5);
 const QUIET: Duration = Duration::from_secs(60);
 
 /// The feeds of this process: one a stream, whatever the number of its agents.
-static FEEDS: Mutex<Vec<Weak<Feed>>> = Mutex::new(Vec::new());
+static FEEDS: Mutex<Vec<Weak<AlertReader>>> = Mutex::new(Vec::new());
 
 /// A block list that is fed in the background, until this is dropped.
 pub(crate) struct BlockFeed {
-    feed: Arc<Feed>,
+    feed: Arc<AlertReader>,
     list: BlockList,
 }
 
 /// The one reader of a stream of alerts, and the lists that it feeds. It ends with the last of them.
-struct Feed {
-    source: Source,
+struct AlertReader {
+    key: ReaderKey,
     lists: Arc<Mutex<Lists>>,
     // Nothing is sent: its end is the signal.
     _stop: Sender<()>,
@@ -38,7 +38,7 @@ struct Feed {
 
 /// What makes two feeds one.
 #[derive(Debug, Clone, PartialEq)]
-struct Source {
+struct ReaderKey {
     endpoint: Option<String>,
     name: String,
     created: Timestamp,
@@ -57,7 +57,7 @@ impl BlockFeed {
     /// Feeds the list with the blocks of the stream, none of which lasts longer than `longest` from its alert's
     /// arrival on.
     pub(crate) fn start(alerts: &Stream, list: &BlockList, longest: Duration) -> Result<BlockFeed> {
-        let source = Source {
+        let key = ReaderKey {
             endpoint: alerts.kinesis().endpoint_url().map(str::to_owned),
             name: alerts.name().to_owned(),
             created: alerts.created(),
@@ -66,11 +66,11 @@ impl BlockFeed {
         // Held while a reader begins, so that two agents that begin together share it.
         let mut feeds = lock(&FEEDS);
         feeds.retain(|feed| feed.strong_count() > 0);
-        let running = feeds.iter().filter_map(Weak::upgrade).find(|feed| feed.source == source);
+        let running = feeds.iter().filter_map(Weak::upgrade).find(|feed| feed.key == key);
         let feed = match running {
             Some(feed) => feed,
             None => {
-                let feed = Arc::new(Feed::start(alerts, source)?);
+                let feed = Arc::new(AlertReader::start(alerts, key)?);
                 feeds.push(Arc::downgrade(&feed));
                 feed
             }
@@ -96,27 +96,27 @@ impl Drop for BlockFeed {
     }
 }
 
-impl Feed {
-    fn start(alerts: &Stream, source: Source) -> Result<Feed> {
+impl AlertReader {
+    fn start(alerts: &Stream, key: ReaderKey) -> Result<AlertReader> {
         let consumer = alerts.consumer().trim_horizon().poll_every(POLL);
         let lists = Arc::<Mutex<Lists>>::default();
-        let reader = Reader { lists: lists.clone(), longest: source.longest };
+        let reader = BlockReader { lists: lists.clone(), longest: key.longest };
         let running = consumer.start(reader.clone())?;
         let (stop, stopped) = channel();
         let feed = move || keep_reading(&consumer, &reader, running, &stopped);
         std::thread::Builder::new().name("kinesis-lab blocks".into()).spawn(feed)?;
-        Ok(Feed { source, lists, _stop: stop })
+        Ok(AlertReader { key, lists, _stop: stop })
     }
 }
 
 /// Hands what the stream says on to the lists.
 #[derive(Clone)]
-struct Reader {
+struct BlockReader {
     lists: Arc<Mutex<Lists>>,
     longest: Duration,
 }
 
-impl RecordProcessor for Reader {
+impl RecordProcessor for BlockReader {
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
         let lists = lock(&self.lists);
         for (client, until) in blocks_in(batch, ctx.now, self.longest) {
@@ -136,8 +136,8 @@ impl RecordProcessor for Reader {
 /// Begins again with the oldest record when the consumer has ended: to hear of a block twice is no harm.
 fn keep_reading(
     consumer: &Consumer,
-    reader: &Reader,
-    mut running: ConsumerHandle<Reader>,
+    reader: &BlockReader,
+    mut running: ConsumerHandle<BlockReader>,
     stopped: &Receiver<()>,
 ) {
     let mut told: Option<Instant> = None;
@@ -172,7 +172,7 @@ mod tests {
             (kinesis.create_stream("alerts", 1).unwrap(), kinesis.create_stream("others", 1).unwrap());
         let (first, second, day) = (BlockList::new(), BlockList::new(), Duration::from_secs(86_400));
         let one = BlockFeed::start(&alerts, &first, day).unwrap();
-        let reader = Reader { lists: one.feed.lists.clone(), longest: day };
+        let reader = BlockReader { lists: one.feed.lists.clone(), longest: day };
         let far = Timestamp::now() + Duration::from_secs(3_600);
         lock(&reader.lists).known.block_client("192.0.2.66", far);
 
@@ -201,7 +201,7 @@ mod tests {
         let batch = Batch::new("alerts", "s", vec![crate::record::Record::new("k", data, "1", now)]);
         let list = BlockList::new();
         let lists = Arc::new(Mutex::new(Lists { known: BlockList::new(), fed: vec![list.clone()] }));
-        let mut reader = Reader { lists, longest: Duration::from_secs(86_400) };
+        let mut reader = BlockReader { lists, longest: Duration::from_secs(86_400) };
         reader.process(&batch, &mut Context::at(now)).unwrap();
         assert!(list.is_blocked("192.0.2.66", now));
         list.pardon("192.0.2.66");

@@ -33,7 +33,7 @@ const STALLED: Duration = Duration::from_secs(5);
 
 /// What an [`Agent`](crate::Agent) was told.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
+pub(crate) struct AgentSettings {
     pub(super) stream: Stream,
     pub(super) trusted: Vec<IpNet>,
     pub(super) header: Header,
@@ -57,8 +57,8 @@ pub(crate) struct AgentState {
 }
 
 impl AgentState {
-    pub(crate) fn begin(settings: Settings, run: String, feed: Option<BlockFeed>) -> AgentState {
-        let Settings { stream, trusted, header, queue, blocks } = settings;
+    pub(crate) fn begin(settings: AgentSettings, run: String, feed: Option<BlockFeed>) -> AgentState {
+        let AgentSettings { stream, trusted, header, queue, blocks } = settings;
         let (events, waiting) = channel(queue);
         let (closing, asked) = watch::channel(false);
         let (end, ended) = watch::channel(false);

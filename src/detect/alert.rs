@@ -18,6 +18,26 @@ use crate::timestamp::Timestamp;
 /// and however often. It may be delivered twice; whoever acts on it can tell. All its texts are bounded: the
 /// key has at most 256 bytes, the evidence 300 characters, the name of a playbook 200.
 ///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// # use kinesis_lab::{Alert, Detection, Playbook, Playbooks, Response};
+/// let playbooks = Playbooks::new(vec![Playbook::new("busy", 3).block_for(secs(600))])?;
+/// let mut detection = Detection::new(&playbooks);
+/// let request = |n| Record::new("192.0.2.66", format!("2018-09-06T08:04:5{n}Z"), n.to_string(), Timestamp::now());
+/// let batch = Batch::new("log", "shardId-000000000000", (0..3).map(request).collect());
+/// detection.process(&batch, &mut Context::at(Timestamp::now())).unwrap();
+/// detection.tick(&mut Context::at(Timestamp::now())).unwrap();
+///
+/// let alert = &detection.alerts()[0];
+/// assert_eq!((alert.ip.as_deref(), alert.response), (Some("192.0.2.66"), Response::Block(secs(600))));
+/// assert_eq!(alert.blocked_until().unwrap().plain(0), "2018-09-06 08:14:52");
+/// // Into a stream, and out of it:
+/// let entry = alert.entry();
+/// let record = Record::new(entry.partition_key, entry.data, "1", Timestamp::now());
+/// assert_eq!(&Alert::parse(&record).unwrap(), alert);
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// Its texts come from strangers: `{}` and `{:?}` see to it, [`printable`] before printing a field.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::alert::Alert;
 use super::alert_store::{AlertChange, AlertStore};
 use super::detector::{Detector, is_told};
@@ -50,6 +52,40 @@ const ALERTS_KEPT: usize = 10_000;
 /// assert_eq!(detection.alerts()[0].time.plain(0), "2018-09-06 08:00:49");
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// One that survives its end, and tells others:
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// # use kinesis_lab::{Alerts, Detection, Playbook, Playbooks};
+/// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-detection-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let file = folder.join("alerts.db");
+/// let kinesis = Kinesis::local()?;
+/// let (log, alerts) = (kinesis.create_stream("log", 1)?, kinesis.create_stream("alerts", 1)?);
+/// log.producer("192.0.2.66").interval(secs(1)).at_once().limit(100).start().join();
+///
+/// let playbooks = Playbooks::new(vec![Playbook::new("busy", 50).block_for(secs(600))])?;
+/// let mut detection = Detection::new(&playbooks)
+///     .lateness(secs(60))
+///     .stored_in(&file)?
+///     .alerts_to(&alerts)
+///     .on_alert(|alert| println!("{alert}"));
+/// log.consumer().trim_horizon().run_until_caught_up(&mut detection)?;
+/// assert_eq!((detection.totals().alerts, detection.undelivered()), (1, 0));
+/// // Nothing was set aside, no callback panicked, no playbook ran out of room, each record was an event.
+/// assert_eq!((detection.undeliverable(), detection.callback_panics()), (0, 0));
+/// assert_eq!((detection.beyond_memory().count(), detection.unparsed_samples().len()), (0, 0));
+/// assert_eq!(detection.positions().count(), 1); // of the one shard
+/// assert_eq!(Alerts::open(&file)?.all()?, detection.alerts());
+/// # drop(detection);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It reads as its [`Consumer`](crate::Consumer) does: at the tip of a shard once a poll (2 reads a second and
+/// shard by default), and up to five times a second while it is behind, which is all that the service allows
+/// the readers of a shard together.
 pub struct Detection {
     detector: Detector,
     playbooks: Playbooks,
@@ -251,9 +287,9 @@ impl Detection {
     }
 
     /// What is committed, and not delivered.
-    fn deliver(&mut self) -> Result<()> {
+    fn deliver(&mut self, stop: &watch::Receiver<bool>) -> Result<()> {
         let store = &mut self.store;
-        self.outbox.deliver(&mut |put| put.send().map(drop), |alerts| match store {
+        self.outbox.deliver(stop, |alerts| match store {
             Some(store) if !alerts.is_empty() => store.delivered(alerts),
             _ => Ok(()),
         })
@@ -280,7 +316,7 @@ impl RecordProcessor for Detection {
         self.detector.complete(watermark);
         self.dirty |= watermark > before;
         self.commit()?;
-        Ok(self.deliver()?)
+        Ok(self.deliver(&ctx.stop())?)
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {

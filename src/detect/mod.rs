@@ -7,15 +7,16 @@ mod alert_store;
 mod block_list;
 mod detection;
 mod detector;
+mod fields;
 mod key;
 mod outbox;
-mod pane;
 mod pattern;
 mod playbook;
 #[cfg(feature = "playbooks")]
 mod playbook_file;
 mod playbooks;
 mod rule;
+mod tallies;
 #[cfg(feature = "playbooks")]
 mod toml_values;
 mod totals;

@@ -3,10 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use tokio::sync::watch;
+
 use super::alert::Alert;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::notice;
-use crate::put::{PutFailure, PutMany};
 use crate::stream::Stream;
 
 /// A stream of alerts that is down must not keep detection from its work for long: what was not delivered
@@ -54,17 +55,17 @@ impl Outbox {
     }
 
     /// Delivers what it can, first to the stream, since others wait for it; `delivered` is told what needs no
-    /// more delivery. What fails for now stays; what the stream will never take is set aside, and the rest goes
+    /// more delivery. When the run is asked to stop, the stream is given two seconds more. What fails for now stays; what the stream will never take is set aside, and the rest goes
     /// on.
     pub(super) fn deliver(
         &mut self,
-        put: &mut dyn FnMut(PutMany) -> Result<(), PutFailure>,
+        stop: &watch::Receiver<bool>,
         mut delivered: impl FnMut(&[Alert]) -> Result<()>,
     ) -> Result<()> {
         while !self.waiting.is_empty() {
             let some: Vec<Alert> = self.waiting.drain(..self.waiting.len().min(AT_ONCE)).collect();
             let sent = match self.to.clone() {
-                Some(stream) => match self.send(&stream, &some, put) {
+                Some(stream) => match self.send(&stream, &some, stop) {
                     Ok(sent) => sent,
                     Err(error) => {
                         some.into_iter().rev().for_each(|alert| self.waiting.push_front(alert));
@@ -84,15 +85,15 @@ impl Outbox {
         Ok(())
     }
 
-    fn send(
-        &mut self,
-        stream: &Stream,
-        alerts: &[Alert],
-        put: &mut dyn FnMut(PutMany) -> Result<(), PutFailure>,
-    ) -> Result<Sent> {
+    fn send(&mut self, stream: &Stream, alerts: &[Alert], stop: &watch::Receiver<bool>) -> Result<Sent> {
         let entries: Vec<_> = alerts.iter().map(Alert::entry).collect();
-        let failed = match put(stream.put_many(entries.clone()).max_attempts(DELIVERY_ATTEMPTS)) {
-            Ok(()) => Vec::new(),
+        let failed = match stream
+            .put_many(entries.clone())
+            .max_attempts(DELIVERY_ATTEMPTS)
+            .stopped_by(stop.clone())
+            .send()
+        {
+            Ok(_) => Vec::new(),
             Err(failure) => failure.failed,
         };
         if let Some(gone) = failed.iter().find(|failed| failed.error.is_stream_not_found()) {

@@ -5,9 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::alert::Response;
+use super::fields::{Condition, condition, value};
 use super::key::bounded_key;
 use super::pattern::Pattern;
-use crate::event::{Event, canonical_client, normal_page};
+use crate::event::Event;
 
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 const SLIDE: Duration = Duration::from_secs(10);
@@ -16,11 +17,6 @@ const COOL_DOWN: Duration = Duration::from_secs(300);
 const LONGEST_NAME: usize = 200;
 /// More than this would make each event dear, and no window needs to begin so often.
 const MAX_SLIDES: u128 = 600;
-/// Fields that the events of agents and access logs have; others must be declared in a file of playbooks.
-#[cfg_attr(not(feature = "playbooks"), allow(dead_code, reason = "for files"))]
-pub(crate) const FIELDS: [&str; 10] =
-    ["ip", "page", "path", "method", "status", "user_agent", "user", "referer", "bytes", "blocked"];
-
 /// One rule: when somebody does something more often than this in a window, do that.
 ///
 /// ```
@@ -37,6 +33,27 @@ pub(crate) const FIELDS: [&str; 10] =
 /// );
 /// ```
 ///
+/// Different values in place of events, in windows of another length, of others than a monitor:
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// # use kinesis_lab::Playbook;
+/// let crawler = Playbook::new("crawler", 100)
+///     .distinct("page")
+///     .key(&["ip", "tenant"])
+///     .unless("user_agent", &["monitor*"])
+///     .window(secs(300))
+///     .slide(secs(30))
+///     .cool_down(secs(3_600))
+///     .monitor(); // on trial; later .notify()
+/// assert_eq!(
+///     crawler.to_string(),
+///     "crawler: 100 different values of page of one ip and tenant in 300 s, every 30 s, \
+///      where user_agent is not monitor*: monitor"
+/// );
+/// assert!(crawler.notify().to_string().ends_with(": notify"));
+/// ```
+///
 /// Defaults: counted by `ip`, in windows of 60 s, one every 10 s; the response is to notify, at most once in
 /// 5 minutes for the same key.
 ///
@@ -50,8 +67,8 @@ pub(crate) const FIELDS: [&str; 10] =
 #[derive(Debug, Clone, PartialEq)]
 pub struct Playbook {
     pub(crate) name: String,
-    pub(super) when: Vec<(String, Vec<Pattern>)>,
-    pub(super) unless: Vec<(String, Vec<Pattern>)>,
+    pub(super) when: Vec<Condition>,
+    pub(super) unless: Vec<Condition>,
     pub(super) key: Vec<String>,
     pub(crate) distinct: Option<String>,
     pub(crate) threshold: u64,
@@ -146,7 +163,7 @@ impl Playbook {
 
     /// The key of an event, when it is one that counts; at most 256 bytes long.
     pub(crate) fn key_of(&self, event: &Event<'_>) -> Option<String> {
-        let holds = |(field, patterns): &(String, Vec<Pattern>)| {
+        let holds = |(field, patterns): &Condition| {
             value(event, field).is_some_and(|value| patterns.iter().any(|pattern| pattern.matches(&value)))
         };
         if !self.when.iter().all(holds) || self.unless.iter().any(holds) {
@@ -246,26 +263,6 @@ pub(crate) struct Problem {
     pub(crate) sentence: String,
 }
 
-/// A client and a page are compared in the one form that each has; what is to be compared with them, too.
-pub(super) fn condition<S: AsRef<str>>(field: &str, patterns: &[S]) -> (String, Vec<Pattern>) {
-    let canonical = |pattern: &S| match (field, pattern.as_ref()) {
-        (_, pattern) if pattern.contains('*') => Pattern::new(pattern),
-        ("ip", client) => Pattern::new(&canonical_client(client)),
-        ("page", page) if page.starts_with('/') => Pattern::new(&normal_page(page)),
-        (_, pattern) => Pattern::new(pattern),
-    };
-    (field.to_owned(), patterns.iter().map(canonical).collect())
-}
-
-/// The value of a field of an event.
-pub(super) fn value<'a>(event: &'a Event<'_>, field: &str) -> Option<Cow<'a, str>> {
-    match field {
-        "ip" => Some(canonical_client(&event.key)),
-        "page" => Some(normal_page(event.fields.get("path")?)),
-        field => event.fields.get(field).map(|value| Cow::Borrowed(value.as_str())),
-    }
-}
-
 impl fmt::Display for Playbook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match &self.distinct {
@@ -301,73 +298,4 @@ fn short(time: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::timestamp::Timestamp;
-
-    fn event(fields: &[(&str, &str)]) -> Event<'static> {
-        Event {
-            key: "192.0.2.7".into(),
-            time: Timestamp::from_secs(0),
-            id: None,
-            origin: None,
-            fields: fields
-                .iter()
-                .map(|(name, value)| (name.to_string(), value.to_string()))
-                .collect::<BTreeMap<_, _>>(),
-        }
-    }
-
-    #[test]
-    fn what_counts_and_for_whom() {
-        let playbook = Playbook::new("a", 1)
-            .when("status", &["401", "404"])
-            .when("page", &["/wp-*"])
-            .unless("user", &["alice"])
-            .key(&["ip", "page"]);
-        let key = |fields: &[(&str, &str)]| playbook.key_of(&event(fields));
-        assert_eq!(
-            key(&[("status", "404"), ("path", "/wp-login?x=1")]).as_deref(),
-            Some("192.0.2.7 /wp-login")
-        );
-        assert_eq!(key(&[("status", "200"), ("path", "/wp-login")]), None);
-        assert_eq!(key(&[("status", "404"), ("path", "/")]), None);
-        assert_eq!(key(&[("status", "404"), ("path", "/wp-a"), ("user", "alice")]), None);
-        assert_eq!(key(&[("status", "404")]), None, "no page, no match");
-    }
-
-    #[test]
-    fn one_client_and_one_page_however_they_are_written() {
-        let at_login = Playbook::new("a", 1).when("page", &["/wp-login.php"]).key(&["ip", "page"]);
-        for path in [
-            "/wp-login.php?x",
-            "http://shop.example/wp-login.php",
-            "//wp-login.php",
-            "/./wp-login.php",
-            "/a/../wp-login.php",
-            "/%77p-login.php",
-        ] {
-            for client in ["2001:db8::1", "2001:DB8:0::1", "[2001:db8::1]:443"] {
-                let event = Event { key: client.into(), ..event(&[("path", path)]) };
-                assert_eq!(at_login.key_of(&event).as_deref(), Some("2001:db8::1 /wp-login.php"), "{path}");
-            }
-        }
-        let flood = Playbook::new("a", 1).unless("page", &["/static/*"]);
-        assert!(flood.key_of(&event(&[("path", "/static/../wp-login.php")])).is_some());
-        let written = Playbook::new("a", 1).when("ip", &["::ffff:192.0.2.7"]).when("page", &["/%61/./b"]);
-        assert!(written.key_of(&event(&[("path", "/a/b")])).is_some());
-    }
-
-    #[test]
-    fn a_long_key_is_bounded_and_stays_itself() {
-        let (one, other) = ("x".repeat(500_000), "x".repeat(500_001));
-        let key = |text: &str| {
-            let event = Event { key: text.to_owned().into(), ..event(&[]) };
-            Playbook::new("a", 1).key_of(&event).unwrap()
-        };
-        assert!(key(&one).len() <= 256);
-        assert_ne!(key(&one), key(&other));
-    }
-}
+mod tests;

@@ -8,8 +8,8 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::alert::Response;
-use super::pattern::Pattern;
-use super::playbook::{FIELDS, Playbook, condition};
+use super::fields::{Condition, FIELDS, condition};
+use super::playbook::Playbook;
 use super::toml_values::{TomlFile, Value, near};
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::printable;
@@ -186,12 +186,7 @@ impl TomlFile<'_> {
         }
     }
 
-    fn conditions(
-        &self,
-        name: &str,
-        value: &Value<'_>,
-        known: &[String],
-    ) -> Result<Vec<(String, Vec<Pattern>)>> {
+    fn conditions(&self, name: &str, value: &Value<'_>, known: &[String]) -> Result<Vec<Condition>> {
         let Some(table) = value.get_ref().as_table() else {
             let sentence =
                 format!("`{name}` is a table; write {name} = {{ status = [401, 404], page = \"/login\" }}");

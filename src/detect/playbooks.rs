@@ -44,6 +44,16 @@ impl Playbooks {
 
     /// Reads playbooks from a TOML file; [`Playbooks::shipped`] is one to begin with.
     ///
+    /// ```
+    /// # use kinesis_lab::Playbooks;
+    /// # let file = std::env::temp_dir().join(format!("kinesis-lab-doc-books-{}.toml", std::process::id()));
+    /// std::fs::write(&file, "[[playbook]]\nname = \"busy\"\nthreshold = 300\nwindow = \"60s\"\n")?;
+    /// assert_eq!(Playbooks::read(&file)?.to_string(), "busy: 300 events of one ip in 60 s, every 10 s: notify");
+    /// assert_eq!(Playbooks::shipped().iter().count(), 5);
+    /// # std::fs::remove_file(&file)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A sentence that names the file, the line and what to write there.
     #[cfg(feature = "playbooks")]

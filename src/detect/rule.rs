@@ -6,9 +6,10 @@ use foldhash::quality::RandomState;
 use md5::{Digest, Md5};
 
 use super::alert::Alert;
+use super::fields::value;
 use super::key::{bounded_key, hex};
-use super::pane::{Maker, Pane, Tally};
-use super::playbook::{Playbook, value};
+use super::playbook::Playbook;
+use super::tallies::{Maker, Tallies, Tally};
 use crate::event::{Event, canonical_client};
 use crate::text::shorten;
 use crate::timestamp::Timestamp;
@@ -19,7 +20,7 @@ pub(super) struct Rule {
     pub(super) playbook: Playbook,
     pub(super) size: i64,
     pub(super) slide: i64,
-    pub(super) panes: BTreeMap<i64, Pane>,
+    pub(super) panes: BTreeMap<i64, Tallies>,
     /// When the last alert of a key was, while its cool-down lasts.
     pub(super) fired: HashMap<Box<str>, Timestamp, RandomState>,
     /// Panes before this one have made room for others.
@@ -79,7 +80,7 @@ impl Rule {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.panes.values().map(Pane::bytes).sum()
+        self.panes.values().map(Tallies::bytes).sum()
     }
 
     /// Gives up the oldest pane, and says how many bytes that makes room for.

@@ -1,6 +1,12 @@
 //! [`DetectionTotals`]: what a detection came to, in numbers.
 
 /// Numbers of a [`Detection`](crate::Detection), over all its runs when it has a database.
+///
+/// ```
+/// # use kinesis_lab::{Detection, DetectionTotals, Playbooks};
+/// let detection = Detection::new(&Playbooks::shipped());
+/// assert_eq!(detection.totals(), DetectionTotals::default());
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DetectionTotals {

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::block_on;
 use crate::timestamp::Timestamp;
 
-use super::shown::{Graph, Panels, Shown};
+use super::shown::{Graph, Shown, Sources};
 use super::{frame, server};
 
 /// From one reading of the databases to the next.
@@ -105,14 +105,14 @@ impl Live {
     /// # Errors
     /// [`ErrorKind::Io`] when the port is taken.
     pub fn start(self) -> Result<LiveView> {
-        let mut panels = Panels::new(self.title, self.windows, &self.counts, self.alerts.as_deref());
-        let first = panels.refresh().unwrap_or_else(|| panels.shown(Timestamp::now()));
+        let mut sources = Sources::new(self.title, self.windows, &self.counts, self.alerts.as_deref());
+        let first = sources.refresh().unwrap_or_else(|| sources.shown(Timestamp::now()));
         let (seen, updates) = watch::channel(Arc::new(first));
         let (url, server) = block_on(listen(self.port, updates))?;
         let (stop, stopped) = mpsc::channel();
         std::thread::Builder::new()
             .name("kinesis-lab-live".to_owned())
-            .spawn(move || poll(panels, &seen, &stopped))?;
+            .spawn(move || poll(sources, &seen, &stopped))?;
         let lists_alerts = self.alerts.is_some();
         Ok(LiveView {
             counts: self.counts,
@@ -142,13 +142,13 @@ async fn listen(port: u16, updates: server::Updates) -> Result<(String, oneshot:
 }
 
 /// Until the view is dropped, which the end of the channel tells; its viewers learn of it by the end of theirs.
-fn poll(mut panels: Panels, seen: &watch::Sender<Arc<Shown>>, stopped: &mpsc::Receiver<()>) {
+fn poll(mut sources: Sources, seen: &watch::Sender<Arc<Shown>>, stopped: &mpsc::Receiver<()>) {
     let mut pause = POLL;
     while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
         let began = Instant::now();
         // One receiver is the server's own, from which viewers get theirs.
         if seen.receiver_count() > 1
-            && let Some(shown) = panels.refresh()
+            && let Some(shown) = sources.refresh()
         {
             seen.send_replace(Arc::new(shown));
         }

@@ -25,15 +25,15 @@ const WIDE: (u32, u32) = (900, 420);
 const NARROW: (u32, u32) = (400, 340);
 
 /// Both databases, each with what was last seen in it.
-pub(super) struct Panels {
+pub(super) struct Sources {
     title: String,
     windows: usize,
-    counts: Panel<Graph>,
-    alerts: Option<Panel<Vec<Alert>>>,
+    counts: Source<Graph>,
+    alerts: Option<Source<Vec<Alert>>>,
 }
 
 /// Something in a database, or a sentence why there is nothing to see.
-struct Panel<T> {
+struct Source<T> {
     watched: Watched,
     seen: Seen<T>,
 }
@@ -48,18 +48,18 @@ pub(super) struct Graph {
     note: String,
 }
 
-impl Panels {
-    pub(super) fn new(title: String, windows: usize, counts: &Path, alerts: Option<&Path>) -> Panels {
-        Panels { title, windows, counts: Panel::new(counts), alerts: alerts.map(Panel::new) }
+impl Sources {
+    pub(super) fn new(title: String, windows: usize, counts: &Path, alerts: Option<&Path>) -> Sources {
+        Sources { title, windows, counts: Source::new(counts), alerts: alerts.map(Source::new) }
     }
 
     /// What there is now; nothing when nobody has written since it was last read.
     pub(super) fn refresh(&mut self) -> Option<Shown> {
         let windows = self.windows;
         let counts = self.counts.refresh("counts", |path| Graph::read(path, windows));
-        let alerts = self.alerts.as_mut().is_some_and(|panel| {
+        let alerts = self.alerts.as_mut().is_some_and(|source| {
             // One more than is listed, to know whether there are more.
-            panel.refresh("alerts", |path| Alerts::open(path)?.recent(ALERTS + 1))
+            source.refresh("alerts", |path| Alerts::open(path)?.recent(ALERTS + 1))
         });
         (counts || alerts).then(|| self.shown(Timestamp::now()))
     }
@@ -70,7 +70,7 @@ impl Panels {
             Ok(graph) => (Some(graph.chart.clone().title(&graph.short_title)), graph.note.clone()),
             Err(sentence) => (None, sentence.clone()),
         };
-        let (alerts, watch) = match self.alerts.as_ref().map(|panel| &panel.seen) {
+        let (alerts, watch) = match self.alerts.as_ref().map(|source| &source.seen) {
             None => (Value::Null, String::new()),
             Some(Err(sentence)) => (json!([]), sentence.clone()),
             Some(Ok(alerts)) => {
@@ -94,9 +94,9 @@ impl Panels {
     }
 }
 
-impl<T> Panel<T> {
-    fn new(path: &Path) -> Panel<T> {
-        Panel { watched: Watched::new(path.to_owned()), seen: Err(String::new()) }
+impl<T> Source<T> {
+    fn new(path: &Path) -> Source<T> {
+        Source { watched: Watched::new(path.to_owned()), seen: Err(String::new()) }
     }
 
     /// Whether there is anything new.
@@ -216,9 +216,9 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("kinesis-lab-live-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("counts.db");
-        let mut panels = Panels::new("t".into(), 3, &file, None);
-        assert!(panels.refresh().is_some_and(|shown| shown.json(false).contains("is not there yet")));
-        assert!(panels.refresh().is_none());
+        let mut sources = Sources::new("t".into(), 3, &file, None);
+        assert!(sources.refresh().is_some_and(|shown| shown.json(false).contains("is not there yet")));
+        assert!(sources.refresh().is_none());
 
         let mut store = Sqlite::open(&file).unwrap();
         let minute = Duration::from_secs(60);
@@ -233,10 +233,10 @@ mod tests {
         };
         for n in 1..4 {
             add(n * 11);
-            let shown = panels.refresh().expect("a commit is seen");
+            let shown = sources.refresh().expect("a commit is seen");
             assert!(shown.json(false).contains(&format!(">\\n{}\\n<", n * 11)), "{}", shown.json(false));
             // Half an hour of refreshing, none of which holds on to anything.
-            assert!((0..3_600).all(|_| panels.refresh().is_none()));
+            assert!((0..3_600).all(|_| sources.refresh().is_none()));
         }
         drop(store);
         std::fs::remove_dir_all(&folder).unwrap();

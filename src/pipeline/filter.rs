@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use tokio::sync::watch;
 
+use super::forwarded::{entry, with_origin};
 use crate::count::Watermark;
 use crate::count::{Change, Fingerprint, Store};
 use crate::count::{Unparsed, UnparsedRecords};
@@ -29,6 +30,9 @@ const RECORDS_OF_A_CALL: usize = 500;
 /// A batch is sent, and acknowledged record by record, before its checkpoint is saved, and only then the
 /// next one begins: nothing is lost, and what may come twice is one batch.
 ///
+/// When its run is asked to stop, it waits for the second stream for two seconds more; the batch is the next
+/// run's then.
+///
 /// It reads as its [`Consumer`](crate::Consumer) does: at the tip of a shard once a poll (2 reads a second and
 /// shard by default), and up to five times a second while it is behind, which is all that the service allows
 /// the readers of a shard together.
@@ -45,6 +49,27 @@ const RECORDS_OF_A_CALL: usize = 500;
 /// events.consumer().trim_horizon().run_until_caught_up(&mut filter)?;
 /// assert_eq!((filter.kept(), filter.dropped()), (1, 1));
 /// # Ok::<(), Error>(())
+/// ```
+///
+/// One that goes on where it was, and is the second one between its two streams:
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// # use kinesis_lab::Filter;
+/// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-filter-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let file = folder.join("filter.db");
+/// # let kinesis = Kinesis::local()?;
+/// # let (events, log) = (kinesis.create_stream("events", 1)?, kinesis.create_stream("log", 1)?);
+/// for second in 56..58 {
+///     events.put("192.0.2.10", format!("2018-09-06T08:04:{second}Z"))?;
+///     let mut filter = Filter::new(&log, |_| true).named("all").stored_in(&file)?;
+///     events.consumer().trim_horizon().run_until_caught_up(&mut filter)?;
+///     assert_eq!((filter.kept(), filter.unparsed()), (1, 0));
+///     assert_eq!((filter.positions().count(), filter.unparsed_samples().len()), (1, 0));
+/// }
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Filter {
     to: Stream,
@@ -199,9 +224,13 @@ impl Filter {
             let before = self.watermark.advance(&ctx.shards);
             let mut selected = self.select(&batch.shard_id, records);
             let last = if calls.peek().is_none() { selected.pop() } else { None };
-            self.put(selected, &Origin { watermark: before, ..origin.clone() })?;
+            self.put(selected, &Origin { watermark: before, ..origin.clone() }, &ctx.stop())?;
             let after = self.watermark.advance(&ctx.shards);
-            self.put(last.into_iter().collect(), &Origin { watermark: after, ..origin.clone() })?;
+            self.put(
+                last.into_iter().collect(),
+                &Origin { watermark: after, ..origin.clone() },
+                &ctx.stop(),
+            )?;
         }
         Ok(())
     }
@@ -224,7 +253,12 @@ impl Filter {
 
     /// Puts records, and waits until each is acknowledged. One that the second stream can never take is counted
     /// among those that did not parse: it must not stop all others.
-    fn put(&mut self, records: Vec<(&Record, Entry)>, origin: &Origin) -> Result<(), ProcessError> {
+    fn put(
+        &mut self,
+        records: Vec<(&Record, Entry)>,
+        origin: &Origin,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<(), ProcessError> {
         let mut sources: Vec<&Record> = Vec::with_capacity(records.len());
         let mut entries: Vec<Entry> = Vec::with_capacity(records.len());
         for (record, entry) in records {
@@ -237,7 +271,7 @@ impl Filter {
         }
         let data: Vec<Vec<u8>> = entries.iter().map(|entry| entry.data.clone()).collect();
         let sent = entries.len() as u64;
-        let Err(failure) = self.to.put_many(entries).send() else {
+        let Err(failure) = self.to.put_many(entries).stopped_by(stop.clone()).send() else {
             self.kept += sent;
             return Ok(());
         };
@@ -291,77 +325,12 @@ impl RecordProcessor for Filter {
     }
 }
 
-/// JSON as it came, or what was read of a line or a timestamp, as JSON.
-fn entry(record: &Record, event: &Event<'_>) -> Entry {
-    let data = record.data.trim_ascii();
-    if data.first() == Some(&b'{') {
-        return Entry::new(record.partition_key.clone(), data);
-    }
-    let mut json = json!({ "v": 1, "ip": event.key, "time": event.time.to_string() });
-    for (name, value) in &event.fields {
-        json[name] = match value.parse::<u64>() {
-            Ok(number) if ["status", "bytes"].contains(&name.as_str()) => number.into(),
-            _ => Value::String(value.clone()),
-        };
-    }
-    Entry::new(record.partition_key.clone(), json.to_string())
-}
-
-/// Written in before the last brace: what the sender wrote stays as it wrote it. It may hold an `origin`
-/// of another filter, or of a liar; of two members of a name the last one counts.
-fn with_origin(mut entry: Entry, origin: &Origin) -> Entry {
-    entry.data.pop();
-    entry.data.extend_from_slice(format!(",\"origin\":{}}}", origin.to_json()).as_bytes());
-    entry
-}
-
 impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "filter into {}: {} kept, {} dropped", self.to.name(), self.kept, self.dropped)?;
         match self.unparsed.count() {
             0 => Ok(()),
             n => write!(f, ", {n} did not parse"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(data: &str) -> Record {
-        Record {
-            partition_key: "192.0.2.7".into(),
-            data: data.into(),
-            sequence_number: "7".into(),
-            arrival: Timestamp::MIN,
-        }
-    }
-
-    #[test]
-    fn what_is_sent_on_is_the_event_and_where_it_was() {
-        let origin = Origin {
-            stream: "events".into(),
-            shard_id: "s".into(),
-            sequence_number: "7".into(),
-            after: None,
-            watermark: Timestamp::from_secs(5),
-        };
-        for data in [
-            "2018-09-06T08:04:56Z",
-            r#" {"time":"2018-09-06T08:04:56Z","status":404,"origin":{"stream":"x","shard":"y","sequence_number":"1"}} "#,
-            r#"192.0.2.7 - - [06/Sep/2018:08:04:56 +0000] "GET /a HTTP/1.1" 404 12"#,
-        ] {
-            let before = record(data);
-            let before = Event::parse(&before).unwrap();
-            let sent = with_origin(entry(&record(data), &before), &origin);
-            let after = Record { data: sent.data, ..record("") };
-            let after = Event::parse(&after).unwrap();
-            assert_eq!(after.origin.as_ref(), Some(&origin), "{data}");
-            assert_eq!((&after.key, after.time), (&before.key, before.time));
-            for (name, value) in &before.fields {
-                assert_eq!(after.fields.get(name), Some(value), "{data}");
-            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Uses the ground, `event`, `service`, `stream`, `read`, `count`, `detect` and `sqlite`.
 
 mod filter;
+mod forwarded;
 #[cfg(feature = "sqlite")]
 mod part;
 #[cfg(feature = "sqlite")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::part::Part;
 use super::running::RunningPipeline;
-use super::settings::Settings;
+use super::settings::PipelineSettings;
 use super::status::PipelineStatus;
 use super::wiring::Wiring;
 use crate::detect::{Alert, Playbooks};
@@ -43,17 +43,42 @@ use crate::stream::Stream;
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// All that can be said, with what it is if nothing is said (but for `keep` and `on_alert`):
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// # use kinesis_lab::{Part, Pipeline, Playbooks};
+/// # let events = Kinesis::local()?.create_stream("shop", 1)?;
+/// let pipeline = Pipeline::over(&events)
+///     .folder("shop-state")
+///     .playbooks(&Playbooks::shipped())
+///     .keep(|event| event.fields.get("path").is_none_or(|path| !path.starts_with("/static/")))
+///     .on_alert(|alert| println!("{alert}"))
+///     .window(secs(60))
+///     .lateness(secs(30))
+///     .poll_every(millis(500))
+///     .shards(1)
+///     .max_restarts(20)
+///     .only(&Part::ALL);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// **Reads.** The service allows five reads a second and shard, of all readers together. Each part makes one a
+/// poll at the tip of its stream, and up to five a second while it is behind. With the default poll of 0.5 s,
+/// filter and counter make 4 a second and shard of the events, detection 2 of the log; a website's agents make
+/// 1 of the alerts for each process. With other readers beside them, poll less often.
 #[derive(Clone)]
 #[must_use = "nothing is read before .start() or .run_until_caught_up()"]
 pub struct Pipeline {
-    settings: Settings,
+    settings: PipelineSettings,
 }
 
 impl Pipeline {
     /// A pipeline over a stream of events. Defaults: all three parts, all events kept, the shipped
     /// playbooks, windows of a minute, 30 s lateness, a poll every 0.5 s, files in the folder `NAME-state`.
     pub fn over(events: &Stream) -> Pipeline {
-        Pipeline { settings: Settings::over(events) }
+        Pipeline { settings: PipelineSettings::over(events) }
     }
 
     /// Where its three files are; the folder is made when it is not there.

@@ -54,7 +54,7 @@ impl RunningPart {
         let processor = SharedProcessor(Arc::new(Mutex::new(processor)));
         let run = consumer.start(processor.clone())?;
         let summary = lock(&processor.0).summary();
-        let progress = Arc::new(Mutex::new(Progress {
+        let progress = Arc::new(Mutex::new(PartProgress {
             summary,
             work: Some(Work { processor, run: Some(run) }),
             earlier_records: 0,
@@ -101,7 +101,7 @@ impl RunningPart {
 }
 
 /// What is known of a part: a mutex around it is never held while anything is waited for.
-struct Progress<P> {
+struct PartProgress<P> {
     /// Until the part has ended: with it, its file is given back.
     work: Option<Work<P>>,
     /// Of the runs before this one.
@@ -120,7 +120,7 @@ struct Work<P> {
     run: Option<ConsumerHandle<SharedProcessor<P>>>,
 }
 
-impl<P: Summary> Progress<P> {
+impl<P: Summary> PartProgress<P> {
     fn status(&mut self) -> PartStatus {
         self.summarize();
         let run = self.work.as_ref().and_then(|work| work.run.as_ref());
@@ -157,7 +157,7 @@ impl<P: Summary> Progress<P> {
 /// The thread that watches over a part.
 struct Supervisor<P> {
     consumer: Consumer,
-    progress: Arc<Mutex<Progress<P>>>,
+    progress: Arc<Mutex<PartProgress<P>>>,
     restarts: Restarts,
     stopped: Receiver<()>,
     failure: Failure,
@@ -180,7 +180,7 @@ impl<P: Summary> Supervisor<P> {
     }
 
     /// Waits for the condition; true when the part is asked to end before that.
-    fn wait_until(&self, done: impl Fn(&Progress<P>) -> bool) -> bool {
+    fn wait_until(&self, done: impl Fn(&PartProgress<P>) -> bool) -> bool {
         loop {
             match self.stopped.recv_timeout(CHECK) {
                 Err(RecvTimeoutError::Timeout) if self.failure.error().is_none() => {

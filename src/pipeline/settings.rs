@@ -1,4 +1,4 @@
-//! [`Settings`]: what a pipeline was told.
+//! [`PipelineSettings`]: what a pipeline was told.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const MAX_RESTARTS: u32 = 20;
 /// What a [`Pipeline`](crate::Pipeline) was told; its parts are made from it, now and when one is started
 /// again.
 #[derive(Clone)]
-pub(super) struct Settings {
+pub(super) struct PipelineSettings {
     pub(super) events: Stream,
     pub(super) folder: PathBuf,
     pub(super) keep: SharedPredicate,
@@ -33,9 +33,9 @@ pub(super) struct Settings {
 pub(super) type SharedPredicate = Arc<dyn Fn(&Event<'_>) -> bool + Send + Sync>;
 pub(super) type SharedCallback = Arc<dyn Fn(&Alert) + Send + Sync>;
 
-impl Settings {
-    pub(super) fn over(events: &Stream) -> Settings {
-        Settings {
+impl PipelineSettings {
+    pub(super) fn over(events: &Stream) -> PipelineSettings {
+        PipelineSettings {
             events: events.clone(),
             folder: PathBuf::from(format!("{}-state", events.name())),
             keep: Arc::new(|_| true),

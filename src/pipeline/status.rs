@@ -14,6 +14,20 @@ use crate::text::{grouped, printable};
 /// counter    running   12,345  0.0 s  watermark 2018-09-06 08:04:26, 120 in open windows
 /// detection  stopped   11,200  –      2 alerts
 /// ```
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// # use kinesis_lab::{Part, Pipeline};
+/// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-status-{}", std::process::id()));
+/// let events = Kinesis::local()?.create_stream("shop", 1)?;
+/// events.put("192.0.2.10", "2018-09-06T08:04:56Z")?;
+/// let status = Pipeline::over(&events).folder(&folder).run_until_caught_up()?;
+/// let filter = &status.parts[0];
+/// assert_eq!((filter.part, filter.records, filter.summary.as_str()), (Part::Filter, 1, "1 kept, 0 dropped"));
+/// assert_eq!((filter.running, filter.restarts, &filter.error), (false, 0, &None));
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PipelineStatus {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::filter::Filter;
 use super::part::Part;
-use super::settings::Settings;
+use super::settings::PipelineSettings;
 use crate::count::{Counter, StoredCounter};
 use crate::detect::{Detection, Playbooks};
 use crate::error::{Error, ErrorKind, Result};
@@ -14,7 +14,7 @@ use crate::stream::Stream;
 
 /// What the parts are made from, now and when one is started again.
 pub(super) struct Wiring {
-    settings: Settings,
+    settings: PipelineSettings,
     log: Option<Stream>,
     alerts: Option<Stream>,
     playbooks: Playbooks,
@@ -22,7 +22,7 @@ pub(super) struct Wiring {
 
 impl Wiring {
     /// Opens the streams, makes those that are not there, and the folder.
-    pub(super) fn prepare(settings: Settings) -> Result<Wiring> {
+    pub(super) fn prepare(settings: PipelineSettings) -> Result<Wiring> {
         if settings.parts().is_empty() {
             return Err(Error::invalid("a pipeline without parts does nothing: name at least one of them"));
         }

@@ -141,7 +141,6 @@ impl PutMany {
     }
 
     /// Hands back what is left two seconds after `stop` turns true, without waiting for the answers that are due.
-    #[allow(dead_code, reason = "filters and detections are about to pass the stop of their run")]
     pub(crate) fn stopped_by(mut self, stop: watch::Receiver<bool>) -> PutMany {
         self.cutoff = Cutoff::after(stop);
         self

@@ -2,17 +2,34 @@
 //!
 //! Uses the ground and `stream`.
 
+mod batches;
+mod beginning;
 mod checkpoints;
 mod consumer;
+mod delivery;
+mod drive;
 mod echo;
 mod handle;
+mod lag;
+mod lineage;
+mod listing;
+mod options;
+mod position;
 mod processor;
 mod reader;
+mod report;
 mod run;
+#[cfg(test)]
+mod scripted;
+mod shard_state;
+#[cfg(test)]
+mod tests;
 
-pub use consumer::{Consumer, ConsumerReport, Ended, Lost};
+pub use batches::{Batches, CheckpointedBatch};
+pub use consumer::Consumer;
 pub use echo::Echo;
 pub use handle::ConsumerHandle;
 pub use processor::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
+pub use report::{ConsumerReport, Ended, Lost};
 
 pub(crate) use checkpoints::Checkpoints;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::record::Batch;
+use crate::stop::Stop;
 use crate::stream::ShardProgress;
 use crate::timestamp::Timestamp;
 
@@ -141,17 +142,35 @@ pub struct Context {
     /// How far each shard of the run is: all that are being read, and those that ended while their
     /// children are not open yet.
     pub shards: Arc<[ShardProgress]>,
+    pub(super) stop: Stop,
 }
 
 impl Context {
     /// A context as a consumer would give it: for tests of your own processors.
     pub fn at(now: Timestamp) -> Context {
-        Context { now, millis_behind_latest: None, shards: Arc::from([]) }
+        Context { now, millis_behind_latest: None, shards: Arc::from([]), stop: Stop::default() }
     }
 
     /// The same, with shards.
     pub fn with_shards(self, shards: &[ShardProgress]) -> Context {
         Context { shards: shards.into(), ..self }
+    }
+
+    /// Whether the consumer was asked to stop. What waits (for a service that is down, say) gives up then, with
+    /// [`ProcessError::retry`]: the batch is not processed, and the next run begins with it.
+    ///
+    /// ```
+    /// use kinesis_lab::{Context, Timestamp};
+    ///
+    /// assert!(!Context::at(Timestamp::now()).stopping());
+    /// ```
+    pub fn stopping(&self) -> bool {
+        self.stop.is_asked()
+    }
+
+    /// Turns true when the consumer is asked to stop: for waits of this crate's own (a put's cutoff).
+    pub(crate) fn stop(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.stop.watch()
     }
 }
 

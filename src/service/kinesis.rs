@@ -142,6 +142,12 @@ impl Kinesis {
         Kinesis { connection: Arc::new(Connection { client, data, place, _local }) }
     }
 
+    /// A client whose calls run where they are awaited: for tests in virtual time, which is that of one runtime.
+    #[cfg(test)]
+    pub(crate) fn in_virtual_time(client: Client) -> Kinesis {
+        Kinesis::assemble(client, Place::new("eu-west-1", None, None), None)
+    }
+
     pub(super) fn assemble(client: Client, place: Place, local: Option<EmbeddedService>) -> Kinesis {
         // Puts and reads are retried by this crate, not by the SDK: it retries a PutRecords as a
         // whole and tells nobody that the first attempt may have been stored. The connection pool is

@@ -4,7 +4,7 @@ use super::description::{StreamDescription, until_active, until_gone};
 use super::stream::Stream;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::notice;
-use crate::runtime::block_on;
+use crate::runtime::{hosted, wait_here};
 use crate::service::Kinesis;
 
 impl Kinesis {
@@ -18,7 +18,15 @@ impl Kinesis {
     /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) when the account has no shards left; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after
     /// five minutes.
     pub fn create_stream(&self, name: &str, shards: u32) -> Result<Stream> {
-        Stream::create(self.clone(), name, shards)
+        wait_here(self.create_stream_async(name, shards))
+    }
+
+    /// [`create_stream`](Self::create_stream) for async code.
+    ///
+    /// # Errors
+    /// As `create_stream`.
+    pub async fn create_stream_async(&self, name: &str, shards: u32) -> Result<Stream> {
+        Stream::create(self.clone(), name, shards).await
     }
 
     /// A stream that exists already.
@@ -26,7 +34,17 @@ impl Kinesis {
     /// # Errors
     /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound).
     pub fn stream(&self, name: &str) -> Result<Stream> {
-        Stream::open(self.clone(), name)
+        wait_here(self.stream_async(name))
+    }
+
+    /// [`stream`](Self::stream) for async code.
+    ///
+    /// # Errors
+    /// As `stream`.
+    pub async fn stream_async(&self, name: &str) -> Result<Stream> {
+        check_no_arn(name)?;
+        let created = self.describe_stream_async(name).await?.created;
+        Ok(Stream::new(self.clone(), name, created))
     }
 
     /// Name, status, shards, retention of a stream.
@@ -34,8 +52,16 @@ impl Kinesis {
     /// # Errors
     /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound).
     pub fn describe_stream(&self, name: &str) -> Result<StreamDescription> {
+        wait_here(self.describe_stream_async(name))
+    }
+
+    /// [`describe_stream`](Self::describe_stream) for async code.
+    ///
+    /// # Errors
+    /// As `describe_stream`.
+    pub async fn describe_stream_async(&self, name: &str) -> Result<StreamDescription> {
         let (this, name) = (self.clone(), name.to_owned());
-        block_on(async move { StreamDescription::fetch(&this, &name).await })
+        hosted(async move { StreamDescription::fetch(&this, &name).await }).await
     }
 
     /// The names of all streams in the region, sorted.
@@ -43,8 +69,16 @@ impl Kinesis {
     /// # Errors
     /// When the service can't be reached or refuses.
     pub fn list_streams(&self) -> Result<Vec<String>> {
+        wait_here(self.list_streams_async())
+    }
+
+    /// [`list_streams`](Self::list_streams) for async code.
+    ///
+    /// # Errors
+    /// As `list_streams`.
+    pub async fn list_streams_async(&self) -> Result<Vec<String>> {
         let this = self.clone();
-        block_on(async move {
+        hosted(async move {
             let mut names = Vec::new();
             loop {
                 let page = this
@@ -62,6 +96,7 @@ impl Kinesis {
             names.sort();
             Ok(names)
         })
+        .await
     }
 
     /// Deletes a stream with all its records, and waits until it is gone.
@@ -69,12 +104,20 @@ impl Kinesis {
     /// # Errors
     /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound); [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after five minutes.
     pub fn delete_stream(&self, name: &str) -> Result<()> {
-        self.stream(name)?.delete()
+        wait_here(self.delete_stream_async(name))
+    }
+
+    /// [`delete_stream`](Self::delete_stream) for async code.
+    ///
+    /// # Errors
+    /// As `delete_stream`.
+    pub async fn delete_stream_async(&self, name: &str) -> Result<()> {
+        self.stream_async(name).await?.delete_async().await
     }
 }
 
 impl Stream {
-    fn create(kinesis: Kinesis, name: &str, shards: u32) -> Result<Stream> {
+    async fn create(kinesis: Kinesis, name: &str, shards: u32) -> Result<Stream> {
         check_no_arn(name)?;
         let valid = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if name.is_empty() || name.len() > 128 || !name.chars().all(valid) {
@@ -86,7 +129,7 @@ impl Stream {
             Error::invalid(format!("a stream has at least 1 shard; {shards} were asked for"))
         })?;
         let name = name.to_owned();
-        block_on(async move {
+        hosted(async move {
             let request = || kinesis.client().create_stream().stream_name(&name).shard_count(count).send();
             match request().await.map_err(|error| kinesis.place().explain(&name, error)) {
                 Ok(_) => {}
@@ -105,12 +148,7 @@ impl Stream {
             let created = until_active(&kinesis, &name).await?.created;
             Ok(Stream::new(kinesis, &name, created))
         })
-    }
-
-    fn open(kinesis: Kinesis, name: &str) -> Result<Stream> {
-        check_no_arn(name)?;
-        let created = kinesis.describe_stream(name)?.created;
-        Ok(Stream::new(kinesis, name, created))
+        .await
     }
 
     /// Keeps records for `hours` from now on: 24 (the default of a new stream) to 8,760 (a year).
@@ -119,13 +157,21 @@ impl Stream {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] outside these bounds.
     pub fn set_retention(&self, hours: u32) -> Result<()> {
+        wait_here(self.set_retention_async(hours))
+    }
+
+    /// [`set_retention`](Self::set_retention) for async code.
+    ///
+    /// # Errors
+    /// As `set_retention`.
+    pub async fn set_retention_async(&self, hours: u32) -> Result<()> {
         if !(24..=8_760).contains(&hours) {
             return Err(Error::invalid(format!(
                 "the retention is 24 to 8,760 hours; {hours} were asked for"
             )));
         }
         let this = self.clone();
-        block_on(async move {
+        hosted(async move {
             let now = this.verify().await?.retention_hours;
             let (client, name, hours) = (this.kinesis.client(), &*this.name, hours as i32);
             // Two calls, because the service has two; each refuses the other's direction.
@@ -143,6 +189,7 @@ impl Stream {
             }
             until_active(&this.kinesis, name).await.map(drop)
         })
+        .await
     }
 
     /// Deletes the stream with all its records, and waits until it is gone.
@@ -150,8 +197,16 @@ impl Stream {
     /// # Errors
     /// [`ErrorKind::StreamNotFound`]; [`ErrorKind::Timeout`] after five minutes.
     pub fn delete(&self) -> Result<()> {
+        wait_here(self.delete_async())
+    }
+
+    /// [`delete`](Self::delete) for async code.
+    ///
+    /// # Errors
+    /// As `delete`.
+    pub async fn delete_async(&self) -> Result<()> {
         let this = self.clone();
-        block_on(async move {
+        hosted(async move {
             this.verify().await?;
             let call = this.kinesis.client().delete_stream().stream_name(&*this.name);
             let sent = call.enforce_consumer_deletion(true).send().await;
@@ -159,6 +214,7 @@ impl Stream {
             this.identity.doubt();
             until_gone(&this.kinesis, &this.name, this.created()).await
         })
+        .await
     }
 }
 

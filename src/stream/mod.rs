@@ -7,6 +7,7 @@ mod identity;
 mod lifecycle;
 mod progress;
 mod resharding;
+mod service_time;
 mod shard;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod stream;

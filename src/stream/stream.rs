@@ -5,16 +5,60 @@ use std::sync::Arc;
 
 use super::description::StreamDescription;
 use super::identity::Identity;
+use super::service_time::ServiceTime;
 use super::shard::Shard;
 use crate::error::{Error, ErrorKind, Result};
-use crate::runtime::block_on;
+use crate::runtime::{hosted, wait_here};
 use crate::service::Kinesis;
 use crate::timestamp::Timestamp;
 
 /// A data stream that exists: a distributed, append-only log in shards.
 ///
 /// Cloning is cheap and gives another handle to the same stream; dropping handles deletes nothing.
-/// Made by [`Kinesis::create_stream`] and [`Kinesis::stream`].
+/// Made by [`Kinesis::create_stream`] and [`Kinesis::stream`]. Every call that waits for the service has a
+/// twin for async code, named `…_async`, that waits without blocking, on the caller's tokio runtime where
+/// there is one.
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// let kinesis = Kinesis::local()?;
+/// let stream = kinesis.create_stream("visits", 2)?;
+/// let shards = stream.shards()?;
+/// assert_eq!((stream.name(), stream.kinesis().region(), shards.len()), ("visits", "us-east-1", 2));
+/// assert!(stream.shard_for("192.0.2.10")?.takes("192.0.2.10") && shards[0].is_open());
+///
+/// stream.split_shard(&shards[0].id)?; // into shards 2 and 3
+/// stream.merge_shards("shardId-000000000003", &shards[1].id)?;
+/// stream.set_retention(48)?;
+/// let description = stream.describe()?;
+/// assert_eq!((description.open_shards, description.retention_hours), (2, 48));
+/// assert_eq!(description.created, stream.created());
+/// stream.delete()?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// The same, awaited:
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+/// # runtime.block_on(async {
+/// let kinesis = Kinesis::local()?;
+/// let stream = kinesis.create_stream_async("visits", 2).await?;
+/// let shards = stream.shards_async().await?;
+/// assert_eq!(stream.shard_for_async("192.0.2.10").await?.parent, None);
+/// stream.split_shard_async(&shards[0].id).await?;
+/// stream.merge_shards_async("shardId-000000000003", &shards[1].id).await?;
+/// stream.set_retention_async(48).await?;
+/// assert_eq!(stream.describe_async().await?.open_shards, 2);
+/// assert_eq!(kinesis.stream_async("visits").await?.created(), stream.created());
+/// assert_eq!(kinesis.describe_stream_async("visits").await?.status, "ACTIVE");
+/// assert_eq!(kinesis.list_streams_async().await?, ["visits"]);
+/// stream.delete_async().await?; // or kinesis.delete_stream_async("visits")
+/// # Ok::<(), Error>(())
+/// # })?;
+/// # Ok::<(), Error>(())
+/// ```
 ///
 /// A stream is its name *and* the time of its creation. When it is deleted, and another is created
 /// under its name, this handle does not become one to the other: its calls fail with
@@ -34,6 +78,12 @@ pub struct Stream {
 impl Stream {
     pub(super) fn new(kinesis: Kinesis, name: &str, created: Timestamp) -> Stream {
         Stream { kinesis, name: name.into(), identity: Arc::new(Identity::new(created)) }
+    }
+
+    /// One that need not be asked for.
+    #[cfg(test)]
+    pub(crate) fn existing(kinesis: &Kinesis, name: &str, created: Timestamp) -> Stream {
+        Stream::new(kinesis.clone(), name, created)
     }
 
     /// The stream's name.
@@ -62,8 +112,16 @@ impl Stream {
     /// # Errors
     /// [`ErrorKind::StreamNotFound`] once it is deleted, also when another bears its name now.
     pub fn describe(&self) -> Result<StreamDescription> {
+        wait_here(self.describe_async())
+    }
+
+    /// [`describe`](Self::describe) for async code.
+    ///
+    /// # Errors
+    /// As `describe`.
+    pub async fn describe_async(&self) -> Result<StreamDescription> {
         let this = self.clone();
-        block_on(async move { this.verify().await })
+        hosted(async move { this.verify().await }).await
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -75,11 +133,20 @@ impl Stream {
     /// # Errors
     /// [`ErrorKind::StreamNotFound`] once it is deleted.
     pub fn shards(&self) -> Result<Vec<Shard>> {
+        wait_here(self.shards_async())
+    }
+
+    /// [`shards`](Self::shards) for async code.
+    ///
+    /// # Errors
+    /// As `shards`.
+    pub async fn shards_async(&self) -> Result<Vec<Shard>> {
         let this = self.clone();
-        block_on(async move {
+        hosted(async move {
             this.verify_if_doubted().await?;
             this.list_shards().await
         })
+        .await
     }
 
     /// The open shard that records with this partition key go to.
@@ -88,8 +155,16 @@ impl Stream {
     /// As [`shards`](Self::shards); [`ErrorKind::InvalidInput`] for a key that is not 1–256
     /// characters long.
     pub fn shard_for(&self, partition_key: &str) -> Result<Shard> {
+        wait_here(self.shard_for_async(partition_key))
+    }
+
+    /// [`shard_for`](Self::shard_for) for async code.
+    ///
+    /// # Errors
+    /// As `shard_for`.
+    pub async fn shard_for_async(&self, partition_key: &str) -> Result<Shard> {
         crate::record::check_key(partition_key)?;
-        let shards = self.shards()?;
+        let shards = self.shards_async().await?;
         shards.into_iter().find(|shard| shard.is_open() && shard.takes(partition_key)).ok_or_else(|| {
             Error::new(
                 ErrorKind::StreamInUse,
@@ -99,7 +174,13 @@ impl Stream {
     }
 
     pub(crate) async fn list_shards(&self) -> Result<Vec<Shard>> {
+        Ok(self.list_shards_and_time().await?.0)
+    }
+
+    /// The shards, and a lower bound of the service's own time when it listed them.
+    pub(crate) async fn list_shards_and_time(&self) -> Result<(Vec<Shard>, Timestamp)> {
         let mut shards = Vec::new();
+        let time = ServiceTime::default();
         let mut next: Option<String> = None;
         loop {
             let call = self.kinesis.client().list_shards();
@@ -108,7 +189,7 @@ impl Stream {
                 Some(token) => call.next_token(token),
                 None => call.stream_name(&*self.name),
             };
-            let sent = call.send().await;
+            let sent = call.customize().interceptor(time.clone()).send().await;
             let page = sent.map_err(|error| self.kinesis.place().explain(&self.name, error))?;
             next = page.next_token;
             shards.extend(page.shards.unwrap_or_default().into_iter().filter_map(shard));
@@ -117,7 +198,7 @@ impl Stream {
             }
         }
         shards.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(shards)
+        Ok((shards, time.get()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`Pane`]: what the keys of a playbook have in a slide of time, and how much room that takes. Pure.
+//! [`Tallies`]: what the keys of a playbook have in a slide of time, and how much room that takes. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,7 +16,7 @@ const ITEM_BYTES: usize = 32;
 
 /// What the keys of a playbook have in a pane.
 #[derive(Default)]
-pub(super) struct Pane {
+pub(super) struct Tallies {
     tallies: HashMap<Box<str>, Tally, RandomState>,
     /// How many keys each client has made; not where a client is a key.
     made: HashMap<Box<str>, u32, RandomState>,
@@ -39,7 +39,7 @@ pub(super) struct Maker<'a> {
     pub(super) refused: bool,
 }
 
-impl Pane {
+impl Tallies {
     /// Counts an event of a key, or another value of it; false when its maker has no room left. Of different
     /// values no more are kept than `enough`: more would change no decision.
     pub(super) fn add(

@@ -1,0 +1,43 @@
+//! [`ReadOptions`]: what a consumer was told.
+
+use std::time::Duration;
+
+use super::position::Position;
+use crate::stream::Stream;
+
+/// GetRecords gives at most 10,000 records or 10 MiB a call (API reference).
+pub(super) const GET_RECORDS_LIMIT: i32 = 10_000;
+/// Five GetRecords a second and shard (Quotas page), evenly spaced. A local service would allow
+/// more; what runs there must also be right on AWS.
+pub(super) const READ_SPACING: Duration = Duration::from_millis(200);
+/// Longer than anybody waits for a poll, and short enough that no sum of it overflows.
+const LONGEST_POLL: Duration = Duration::from_secs(86_400);
+
+#[derive(Debug, Clone)]
+pub(super) struct ReadOptions {
+    pub(super) stream: Stream,
+    pub(super) from: Position,
+    pub(super) shard: Option<String>,
+    pub(super) limit: i32,
+    pub(super) poll_every: Duration,
+    pub(super) run_for: Duration,
+    pub(super) until_caught_up: bool,
+}
+
+impl ReadOptions {
+    pub(super) fn new(stream: Stream) -> ReadOptions {
+        ReadOptions {
+            stream,
+            from: Position::Latest,
+            shard: None,
+            limit: GET_RECORDS_LIMIT,
+            poll_every: Duration::from_millis(500),
+            run_for: Duration::from_secs(30),
+            until_caught_up: false,
+        }
+    }
+
+    pub(super) fn set_poll_every(&mut self, interval: Duration) {
+        self.poll_every = interval.clamp(READ_SPACING, LONGEST_POLL);
+    }
+}

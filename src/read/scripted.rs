@@ -1,0 +1,141 @@
+//! A service whose answers a test writes by hand, without a network: time can be paused.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region, RuntimeComponents};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+use crate::service::Kinesis;
+use crate::stream::Stream;
+use crate::timestamp::Timestamp;
+
+/// What the service's clock says, whatever ours does: 2018-09-06T08:00:00Z.
+pub(super) const SERVICE_TIME: i64 = 1_536_220_800;
+
+/// A body, or the code of an error.
+pub(super) type Answer = Result<Value, &'static str>;
+
+type Script = Box<dyn FnMut(&str, &Value) -> Option<Answer> + Send>;
+
+#[derive(Clone)]
+struct Scripted {
+    script: Arc<Mutex<Script>>,
+    latency: Duration,
+}
+
+impl fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a scripted service")
+    }
+}
+
+impl HttpClient for Scripted {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Scripted {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (script, latency) = (self.script.clone(), self.latency);
+        HttpConnectorFuture::new(async move {
+            tokio::time::sleep(latency).await;
+            let target = request.headers().get("x-amz-target").unwrap_or_default();
+            let call = target.rsplit('.').next().unwrap_or_default();
+            let asked =
+                serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
+            let answer = (script.lock().unwrap_or_else(PoisonError::into_inner))(call, &asked);
+            // Nothing at all: it never answers.
+            let Some(answer) = answer else { return std::future::pending().await };
+            let (status, body) = match answer {
+                Ok(body) => (200, body),
+                Err(code) => (400, json!({ "__type": code, "message": "scripted" })),
+            };
+            let mut response =
+                HttpResponse::new(status.try_into().expect("a status"), SdkBody::from(body.to_string()));
+            response.headers_mut().insert("content-type", "application/x-amz-json-1.1");
+            response.headers_mut().insert("date", "Thu, 06 Sep 2018 08:00:00 GMT");
+            Ok(response)
+        })
+    }
+}
+
+/// A stream at a service that looks like AWS's, created an hour ago. The script gives an answer to each call
+/// but DescribeStreamSummary; `None` is no answer, ever.
+pub(super) fn stream(
+    latency: Duration,
+    mut script: impl FnMut(&str, &Value) -> Option<Answer> + Send + 'static,
+) -> Stream {
+    let script: Script = Box::new(move |call, asked| match call {
+        "DescribeStreamSummary" => Some(Ok(json!({ "StreamDescriptionSummary": {
+            "StreamName": "s", "StreamARN": "arn:aws:kinesis:eu-west-1:1:stream/s", "StreamStatus": "ACTIVE",
+            "RetentionPeriodHours": 24, "OpenShardCount": 1, "EnhancedMonitoring": [],
+            "StreamCreationTimestamp": SERVICE_TIME - 3_600,
+        }}))),
+        _ => script(call, asked),
+    });
+    let client = Scripted { script: Arc::new(Mutex::new(script)), latency };
+    let config = aws_sdk_kinesis::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("eu-west-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .http_client(client)
+        .build();
+    let kinesis = Kinesis::in_virtual_time(Client::from_conf(config));
+    Stream::existing(&kinesis, "s", Timestamp::from_secs(SERVICE_TIME - 3_600))
+}
+
+/// A shard as ListShards names it: `n` of `of` equal parts of all hashes.
+pub(super) fn listed(id: &str, parents: &[&str], (n, of): (u128, u128), closed: bool) -> Value {
+    let part = (u128::MAX / of).wrapping_add(1);
+    let end = if n + 1 == of { u128::MAX } else { part * (n + 1) - 1 };
+    let start = 1_000 + parents.len() * 1_000;
+    let mut shard = json!({
+        "ShardId": id,
+        "HashKeyRange": { "StartingHashKey": (part * n).to_string(), "EndingHashKey": end.to_string() },
+        "SequenceNumberRange": { "StartingSequenceNumber": start.to_string() },
+    });
+    if closed {
+        shard["SequenceNumberRange"]["EndingSequenceNumber"] = json!((start + 999).to_string());
+    }
+    for (name, parent) in ["ParentShardId", "AdjacentParentShardId"].iter().zip(parents) {
+        shard[*name] = json!(parent);
+    }
+    shard
+}
+
+/// One open shard, `a`.
+pub(super) fn one_shard() -> Option<Answer> {
+    Some(Ok(json!({ "Shards": [listed("a", &[], (0, 1), false)] })))
+}
+
+/// The iterator names the shard, so that a script knows whose page is asked for.
+pub(super) fn iterator(asked: &Value) -> Option<Answer> {
+    Some(Ok(json!({ "ShardIterator": asked["ShardId"] })))
+}
+
+/// A page with records of these numbers, which arrived a minute before the run began.
+pub(super) fn page(numbers: &[u64], next: Option<&str>, millis: i64) -> Value {
+    let records: Vec<Value> = numbers
+        .iter()
+        .map(|n| {
+            json!({
+                "SequenceNumber": n.to_string(), "PartitionKey": "k",
+                "Data": "", "ApproximateArrivalTimestamp": SERVICE_TIME - 60,
+            })
+        })
+        .collect();
+    let mut page = json!({ "Records": records, "MillisBehindLatest": millis });
+    if let Some(next) = next {
+        page["NextShardIterator"] = json!(next);
+    }
+    page
+}
