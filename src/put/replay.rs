@@ -124,3 +124,42 @@ impl Plan for Lines {
         ("line", self.number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan_feed::PlanFeed;
+    use super::*;
+
+    /// An `AccessLog` knows no client of that length; an iterator of one's own may.
+    #[tokio::test]
+    async fn a_client_that_is_no_key_is_left_out_by_its_line() {
+        let record = |number: u64, client: String| LogRecord {
+            number,
+            client,
+            time: Timestamp::from_secs(1_536_220_800),
+            line: b"a line".to_vec(),
+        };
+        let lines =
+            [record(3, "192.0.2.1".into()), record(17, "h".repeat(257)), record(18, "192.0.2.2".into())];
+        let plan = Lines {
+            lines: Box::new(lines.into_iter().map(Ok)),
+            next: None,
+            first: None,
+            number: 0,
+            left: 10,
+        };
+        let feed = PlanFeed::start(Box::new(plan), Pace::AtOnce);
+        let mut put = 0;
+        loop {
+            feed.gather().await;
+            let fed = feed.take();
+            put += fed.entries.len();
+            if fed.end.is_some() {
+                let first = fed.left_out.1.unwrap();
+                assert_eq!((put, fed.left_out.0, first.number), (2, 1, 17));
+                assert!(first.to_string().starts_with("line 17: a partition key is 1 to 256"), "{first}");
+                break;
+            }
+        }
+    }
+}

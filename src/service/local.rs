@@ -96,7 +96,8 @@ impl Kinesis {
     /// let kinesis = Kinesis::local_async().await?;
     /// # Ok(())
     /// # }
-    /// # block_on(in_a_service())
+    /// # block_on(in_a_service())?;
+    /// # Ok::<(), Error>(())
     /// ```
     pub async fn local_async() -> Result<Kinesis> {
         Local::new().access_key(&access_key::random()?).open_async().await
