@@ -105,18 +105,28 @@ fn an_executor_without_a_reactor_will_do() {
 #[test]
 fn a_connection_does_not_hang_on_the_runtime_that_opened_it() {
     let stream = stream("pooled");
+    // At once, so that each has a connection of its own: more than were opened elsewhere before.
+    let blocking = |stream: &Stream| {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| stream.put("k", "blocking").unwrap());
+            }
+        });
+    };
     in_time(move || {
         let [alone, _] = runtimes();
-        alone.block_on(stream.put_async("k", "1")).unwrap();
-        // It exists, and nobody drives it.
-        stream.put("k", "2").unwrap();
         alone.block_on(async {
-            stream.put_async("k", "3").await.unwrap();
-            // Its only thread is blocked by this.
-            stream.put("k", "4").unwrap();
+            let puts = (0..8).map(|n| tokio::spawn(stream.put_async("k", n.to_string()))).collect::<Vec<_>>();
+            for put in puts {
+                put.await.unwrap().unwrap();
+            }
         });
+        // It exists, and nobody drives it.
+        blocking(&stream);
+        // Its only thread is blocked by this.
+        alone.block_on(async { blocking(&stream) });
         drop(alone);
-        stream.put("k", "5").unwrap();
+        blocking(&stream);
     });
 }
 

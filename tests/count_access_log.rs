@@ -75,7 +75,8 @@ fn a_real_log() {
 /// One line of 2,001 has 300 NULs before its client: no key holds that.
 #[test]
 fn one_odd_line_does_not_end_the_replay() {
-    let output = run(&[concat!(env!("CARGO_MANIFEST_DIR"), "/tests/field/nul.log")]);
+    let output =
+        run(&[concat!(env!("CARGO_MANIFEST_DIR"), "/tests/field/one-odd-line-ends-the-replay/nul.log")]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("2000 records put, 2000 read") && said.contains("line 101:"), "{said}");

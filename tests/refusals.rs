@@ -22,7 +22,8 @@ fn answering(code: &'static str, message: &str) -> Kinesis {
 
 #[test]
 fn a_wrong_clock_is_told_from_a_wrong_key() {
-    let answer: serde_json::Value = serde_json::from_str(include_str!("field/clock_wrong.json")).unwrap();
+    let answer: serde_json::Value =
+        serde_json::from_str(include_str!("field/clock-wrong-reads-as-credentials/answer.json")).unwrap();
     let kinesis = answering("InvalidSignatureException", answer["message"].as_str().unwrap());
     let put = kinesis.stream("s").unwrap().put("k", "1").unwrap_err();
     for error in [kinesis.list_streams().unwrap_err(), put] {

@@ -7,7 +7,7 @@ use foldhash::quality::RandomState;
 
 /// The keys are hashed while counting and sorted only when they are looked at.
 #[derive(Clone, Default)]
-pub(crate) struct Pane {
+pub(crate) struct CountPane {
     pub(crate) counts: HashMap<Box<str>, Count, RandomState>,
     /// Events of keys that came when there was no room for another one.
     pub(crate) overflow: Count,
@@ -31,7 +31,7 @@ impl Count {
     }
 }
 
-impl Pane {
+impl CountPane {
     /// What a store has not yet, which from now on it has; nothing when it has all.
     pub(crate) fn changes(&mut self) -> Option<SavedPane> {
         let mut saved = SavedPane { ids: std::mem::take(&mut self.new_ids), ..SavedPane::default() };

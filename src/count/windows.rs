@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use md5::{Digest, Md5};
 
-use super::pane::{Count, Pane, SavedPane, Span};
+use super::pane::{Count, CountPane, SavedPane, Span};
 use super::window::Window;
 use crate::timestamp::Timestamp;
 
@@ -42,7 +42,7 @@ pub struct Windows {
     /// The same three in microseconds.
     span: Span,
     /// By start.
-    panes: BTreeMap<i64, Pane>,
+    panes: BTreeMap<i64, CountPane>,
     /// Windows that end here or earlier are complete: no longer in memory, nothing is added to them.
     completed_until: i64,
     pairs: usize,
@@ -299,7 +299,7 @@ impl Windows {
     }
 
     /// For a store: what it must know to bring this back.
-    pub(crate) fn panes(&mut self) -> impl Iterator<Item = (Timestamp, &mut Pane)> {
+    pub(crate) fn panes(&mut self) -> impl Iterator<Item = (Timestamp, &mut CountPane)> {
         self.panes.iter_mut().map(|(start, pane)| (Timestamp::from_micros(*start), pane))
     }
 

@@ -1,15 +1,15 @@
-//! The task of a producer: puts what its [`Feed`] has.
+//! The task of a producer: puts what its [`PlanFeed`] has.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::cutoff::Cutoff;
-use super::feed::Feed;
 use super::left_out::LeftOut;
 use super::pace::Pace;
 use super::plan::Plan;
-use super::producer_handle::{ProducerHandle, Progress};
+use super::plan_feed::PlanFeed;
+use super::producer_handle::{ProducerHandle, ProducerState};
 use super::putter::Putter;
 use super::queue::PutOptions;
 use super::report::FailedEntry;
@@ -28,12 +28,12 @@ pub(super) fn launch(
     options: PutOptions,
     endless: bool,
 ) -> ProducerHandle {
-    let progress = Arc::<Progress>::default();
+    let progress = Arc::<ProducerState>::default();
     let (stop, asked) = watch::channel(false);
     let (end, ended) = watch::channel(false);
     let task = Emitter {
         putter: Putter::new(stream, options, fastrand::Rng::new()),
-        feed: Feed::start(plan, pace),
+        feed: PlanFeed::start(plan, pace),
         progress: progress.clone(),
         cutoff: Cutoff::after(asked),
     };
@@ -57,8 +57,8 @@ impl Drop for SendOnDrop {
 
 struct Emitter {
     putter: Putter,
-    feed: Arc<Feed>,
-    progress: Arc<Progress>,
+    feed: Arc<PlanFeed>,
+    progress: Arc<ProducerState>,
     cutoff: Cutoff,
 }
 

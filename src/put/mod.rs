@@ -4,10 +4,10 @@
 
 mod cutoff;
 mod emitter;
-mod feed;
 mod left_out;
 mod pace;
 mod plan;
+mod plan_feed;
 mod producer;
 mod producer_handle;
 mod producer_report;

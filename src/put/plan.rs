@@ -7,7 +7,7 @@ use crate::record::Entry;
 use crate::timestamp::Timestamp;
 
 /// What is to be emitted, and when. It may block (it reads a pipe, it calls a user's function), so it is asked on
-/// a thread of its own: see [`Feed`](super::feed::Feed).
+/// a thread of its own: see [`PlanFeed`](super::plan_feed::PlanFeed).
 pub(crate) trait Plan: Send {
     /// Event time of the next record since the first one's; `None` at the end, an error when what
     /// is emitted can't be read any further.

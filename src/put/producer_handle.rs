@@ -44,7 +44,7 @@ use crate::runtime::block_on;
 /// given up then is told on stderr.
 #[must_use = "dropping the handle stops the producer: keep it in a variable"]
 pub struct ProducerHandle {
-    progress: Arc<Progress>,
+    progress: Arc<ProducerState>,
     stop: watch::Sender<bool>,
     ended: watch::Receiver<bool>,
     endless: bool,
@@ -52,14 +52,14 @@ pub struct ProducerHandle {
 
 /// What the handle and the task behind it share.
 #[derive(Default)]
-pub(super) struct Progress {
+pub(super) struct ProducerState {
     // A std mutex: it is held for the copy of a few numbers, never across an await.
     report: Mutex<ProducerReport>,
     /// Nobody asks for the report any more.
     abandoned: Mutex<bool>,
 }
 
-impl Progress {
+impl ProducerState {
     pub(super) fn report(&self) -> MutexGuard<'_, ProducerReport> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,7 +71,7 @@ impl Progress {
 
 impl ProducerHandle {
     pub(super) fn new(
-        progress: Arc<Progress>,
+        progress: Arc<ProducerState>,
         stop: watch::Sender<bool>,
         ended: watch::Receiver<bool>,
         endless: bool,

@@ -84,14 +84,10 @@ impl DatabaseFile {
     /// The stream that the file is of; `None` in a new one.
     pub(crate) fn stream(&self) -> Result<Option<StreamId>> {
         let text = |name: &str| {
-            let found = self.read(|database| {
-                database
-                    .query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| {
-                        row.get::<_, String>(0)
-                    })
-                    .optional()
-            });
-            found
+            self.read(|database| {
+                let value = "SELECT value FROM meta WHERE name = ?1";
+                database.query_row(value, [name], |row| row.get::<_, String>(0)).optional()
+            })
         };
         let (name, created) = (text("stream")?, text("stream_created")?);
         Ok(name.zip(created).map(|(name, created)| StreamId::new(&name, time(&created))))

@@ -69,7 +69,7 @@ fn errors_say_what_to_do() {
     let mut packed = log(b"\x1f\x8b\x08\x00".to_vec());
     assert!(packed.next().unwrap().unwrap_err().to_string().contains("gunzip"));
     assert!(packed.next().is_none());
-    for start in [&b"\xff\xfe1\0"[..], b"\xfe\xff\0001", b"1\09\0", b"\x001\x009"] {
+    for start in [&b"\xff\xfe1\0"[..], b"\xfe\xff\x001", b"1\x009\x00", b"\x001\x009"] {
         let error = log(start).next().unwrap().unwrap_err().to_string();
         assert!(error.contains("UTF-16") && error.contains("iconv"), "{error}");
     }

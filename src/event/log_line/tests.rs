@@ -127,7 +127,7 @@ fn words_before_the_client_are_no_client() {
         ("192.0.2.99, ", Client),
         ("192.0.2.99,", Client),
         ("192.0.2.99, 10.0.0.1, ", Client),
-        ("\0\0\0", Client),
+        ("\x00\x00\x00", Client),
         ("\u{feff}", Client),
         ("\"", Client),
     ] {

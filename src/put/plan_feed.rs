@@ -1,4 +1,4 @@
-//! [`Feed`]: what a plan emits, on a thread of its own, waiting to be put.
+//! [`PlanFeed`]: what a plan emits, on a thread of its own, waiting to be put.
 //!
 //! A plan blocks: it reads a pipe in which nothing comes for an hour, it calls a function of the user's that
 //! sleeps or calls this crate. On a worker of a runtime it would stall whatever else runs there.
@@ -22,7 +22,7 @@ use crate::timestamp::Timestamp;
 /// calls a second at the most, and nobody notices the wait.
 const GATHER: Duration = Duration::from_millis(10);
 
-pub(super) struct Feed {
+pub(super) struct PlanFeed {
     // A std mutex: it is held for the move of a record, never across an await.
     state: Mutex<State>,
     /// The thread waits here: for room, for its next record's time, for the end.
@@ -58,10 +58,11 @@ pub(super) struct Fed {
     pub(super) end: Option<Result<()>>,
 }
 
-impl Feed {
+impl PlanFeed {
     /// Begins to ask the plan.
-    pub(super) fn start(plan: Box<dyn Plan>, pace: Pace) -> Arc<Feed> {
-        let feed = Arc::new(Feed { state: Mutex::default(), thread: Condvar::new(), task: Notify::new() });
+    pub(super) fn start(plan: Box<dyn Plan>, pace: Pace) -> Arc<PlanFeed> {
+        let feed =
+            Arc::new(PlanFeed { state: Mutex::default(), thread: Condvar::new(), task: Notify::new() });
         let (this, mut plan) = (feed.clone(), plan);
         // Nobody joins it: a read of a silent pipe can't be interrupted, and must not hold up the stop.
         let thread = std::thread::Builder::new().name("kinesis-feed".into()).spawn(move || {
@@ -209,9 +210,9 @@ mod tests {
         }
     }
 
-    fn piped() -> (mpsc::Sender<Entry>, Arc<Feed>) {
+    fn piped() -> (mpsc::Sender<Entry>, Arc<PlanFeed>) {
         let (send, receive) = mpsc::channel();
-        (send, Feed::start(Box::new(Piped(receive, None, 0)), Pace::AtOnce))
+        (send, PlanFeed::start(Box::new(Piped(receive, None, 0)), Pace::AtOnce))
     }
 
     #[tokio::test]
@@ -284,7 +285,7 @@ mod tests {
                 ("record", 0)
             }
         }
-        let feed = Feed::start(Box::new(Hourly), Pace::REAL_TIME);
+        let feed = PlanFeed::start(Box::new(Hourly), Pace::REAL_TIME);
         feed.close();
         crate::runtime::block_on(async move { feed.wait(|state| state.end.is_some()).await });
     }
