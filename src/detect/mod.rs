@@ -1,6 +1,6 @@
 //! Playbooks over events, the alerts that come of them, and who is blocked.
 //!
-//! Uses the ground, `event`, `stream`, `put`, `read` and `count`.
+//! Uses the ground, `event`, `stream`, `read` and `count`.
 
 mod alert;
 mod alert_store;
