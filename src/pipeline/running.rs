@@ -135,7 +135,7 @@ impl RunningPipeline {
         let mut parts = self.ended.clone();
         parts.extend(self.running.iter().map(|(part, running)| (*part, running.status())));
         let windows = Counts::open(self.wiring.file("counts.db")).and_then(|counts| counts.pairs()).ok();
-        let alerts = Alerts::open(self.wiring.file("alerts.db")).and_then(|alerts| alerts.count()).ok();
+        let alerts = Alerts::open(self.wiring.file("alerts.db")).and_then(|alerts| alerts.written()).ok();
         PipelineStatus {
             parts: parts.into_values().collect(),
             windows: windows.unwrap_or(0),

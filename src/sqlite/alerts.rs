@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::alert_book::{ALERTS, select};
 use super::file::{explain, open_for_reading, unsigned};
@@ -76,6 +76,12 @@ impl Alerts {
     pub fn count(&self) -> Result<u64> {
         let count = self.database.query_row("SELECT count(*) FROM alerts", [], |row| unsigned(row, 0));
         count.map_err(|error| explain(&self.path, error))
+    }
+
+    /// How many the detection says that it has written, at once whatever is in the file: for a status.
+    pub(crate) fn written(&self) -> Result<u64> {
+        let written = self.database.query_row("SELECT alerts FROM open_progress", [], |row| unsigned(row, 0));
+        Ok(written.optional().map_err(|error| explain(&self.path, error))?.unwrap_or(0))
     }
 
     /// Where the detection is: for each shard, the last record that it has committed.
