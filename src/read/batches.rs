@@ -15,7 +15,7 @@ use super::position::Position;
 use super::processor::Checkpoint;
 use super::report::{ConsumerReport, SharedReport};
 use super::run::Step;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::runtime::current;
 use crate::stop::Stop;
@@ -69,13 +69,13 @@ pub struct CheckpointedBatch {
 /// ```
 #[must_use = "nothing is read before it is polled"]
 pub struct Batches {
-    state: State,
+    state: Phase,
     report: SharedReport,
     /// Of the page that was handed out last.
     permit: Option<OwnedSemaphorePermit>,
 }
 
-enum State {
+enum Phase {
     Told(Box<ReadOptions>, Vec<Checkpoint>),
     Begun(Reading),
     Over,
@@ -90,12 +90,12 @@ struct Reading {
 enum Told {
     Begun,
     Batch(Box<CheckpointedBatch>, Option<OwnedSemaphorePermit>),
-    Failed(crate::Error),
+    Failed(Error),
 }
 
 impl Batches {
     pub(super) fn new(options: &ReadOptions) -> Batches {
-        let state = State::Told(Box::new(options.clone()), Vec::new());
+        let state = Phase::Told(Box::new(options.clone()), Vec::new());
         Batches { state, report: SharedReport::default(), permit: None }
     }
 
@@ -103,7 +103,7 @@ impl Batches {
     /// is not read, one that is not among them is read from its first record on. Once it has begun, this
     /// changes nothing.
     pub fn resume(mut self, checkpoints: Vec<Checkpoint>) -> Batches {
-        if let State::Told(_, remembered) = &mut self.state {
+        if let Phase::Told(_, remembered) = &mut self.state {
             *remembered = checkpoints;
         }
         self
@@ -115,7 +115,7 @@ impl Batches {
     /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound) and whatever else keeps the shards from
     /// being listed.
     pub async fn begin(&mut self) -> Result<()> {
-        if !matches!(self.state, State::Told(..)) {
+        if !matches!(self.state, Phase::Told(..)) {
             return Ok(());
         }
         match std::future::poll_fn(|context| self.poll_told(context)).await {
@@ -152,18 +152,18 @@ impl Batches {
     }
 
     fn poll_told(&mut self, context: &mut Context<'_>) -> Poll<Option<Told>> {
-        if let State::Told(..) = self.state {
-            let State::Told(options, remembered) = std::mem::replace(&mut self.state, State::Over) else {
+        if let Phase::Told(..) = self.state {
+            let Phase::Told(options, remembered) = std::mem::replace(&mut self.state, Phase::Over) else {
                 return Poll::Ready(None);
             };
             let (tell, told) = channel(1);
             let task = current().spawn(read(options, remembered, self.report.clone(), tell));
-            self.state = State::Begun(Reading { told, task });
+            self.state = Phase::Begun(Reading { told, task });
         }
-        let State::Begun(reading) = &mut self.state else { return Poll::Ready(None) };
+        let Phase::Begun(reading) = &mut self.state else { return Poll::Ready(None) };
         let told = std::task::ready!(reading.told.poll_recv(context));
         if matches!(told, None | Some(Told::Failed(_))) {
-            self.state = State::Over;
+            self.state = Phase::Over;
         }
         Poll::Ready(told)
     }
@@ -249,9 +249,9 @@ async fn steps(
 impl fmt::Debug for Batches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            State::Told(..) => "not begun",
-            State::Begun(_) => "begun",
-            State::Over => "over",
+            Phase::Told(..) => "not begun",
+            Phase::Begun(_) => "begun",
+            Phase::Over => "over",
         };
         write!(f, "batches, {state}, {} records read", self.report.lock().records)
     }
