@@ -15,7 +15,7 @@ use super::position::Position;
 use super::processor::Checkpoint;
 use super::report::{ConsumerReport, SharedReport};
 use super::run::Step;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::runtime::current;
 use crate::stop::Stop;
@@ -90,7 +90,7 @@ struct Reading {
 enum Told {
     Begun,
     Batch(Box<CheckpointedBatch>, Option<OwnedSemaphorePermit>),
-    Failed(crate::error::Error),
+    Failed(Error),
 }
 
 impl Batches {
@@ -112,7 +112,7 @@ impl Batches {
     /// Lists the shards and opens them; "latest" is the moment at which this ends.
     ///
     /// # Errors
-    /// [`ErrorKind::StreamNotFound`](crate::error::ErrorKind::StreamNotFound) and whatever else keeps the shards from
+    /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound) and whatever else keeps the shards from
     /// being listed.
     pub async fn begin(&mut self) -> Result<()> {
         if !matches!(self.state, Phase::Told(..)) {

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::lineage::Lineage;
 use super::options::ReadOptions;
-use super::position::{RunStart, Position};
+use super::position::{Position, RunMoments};
 use super::processor::{Checkpoint, StreamId};
 use super::reader::ShardReader;
 use super::report::SharedReport;
@@ -23,7 +23,7 @@ const OPENED_AT_ONCE: usize = 16;
 pub(super) struct Beginning {
     options: ReadOptions,
     shards: Vec<Shard>,
-    origin: RunStart,
+    origin: RunMoments,
 }
 
 impl Beginning {
@@ -35,7 +35,7 @@ impl Beginning {
             _ => {}
         }
         let (shards, began) = stream.list_shards_and_time().await?;
-        let origin = RunStart { began, created: stream.created() };
+        let origin = RunMoments { began, created: stream.created() };
         Ok(Beginning { options: options.clone(), shards, origin })
     }
 

@@ -10,7 +10,7 @@ use crate::timestamp::Timestamp;
 const FULL_BYTES: usize = 8 << 20;
 
 /// A page, and the moments that it is compared with.
-pub(super) struct Answer<'a> {
+pub(super) struct AnsweredPage<'a> {
     pub(super) records: &'a [Record],
     /// `MillisBehindLatest`, where the service says something.
     pub(super) service: Option<i64>,
@@ -36,7 +36,7 @@ pub(super) struct Lag {
     pub(super) caught_up: bool,
 }
 
-impl Answer<'_> {
+impl AnsweredPage<'_> {
     pub(super) fn lag(&self) -> Lag {
         let full = self.is_full();
         let millis = self.millis(full);
@@ -81,7 +81,7 @@ mod tests {
         let at = Timestamp::from_secs;
         let records: Vec<Record> = arrivals.iter().map(|secs| Record::new("k", "", "1", at(*secs))).collect();
         let running = Duration::from_millis(running);
-        Answer { records: &records, service, limit, running, began: at(100), now: at(107) }.lag()
+        AnsweredPage { records: &records, service, limit, running, began: at(100), now: at(107) }.lag()
     }
 
     #[test]
@@ -107,8 +107,8 @@ mod tests {
     /// Our own clock may be behind the service's: the newest record then looks as if it had just come.
     #[test]
     fn a_full_page_is_no_tip_however_young_it_looks() {
-        assert_eq!(lag(&[99, 100], Some(0), 2, 0).caught_up, false);
-        let young = Answer {
+        assert!(!lag(&[99, 100], Some(0), 2, 0).caught_up);
+        let young = AnsweredPage {
             records: &[Record::new("k", "", "1", Timestamp::from_secs(50))],
             service: Some(0),
             limit: 1,
@@ -124,7 +124,7 @@ mod tests {
         let record = Record::new("k", vec![0; FULL_BYTES], "1", Timestamp::from_secs(50));
         let (began, now) = (Timestamp::from_secs(100), Timestamp::from_secs(107));
         let running = Duration::ZERO;
-        let answer = Answer { records: &[record], service: Some(0), limit: 10, running, began, now };
+        let answer = AnsweredPage { records: &[record], service: Some(0), limit: 10, running, began, now };
         assert!(!answer.lag().at_tip);
     }
 }

@@ -21,7 +21,7 @@ pub(super) enum Position {
 
 /// The moments of a run that positions are made of, all on the service's clock.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RunStart {
+pub(super) struct RunMoments {
     /// When the run listed the shards: not after the moment that "latest" means.
     pub(super) began: Timestamp,
     /// When the stream was created: not after any of its records.
@@ -37,7 +37,7 @@ impl Position {
         told: &Position,
         shard_id: &str,
         remembered: &[Checkpoint],
-        origin: RunStart,
+        origin: RunMoments,
     ) -> Position {
         if remembered.is_empty() {
             return told.clone();
@@ -64,7 +64,7 @@ impl Position {
     }
 
     /// From when on this reads, at the latest.
-    pub(super) fn since(&self, origin: RunStart) -> Timestamp {
+    pub(super) fn since(&self, origin: RunMoments) -> Timestamp {
         match self {
             Position::Latest => origin.began,
             Position::AtTimestamp(time) | Position::Checkpoint(_, time) => *time,
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_comes_before_what_was_told() {
-        let origin = RunStart { began: at(500), created: at(100) };
+        let origin = RunMoments { began: at(500), created: at(100) };
         let position = |told: &Position, remembered: &[Checkpoint]| {
             Position::at_beginning(told, "a", remembered, origin)
         };

@@ -10,9 +10,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use super::delivery::{Delivery, Page};
-use super::lag::Answer;
+use super::lag::AnsweredPage;
 use super::options::{READ_SPACING, ReadOptions};
-use super::position::{RunStart, Position};
+use super::position::{Position, RunMoments};
 use super::report::Lost;
 use crate::backoff::delay;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,7 +26,7 @@ pub(super) struct ShardReader {
     options: ReadOptions,
     shard_id: Arc<str>,
     from: Position,
-    origin: RunStart,
+    origin: RunMoments,
     /// When polls are due: this, and whole intervals after it, the same for all shards of a run.
     epoch: Instant,
     deliveries: UnboundedSender<Delivery>,
@@ -54,7 +54,7 @@ impl ShardReader {
         options: &ReadOptions,
         shard_id: &str,
         from: Position,
-        origin: RunStart,
+        origin: RunMoments,
         epoch: Instant,
         deliveries: UnboundedSender<Delivery>,
     ) -> ShardReader {
@@ -158,7 +158,7 @@ impl ShardReader {
     }
 
     fn take(&mut self, got: &Got, asked: Instant, permit: tokio::sync::OwnedSemaphorePermit) -> Page {
-        let answer = Answer {
+        let answer = AnsweredPage {
             records: &got.records,
             service: got.millis_behind_latest,
             limit: self.options.limit,

@@ -16,7 +16,7 @@ use super::delivery::{Delivery, Page};
 use super::lineage::Lineage;
 use super::listing::Listing;
 use super::options::ReadOptions;
-use super::position::{RunStart, Position};
+use super::position::{Position, RunMoments};
 use super::processor::Context;
 use super::reader::{PATIENCE, ShardReader};
 use super::report::{ConsumerReport, Ended, Lost, SharedReport};
@@ -45,7 +45,7 @@ pub(super) enum Step {
 
 pub(super) struct Run {
     options: ReadOptions,
-    origin: RunStart,
+    origin: RunMoments,
     deliveries: UnboundedReceiver<Delivery>,
     sender: UnboundedSender<Delivery>,
     // Dropping it ends the readers, however the run ends: also when a processor panics.
@@ -67,7 +67,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn new(
         options: ReadOptions,
-        origin: RunStart,
+        origin: RunMoments,
         lineage: Lineage,
         gone: Vec<Lost>,
         time: Option<Duration>,

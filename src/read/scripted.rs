@@ -13,7 +13,6 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use crate::service::Kinesis;
 use crate::stream::Stream;
 use crate::timestamp::Timestamp;
 
@@ -89,8 +88,7 @@ pub(super) fn stream(
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .http_client(client)
         .build();
-    let kinesis = Kinesis::in_virtual_time(Client::from_conf(config));
-    Stream::existing(&kinesis, "s", Timestamp::from_secs(SERVICE_TIME - 3_600))
+    Stream::existing(Client::from_conf(config), "s", Timestamp::from_secs(SERVICE_TIME - 3_600))
 }
 
 /// A shard as ListShards names it: `n` of `of` equal parts of all hashes.

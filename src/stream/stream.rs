@@ -82,8 +82,8 @@ impl Stream {
 
     /// One that need not be asked for.
     #[cfg(test)]
-    pub(crate) fn existing(kinesis: &Kinesis, name: &str, created: Timestamp) -> Stream {
-        Stream::new(kinesis.clone(), name, created)
+    pub(crate) fn existing(client: aws_sdk_kinesis::Client, name: &str, created: Timestamp) -> Stream {
+        Stream::new(Kinesis::in_virtual_time(client), name, created)
     }
 
     /// The stream's name.
