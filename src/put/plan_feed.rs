@@ -24,7 +24,7 @@ const GATHER: Duration = Duration::from_millis(10);
 
 pub(super) struct PlanFeed {
     // A std mutex: it is held for the move of a record, never across an await.
-    state: Mutex<State>,
+    state: Mutex<FeedState>,
     /// The thread waits here: for room, for its next record's time, for the end.
     thread: Condvar,
     /// The task waits here, which is one.
@@ -32,7 +32,7 @@ pub(super) struct PlanFeed {
 }
 
 #[derive(Default)]
-struct State {
+struct FeedState {
     waiting: VecDeque<Entry>,
     bytes: usize,
     left_out: u64,
@@ -43,7 +43,7 @@ struct State {
     closed: bool,
 }
 
-impl State {
+impl FeedState {
     fn is_full(&self) -> bool {
         self.waiting.len() >= MAX_RECORDS || self.bytes >= MAX_BYTES
     }
@@ -76,7 +76,7 @@ impl PlanFeed {
         feed
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, FeedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -112,7 +112,7 @@ impl PlanFeed {
 
     /// Waits for room; false when nothing more is wanted.
     fn push(&self, entry: Entry) -> bool {
-        let full = |state: &mut State| state.is_full() && !state.closed;
+        let full = |state: &mut FeedState| state.is_full() && !state.closed;
         let mut state = self.thread.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
         if state.closed {
             return false;
@@ -144,7 +144,7 @@ impl PlanFeed {
         let _ = tokio::time::timeout(GATHER, more).await; // what is there by then is enough
     }
 
-    async fn wait(&self, done: impl Fn(&State) -> bool) {
+    async fn wait(&self, done: impl Fn(&FeedState) -> bool) {
         while !done(&self.lock()) {
             // What comes between the look and this leaves a permit, with which this returns at once.
             self.task.notified().await;
