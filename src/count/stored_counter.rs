@@ -125,6 +125,10 @@ impl StoredCounter {
         }
         self.check_whole()?;
         let change = self.change();
+        let _span = tracing::debug_span!(
+            target: "kinesis_lab", "commit", windows = change.completed.len(), checkpoints = change.checkpoints.len()
+        )
+        .entered();
         self.whole = false;
         self.store.commit(&change)?;
         self.whole = true;

@@ -271,6 +271,10 @@ impl Detection {
             origins,
         };
         if let Some(store) = &mut self.store {
+            let _span = tracing::debug_span!(
+                target: "kinesis_lab", "commit", alerts = change.alerts.len(), checkpoints = change.checkpoints.len()
+            )
+            .entered();
             store.commit(&change)?;
         }
         self.dirty = false;

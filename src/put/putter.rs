@@ -6,6 +6,7 @@ use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::cutoff::Cutoff;
 use super::queue::{Outcome, Pending, PutOptions, Queue};
@@ -90,7 +91,11 @@ impl Putter {
     }
 
     async fn send(&mut self, batch: Vec<Pending>, cutoff: &mut Cutoff) {
-        let outcomes = match self.call(&batch, cutoff).await {
+        let attempt = batch.iter().map(Pending::attempt).max().unwrap_or(1);
+        let span = tracing::debug_span!(
+            target: "kinesis_lab", "put", stream = self.stream.name(), records = batch.len(), attempt
+        );
+        let outcomes = match self.call(&batch, cutoff).instrument(span.clone()).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 // No later call will fare better: say so at once, for these and for the rest.
@@ -100,13 +105,19 @@ impl Putter {
                 return self.give_up(&error);
             }
         };
-        if let Some(error) = outcomes.iter().find_map(Outcome::error) {
-            self.last_error = Some(error.clone());
-        }
+        let error = outcomes.iter().find_map(Outcome::error).cloned();
         let settled = self.queue.settle(batch, outcomes, self.started.elapsed(), &mut self.rng);
         self.report.sent += settled.stored;
         self.report.retried += settled.retried;
         self.report.last = settled.last.or(self.report.last.take());
+        if let Some(error) = error {
+            let (again, failed) = (settled.retried, settled.failed.len());
+            let delay = self.next_due().map(|due| due.saturating_duration_since(Instant::now()));
+            tracing::debug!(
+                target: "kinesis_lab", parent: &span, %error, again, failed, ?delay, "not all records were stored"
+            );
+            self.last_error = Some(error);
+        }
         self.failed.extend(settled.failed);
     }
 

@@ -38,6 +38,13 @@ pub(crate) struct Pending {
     due: Duration,
 }
 
+impl Pending {
+    /// The first is 1.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.failures + 1
+    }
+}
+
 /// What came of one record of a batch.
 #[derive(Clone)]
 pub(crate) enum Outcome {

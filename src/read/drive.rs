@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use super::beginning::Beginning;
 use super::options::ReadOptions;
 use super::processor::{Checkpoint, RecordProcessor, StreamId, Verdict};
@@ -9,6 +11,7 @@ use super::report::{ConsumerReport, Ended, SharedReport};
 use super::run::{Run, Step};
 use crate::backoff::delay;
 use crate::error::{Error, ErrorKind, Result};
+use crate::notice::tell;
 use crate::record::Batch;
 use crate::stop::Stop;
 
@@ -63,10 +66,15 @@ fn remembered(processor: &mut dyn RecordProcessor, id: &StreamId) -> Result<Vec<
 /// Runs to the end; the processor is called by whoever polls this, and by nobody else. Asked to stop, it ends
 /// after the batch under way, and waits for nothing.
 pub(super) async fn drive(
-    mut run: Run,
+    run: Run,
     processor: &mut dyn RecordProcessor,
     stop: &Stop,
 ) -> Result<ConsumerReport> {
+    let span = tracing::debug_span!(target: "kinesis_lab", "run", stream = run.stream_name());
+    steps(run, processor, stop).instrument(span).await
+}
+
+async fn steps(mut run: Run, processor: &mut dyn RecordProcessor, stop: &Stop) -> Result<ConsumerReport> {
     // Something was processed since the last tick.
     let mut fresh = false;
     let ended = loop {
@@ -147,7 +155,7 @@ async fn process(
             "stopped before {what} were processed: the processor had asked for them again ({})",
             crate::text::printable(error.message.as_bytes())
         );
-        crate::notice::notice(&unfinished);
+        tell!(WARN, [stream = run.stream_name(), shard = &*batch.shard_id], "{unfinished}");
         report.lock().unfinished = Some(unfinished);
         return Ok(Some(Ended::Stopped));
     }

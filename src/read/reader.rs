@@ -8,6 +8,7 @@ use fastrand::Rng;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::delivery::{Delivery, Page};
 use super::lag::AnsweredPage;
@@ -88,7 +89,10 @@ impl ShardReader {
 
     /// Reads until the shard ends, the stream is gone, or something does not heal; then says so.
     pub(super) async fn run(mut self) {
-        let last = match self.read().await {
+        let span = tracing::debug_span!(
+            target: "kinesis_lab", "shard", stream = self.options.stream.name(), shard = %self.shard_id
+        );
+        let last = match self.read().instrument(span).await {
             Ok(()) => Delivery::ShardEnded(self.shard_id.clone()),
             Err(error) => Delivery::Failed(self.shard_id.clone(), error),
         };
@@ -112,6 +116,9 @@ impl ShardReader {
             let error = match self.page().await {
                 Ok(got) => {
                     let may_have_ended = self.iterator.is_none();
+                    tracing::trace!(
+                        target: "kinesis_lab", records = got.records.len(), behind = got.millis_behind_latest, "page"
+                    );
                     let mut page = self.take(&got, asked, permit);
                     page.records = got.records;
                     self.pass_checkpoint(&mut page.records);
@@ -151,8 +158,10 @@ impl ShardReader {
             }
             // An iterator expires when polls are far apart; only one that does so at once is a failure.
             if !(expired && failures == 1) {
+                let delay = delay(failures, &mut self.rng);
+                tracing::debug!(target: "kinesis_lab", attempt = failures, ?delay, %error, "reading again");
                 self.deliver(Delivery::Retrying(self.shard_id.clone(), error));
-                next_read += delay(failures, &mut self.rng);
+                next_read += delay;
             }
         }
     }

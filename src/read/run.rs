@@ -22,7 +22,7 @@ use super::reader::{PATIENCE, ShardReader};
 use super::report::{ConsumerReport, Ended, Lost, SharedReport};
 use super::shard_state::ShardState;
 use crate::error::{Error, ErrorKind, Result};
-use crate::notice::notice;
+use crate::notice::tell;
 use crate::record::Batch;
 use crate::stop::Stop;
 use crate::stream::{Shard, ShardProgress};
@@ -223,8 +223,12 @@ impl Run {
         Ok(Some(Step::Batch(Batch { stream, shard_id, records: page.records }, page.permit)))
     }
 
+    pub(super) fn stream_name(&self) -> &str {
+        self.options.stream.name()
+    }
+
     fn lost(&mut self, lost: Lost) {
-        notice(&lost.to_string());
+        tell!(WARN, [stream = self.stream_name(), shard = lost.shard_id.as_str()], "{lost}");
         self.report.lock().lost.push(lost);
     }
 
@@ -245,7 +249,7 @@ impl Run {
                 self.find_children(&shards);
                 match self.listing.outcome(self.lineage.childless()) {
                     Some(error) if self.options.until_caught_up => return Err(error),
-                    Some(error) => notice(&error.to_string()),
+                    Some(error) => tell!(WARN, [stream = self.stream_name()], "{error}"),
                     None => {}
                 }
             }
@@ -295,7 +299,7 @@ impl Run {
 
     /// Says why the run ends.
     fn gone(&self) -> Step {
-        notice(&self.options.stream.farewell());
+        tell!(INFO, [stream = self.stream_name()], "{}", self.options.stream.farewell());
         Step::Ended(Ended::StreamDeleted)
     }
 
