@@ -23,6 +23,28 @@ const SHUTDOWN: Duration = Duration::from_secs(25);
 /// Clones are the same agent. When the last one is dropped, and the last service that it was laid around,
 /// what is in the queue is still sent, if the process lives on; [`shutdown`](AgentLayer::shutdown) waits
 /// for that.
+///
+/// ```
+/// use axum::{Router, body::Body, http::Request, routing::get};
+/// use kinesis_lab::{Agent, prelude::*};
+/// use tower_service::Service;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+/// # runtime.block_on(async {
+/// let stream = Kinesis::local()?.create_stream_async("events", 1).await?;
+/// let agent = Agent::new(&stream).layer()?;
+/// agent.blocks().block("192.0.2.66", Timestamp::now() + secs(600));
+/// let mut app = Router::new().route("/", get(|| async { "hello" })).layer(agent.clone());
+/// let answer = app.call(Request::new(Body::empty())).await.unwrap(); // a test of the application, say
+/// assert_eq!(answer.status(), 200);
+///
+/// // The server has ended, and the machine goes off in ten seconds.
+/// let report = agent.shutdown_within(secs(5));
+/// assert_eq!((report.emitted, report.sent, report.refused), (1, 1, 0));
+/// # Ok::<(), Error>(())
+/// # })?;
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone)]
 pub struct AgentLayer {
     shared: Arc<AgentState>,
@@ -52,7 +74,8 @@ impl AgentLayer {
         self.shutdown_within(SHUTDOWN)
     }
 
-    /// [`shutdown`](Self::shutdown), waiting for so long at most.
+    /// [`shutdown`](Self::shutdown), waiting for so long at most, and still for no more than 5 s when nothing is
+    /// acknowledged meanwhile. For a process that is killed earlier than 25 s after it was asked to end.
     pub fn shutdown_within(&self, limit: Duration) -> AgentReport {
         self.shared.close(limit);
         self.report()

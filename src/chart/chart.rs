@@ -28,6 +28,17 @@ use crate::timestamp::Timestamp;
 /// let chart = Chart::bars("Requests per minute", rows).top(3);
 /// assert!(chart.text().contains("192.0.2.20"));
 /// assert!(chart.png()?.starts_with(b"\x89PNG"));
+///
+/// // Two in one picture, each with a title and a size of its own, the first with what came too late; for a report.
+/// let late = vec![(minute, "192.0.2.20".to_string(), 2)];
+/// let report = chart.clone().late(late).size(1_200, 400).above(chart.title("Without the late ones"));
+/// assert!(report.svg()?.contains(r#"width="1200" height="820""#)); // the second is 900 × 420
+/// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-chart-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// let file = folder.join("report.png");
+/// report.save_png(&file)?;
+/// assert_eq!(std::fs::read(&file)?, report.png()?);
+/// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -114,7 +125,29 @@ impl Chart {
 
     /// Shows the chart as the result of a notebook cell: evcxr calls this for the last expression.
     ///
-    /// If drawing fails, the text is shown all the same, with a sentence that says why.
+    /// If drawing fails, the text is shown all the same, with a sentence that says why. A type of your own is shown
+    /// in the same way when it has the method:
+    ///
+    /// ```
+    /// use kinesis_lab::{Chart, prelude::*};
+    ///
+    /// pub struct Day(Windows);
+    ///
+    /// impl Day {
+    ///     pub fn chart(&self) -> Chart {
+    ///         Chart::bars("A day", self.0.iter().map(|window| (window.start, window.counts)).collect())
+    ///     }
+    ///
+    ///     pub fn evcxr_display(&self) {
+    ///         self.chart().evcxr_display();
+    ///     }
+    /// }
+    ///
+    /// let mut day = Day(Windows::tumbling(secs(3_600)));
+    /// day.0.add("192.0.2.10", Timestamp::from_secs(1_536_220_800), 7);
+    /// assert!(day.chart().text().contains("192.0.2.10"));
+    /// day.evcxr_display(); // in a cell, `day` is enough
+    /// ```
     pub fn evcxr_display(&self) {
         let bundle = self.bundle();
         // In one write under one lock: a line that a background thread printed in the middle would

@@ -127,6 +127,20 @@ impl Counter {
     /// How many (pane, key) pairs are kept in memory; events of further keys are counted without their
     /// key, in [`Window::overflow`]. As many panes at the most: events that would need one more are counted
     /// in [`unplaced`](Counter::unplaced). Default: 1,000,000.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// // Whoever chooses the keys can't choose how much memory they take.
+    /// let stream = Kinesis::local()?.create_stream("strangers", 1)?;
+    /// for host in 1..=5 {
+    ///     stream.put(&format!("192.0.2.{host}"), "2018-09-06T08:04:56Z")?;
+    /// }
+    /// let mut counter = Counter::per_minute().max_pairs(3);
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// let window = &counter.windows()[0];
+    /// assert_eq!((window.counts.len(), window.overflow, counter.total()), (3, 2, 5));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn max_pairs(mut self, pairs: usize) -> Counter {
         self.windows = self.windows.max_pairs(pairs);
         self

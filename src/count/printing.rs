@@ -22,7 +22,9 @@ use crate::record::Batch;
 /// let mut live = Counter::per_minute().printing();
 /// stream.consumer().trim_horizon().run_until_caught_up(&mut live)?;
 /// assert_eq!((live.windows().len(), live.total()), (2, 12));
-/// assert_eq!(live.into_inner().to_string().lines().count(), 2);
+/// live.flush(); // nothing more is expected
+/// assert_eq!(live.take_completed().len(), 2);
+/// assert_eq!(live.into_inner().total(), 0);
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -32,6 +34,18 @@ pub struct Printing {
 
 impl Counter {
     /// The same counter, writing its windows to stdout at every poll.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("printed", 1)?;
+    /// stream.put("192.0.2.10", "2018-09-06T08:04:56Z")?;
+    /// let mut live = Counter::per_minute().printing();
+    /// // ##### Last run at …
+    /// // 2018-09-06 08:04:00 : [('192.0.2.10', 1)]
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut live)?;
+    /// assert_eq!(live.total(), 1);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn printing(self) -> Printing {
         Printing::new(self)
     }

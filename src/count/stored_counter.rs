@@ -55,7 +55,42 @@ pub struct StoredCounter {
 }
 
 impl Counter {
-    /// The same counter, keeping its windows and its place in the stream in a store of your own.
+    /// The same counter, keeping its windows and its place in the stream in a store of your own. Without a
+    /// [`lateness`](Counter::lateness), that is 30 s.
+    ///
+    /// ```
+    /// use kinesis_lab::{Change, Fingerprint, SavedState, Sqlite, Store, StreamId, prelude::*};
+    ///
+    /// /// SQLite, and a line for the log of what becomes complete.
+    /// struct Logged(Sqlite);
+    ///
+    /// impl Store for Logged {
+    ///     fn load(&mut self, fingerprint: &Fingerprint) -> Result<SavedState, Error> {
+    ///         self.0.load(fingerprint)
+    ///     }
+    ///
+    ///     fn commit(&mut self, change: &Change) -> Result<(), Error> {
+    ///         self.0.commit(change)?;
+    ///         eprintln!("{} windows completed, up to {}", change.completed.len(), change.watermark.plain(0));
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn stream(&mut self) -> Result<Option<StreamId>, Error> {
+    ///         self.0.stream() // without it, `flush` works after a run alone
+    ///     }
+    /// }
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-logged-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// # let file = folder.join("counts.db");
+    /// let stream = Kinesis::local()?.create_stream("visits", 1)?;
+    /// stream.producer("192.0.2.10").interval(secs(10)).at_once().limit(24).start().join();
+    /// let mut counter = Counter::per_minute().stored(Box::new(Logged(Sqlite::open(&file)?)));
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// assert_eq!(Counts::open(&file)?.windows()?.len(), 3); // of four minutes, the last is still open
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stored(mut self, store: Box<dyn Store>) -> StoredCounter {
         // Without a watermark the open state would grow for ever, and no window ever reach its table.
         self.watermark.get_or_insert_with(|| Watermark::new(STORED_LATENESS));

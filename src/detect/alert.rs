@@ -23,7 +23,9 @@ use crate::timestamp::Timestamp;
 /// # use kinesis_lab::{Alert, Detection, Playbook, Playbooks, Response};
 /// let playbooks = Playbooks::new(vec![Playbook::new("busy", 3).block_for(secs(600))])?;
 /// let mut detection = Detection::new(&playbooks);
-/// let request = |n| Record::new("192.0.2.66", format!("2018-09-06T08:04:5{n}Z"), n.to_string(), Timestamp::now());
+/// let request = |n: u32| {
+///     Record::new("192.0.2.66", format!("2018-09-06T08:04:5{n}Z"), n.to_string(), Timestamp::now())
+/// };
 /// let batch = Batch::new("log", "shardId-000000000000", (0..3).map(request).collect());
 /// detection.process(&batch, &mut Context::at(Timestamp::now())).unwrap();
 /// detection.tick(&mut Context::at(Timestamp::now())).unwrap();

@@ -95,6 +95,20 @@ impl Live {
     }
 
     /// The port of 127.0.0.1 to listen on. Default: 0, any free one.
+    ///
+    /// ```
+    /// # use kinesis_lab::{Live, prelude::*};
+    /// # let held = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let port = held.local_addr()?.port();
+    /// // One that a tunnel of SSH leads to; another program has it, so that `start` refuses.
+    /// let error = Live::of("counts.db").port(port).start().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Io);
+    ///
+    /// # drop(held);
+    /// let live = Live::of("counts.db").port(port).start()?;
+    /// assert!(live.url().starts_with(&format!("http://127.0.0.1:{port}/")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn port(mut self, port: u16) -> Live {
         self.port = port;
         self
@@ -158,6 +172,21 @@ fn poll(mut sources: Sources, seen: &watch::Sender<Arc<Shown>>, stopped: &mpsc::
 }
 
 /// A page that is served; made by [`Live::start`]. It ends when this is dropped, or with the process.
+///
+/// ```
+/// use std::net::TcpStream;
+///
+/// use kinesis_lab::{Live, LiveView};
+///
+/// let live: LiveView = Live::of("counts.db").start()?; // no such file yet: it is waited for
+/// live.evcxr_display(); // what a notebook does with a cell's last expression, here in the middle of one
+/// assert!(live.chart()?.text().starts_with("No counts yet"));
+///
+/// let address = live.url().split('/').nth(2).unwrap_or_default().to_owned();
+/// assert!(TcpStream::connect(&address).is_ok());
+/// live.stop(); // the databases are nobody's any more, and may be deleted
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct LiveView {
     counts: PathBuf,
     windows: usize,

@@ -68,6 +68,13 @@ const RECORDS_OF_A_CALL: usize = 500;
 ///     assert_eq!((filter.kept(), filter.unparsed()), (1, 0));
 ///     assert_eq!((filter.positions().count(), filter.unparsed_samples().len()), (1, 0));
 /// }
+///
+/// // What `stored_in` does: here a `Store` of your own may stand.
+/// let store = kinesis_lab::Sqlite::open(&file)?;
+/// let mut filter = Filter::new(&log, |_| true).named("all").stored(Box::new(store));
+/// events.consumer().trim_horizon().run_until_caught_up(&mut filter)?;
+/// assert_eq!(filter.kept(), 0); // both are behind it
+/// # drop(filter);
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

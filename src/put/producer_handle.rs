@@ -32,6 +32,8 @@ use crate::runtime::block_on;
 /// # async fn in_a_service(stream: Stream) {
 /// let all = stream.producer("192.0.2.20").at_once().limit(100).start();
 /// assert_eq!(all.await.sent, 100);
+/// let endless = stream.producer("192.0.2.30").start();
+/// assert_eq!(endless.stop_async().await.given_up, 0);
 /// # }
 /// # block_on(in_a_service(stream));
 /// # Ok::<(), Error>(())

@@ -115,6 +115,17 @@ impl Stream {
     }
 
     /// Puts many records, in batches; see [`PutMany`] for its options, and call `.send()` on it (or `.await` it).
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("orders", 1)?;
+    /// // What the service would refuse comes back; all the others are stored.
+    /// let entries = vec![Entry::new("shop 1", "7 apples"), Entry::new("", "who sells these?")];
+    /// let failure = stream.put_many(entries).send().unwrap_err();
+    /// assert_eq!((failure.report.sent, failure.failed.len()), (1, 1));
+    /// assert_eq!(failure.failed[0].error.kind(), ErrorKind::InvalidInput);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn put_many(&self, entries: Vec<Entry>) -> PutMany {
         PutMany::new(self.clone(), entries)
     }

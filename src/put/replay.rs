@@ -49,6 +49,19 @@ pub struct Replay {
 impl Stream {
     /// The lines of an access log as a producer, to be configured and started:
     /// `stream.replay(AccessLog::open("data/access.log")?).speed(60.0).start()`.
+    ///
+    /// ```
+    /// use kinesis_lab::{LogLine, prelude::*};
+    ///
+    /// let stream = Kinesis::local()?.create_stream("log", 2)?;
+    /// let errors = AccessLog::open("data/access.log")?.filter(|record| match record {
+    ///     Ok(record) => LogLine::parse(&record.line).is_ok_and(|line| line.status >= 400),
+    ///     Err(_) => true, // a log that can't be read is not a log that has ended
+    /// });
+    /// let report = stream.replay(errors).start().join();
+    /// assert!(report.sent > 0 && report.last_error.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn replay(&self, log: impl Iterator<Item = std::io::Result<LogRecord>> + Send + 'static) -> Replay {
         Replay::new(self.clone(), Box::new(log))
     }

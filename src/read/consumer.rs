@@ -69,6 +69,19 @@ impl Consumer {
     /// A processor that remembers its place remembers this moment, too, by the service's clock, which tells it
     /// to the second: after a crash before the first record, what arrived since is read, and perhaps what
     /// arrived up to a second before.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("news", 1)?;
+    /// stream.put("192.0.2.10", "of yesterday")?;
+    /// let consumer = stream.consumer().latest().start(Echo::new())?; // from this moment on
+    /// stream.put("192.0.2.10", "of today")?;
+    /// while consumer.report().records == 0 {
+    ///     std::thread::sleep(millis(10));
+    /// }
+    /// assert_eq!(consumer.stop().1?.records, 1);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn latest(mut self) -> Consumer {
         self.options.from = Position::Latest;
         self
@@ -183,6 +196,20 @@ impl Consumer {
     ///
     /// # Errors
     /// As `start`.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// async fn count_all(stream: &Stream) -> Result<Counter, Error> {
+    ///     let consumer = stream.consumer().trim_horizon().until_caught_up();
+    ///     let (counter, outcome) = consumer.start_async(Counter::per_minute()).await?.await;
+    ///     outcome.map(|_| counter)
+    /// }
+    ///
+    /// let stream = Kinesis::local()?.create_stream("visits", 1)?;
+    /// stream.put("192.0.2.10", "2018-09-06T08:04:56Z")?;
+    /// assert_eq!(block_on(async move { count_all(&stream).await })?.total(), 1);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub async fn start_async<P>(&self, processor: P) -> Result<ConsumerHandle<P>>
     where
         P: RecordProcessor + Send + 'static,

@@ -8,6 +8,18 @@ use crate::text::printable;
 ///
 /// Keys and data come from strangers: what is not printable, or would mean something to a terminal
 /// or a notebook, is shown as an escape.
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// let stream = Kinesis::local()?.create_stream("words", 1)?;
+/// stream.put("192.0.2.10", "hello")?;
+/// stream.put("192.0.2.10", b"\x1b[2J")?; // would clear a terminal
+/// let mut echo = Echo::new();
+/// // 192.0.2.10 : hello
+/// // 192.0.2.10 : \x1b[2J
+/// assert_eq!(stream.consumer().trim_horizon().run_until_caught_up(&mut echo)?.records, 2);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Echo;

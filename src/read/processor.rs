@@ -35,6 +35,60 @@ use crate::timestamp::Timestamp;
 /// assert_eq!(volume.0, 5);
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// With all four, one that goes on where its last run ended (here in memory; in a database, what it has counted
+/// and where it is belong in one transaction, as in [`StoredCounter`](crate::StoredCounter)):
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use kinesis_lab::{Checkpoint, StreamId, prelude::*};
+///
+/// #[derive(Default)]
+/// struct Volume {
+///     bytes: u64,
+///     /// What `tick` has seen last: for a page that shows it, say.
+///     behind: Option<u64>,
+///     places: BTreeMap<String, Checkpoint>,
+/// }
+///
+/// impl RecordProcessor for Volume {
+///     fn checkpoints(&mut self, _: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
+///         Ok(self.places.values().cloned().collect())
+///     }
+///
+///     fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+///         self.bytes += batch.bytes();
+///         let last = &batch.records[batch.records.len() - 1];
+///         let place = Checkpoint::new(&*batch.shard_id, Some(&last.sequence_number), last.arrival);
+///         self.places.insert(place.shard_id.clone(), place);
+///         Ok(())
+///     }
+///
+///     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
+///         self.behind = ctx.millis_behind_latest;
+///         Ok(())
+///     }
+///
+///     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
+///         let place = self.places.remove(shard_id); // none, of a shard that was empty
+///         let place = place.unwrap_or_else(|| Checkpoint::new(shard_id, None, ctx.now)).ended();
+///         self.places.insert(place.shard_id.clone(), place);
+///         Ok(())
+///     }
+/// }
+///
+/// let stream = Kinesis::local()?.create_stream("bytes", 1)?;
+/// let parent = stream.put("key", "hello")?.shard_id;
+/// let mut volume = Volume::default();
+/// stream.consumer().trim_horizon().run_until_caught_up(&mut volume)?;
+/// stream.split_shard(&parent)?;
+/// stream.put("key", "again")?;
+/// stream.consumer().trim_horizon().run_until_caught_up(&mut volume)?;
+/// assert_eq!((volume.bytes, volume.behind), (10, Some(0))); // the first record was not read twice
+/// assert!(volume.places[&parent].ended);
+/// # Ok::<(), Error>(())
+/// ```
 pub trait RecordProcessor {
     /// Where reading goes on: what this processor remembers of the stream, of this run or of one that
     /// crashed. Called once, before a run begins. Shards that it names are read after their checkpoint,
@@ -75,6 +129,16 @@ pub trait RecordProcessor {
 }
 
 /// Which stream: a name, and when it was created. One deleted and created again is another.
+///
+/// ```
+/// use kinesis_lab::{StreamId, prelude::*};
+///
+/// let stream = Kinesis::local()?.create_stream("visits", 1)?;
+/// let id = StreamId::new(stream.name(), stream.created()); // to be kept beside the checkpoints
+/// assert_eq!(id, StreamId::new("visits", stream.created()));
+/// assert_ne!(id, StreamId::new("visits", stream.created() + secs(60)));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamId {
@@ -131,6 +195,25 @@ impl Checkpoint {
 }
 
 /// What a processor is told beside its records.
+///
+/// ```
+/// use kinesis_lab::{ShardProgress, prelude::*};
+///
+/// // In a test: one shard has an event of 12:01:30, and nothing was read yet of the other.
+/// let now: Timestamp = "2018-09-06T12:01:30Z".parse()?;
+/// let (a, b) = (ShardProgress::reading("a", &[]), ShardProgress::reading("b", &[]));
+/// let mut counter = Counter::per_minute().lateness(secs(10));
+/// let record = Record::new("192.0.2.10", "2018-09-06T12:01:30Z", "1", now);
+/// let mut ctx = Context::at(now).with_shards(&[a.clone(), b.clone()]);
+/// counter.process(&Batch::new("visits", "a", vec![record]), &mut ctx).expect("a counter takes any batch");
+/// counter.tick(&mut ctx).expect("a counter has no store to fail");
+/// assert_eq!(counter.watermark(), Timestamp::MIN); // b may still bring older events
+///
+/// let mut ctx = Context::at(now).with_shards(&[a, b.idle()]);
+/// counter.tick(&mut ctx).expect("a counter has no store to fail");
+/// assert_eq!(counter.watermark().plain(0), "2018-09-06 12:01:20");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Context {
@@ -151,7 +234,7 @@ impl Context {
         Context { now, millis_behind_latest: None, shards: Arc::from([]), stop: Stop::default() }
     }
 
-    /// The same, with shards.
+    /// The same, with shards: all that the consumer reads, not only the one of the batch. Default: none.
     pub fn with_shards(self, shards: &[ShardProgress]) -> Context {
         Context { shards: shards.into(), ..self }
     }
@@ -178,6 +261,49 @@ impl Context {
 ///
 /// It is not a `std::error::Error` itself, so that `?` can turn every such error into one that
 /// means *stop*, the safe default: nothing after the batch is processed.
+///
+/// ```
+/// use kinesis_lab::prelude::*;
+///
+/// /// Adds up numbers; what it adds to does not always answer.
+/// #[derive(Default)]
+/// struct Sum {
+///     total: u64,
+///     calls: u64,
+/// }
+///
+/// impl RecordProcessor for Sum {
+///     fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+///         self.calls += 1;
+///         if self.calls == 1 {
+///             return Err(ProcessError::retry("the service is busy")); // nothing was added yet
+///         }
+///         let mut sum = 0;
+///         for record in &batch.records {
+///             match str::from_utf8(&record.data)? { // any error: stop
+///                 "end" => return Err(ProcessError::stop("nothing is added after the end")),
+///                 text => sum += text.parse::<u64>().map_err(|error| ProcessError::skip(format!("{text}: {error}")))?,
+///             }
+///         }
+///         self.total += sum;
+///         Ok(())
+///     }
+/// }
+///
+/// let stream = Kinesis::local()?.create_stream("numbers", 1)?;
+/// let (mut sum, consumer) = (Sum::default(), stream.consumer().trim_horizon().limit(1));
+/// for data in ["7", "seven"] {
+///     stream.put("key", data)?;
+/// }
+/// let report = consumer.run_until_caught_up(&mut sum)?;
+/// assert_eq!((sum.total, sum.calls), (7, 3)); // one batch came twice
+/// assert_eq!((report.skipped_records, report.skipped[0].1.as_str()), (1, "seven: invalid digit found in string"));
+///
+/// stream.put("key", "end")?;
+/// let error = consumer.run_until_caught_up(&mut sum).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Processor);
+/// # Ok::<(), Error>(())
+/// ```
 pub struct ProcessError {
     pub(crate) verdict: Verdict,
     pub(crate) message: String,

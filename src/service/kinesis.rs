@@ -27,7 +27,32 @@ use crate::error::Result;
 /// let kinesis = Kinesis::local()?;
 /// let stream = kinesis.create_stream("clicks", 2)?; // waits until it is ACTIVE
 /// assert_eq!(kinesis.list_streams()?, ["clicks"]);
-/// stream.delete()?;
+/// assert_eq!(kinesis.describe_stream("clicks")?.open_shards, 2);
+/// kinesis.delete_stream("clicks")?; // or stream.delete(), which deletes no other that was created since
+/// assert!(stream.describe().unwrap_err().is_stream_not_found());
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// In a service, which finds its stream there, or makes it:
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// async fn open(kinesis: &Kinesis) -> Result<Stream, Error> {
+///     match kinesis.stream_async("clicks").await {
+///         Err(error) if error.is_stream_not_found() => kinesis.create_stream_async("clicks", 2).await,
+///         found => found,
+///     }
+/// }
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+/// # runtime.block_on(async {
+/// let kinesis = Kinesis::local()?;
+/// assert_eq!(open(&kinesis).await?.created(), open(&kinesis).await?.created());
+/// assert_eq!(kinesis.describe_stream_async("clicks").await?.status, "ACTIVE");
+/// kinesis.delete_stream_async("clicks").await?;
+/// assert!(kinesis.list_streams_async().await?.is_empty());
+/// # Ok::<(), Error>(())
+/// # })?;
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone)]

@@ -21,12 +21,16 @@ use crate::error::Result;
 /// # let file = folder.join("alerts.db");
 /// let log = Kinesis::local()?.create_stream("log", 1)?;
 /// log.producer("192.0.2.66").interval(secs(1)).at_once().limit(100).start().join();
-/// let playbooks = Playbooks::new(vec![Playbook::new("too many requests", 50)])?;
+/// log.producer("192.0.2.77").interval(secs(2)).at_once().limit(100).start().join(); // fires later: it is slower
+/// let playbooks = Playbooks::new(vec![Playbook::new("too many requests", 25)])?;
 /// let mut detection = Detection::new(&playbooks).stored_in(&file)?;
 /// log.consumer().trim_horizon().run_until_caught_up(&mut detection)?;
 ///
-/// let alerts = Alerts::open(&file)?.all()?;
-/// assert_eq!((alerts.len(), alerts[0].key.as_str()), (1, "192.0.2.66"));
+/// let alerts = Alerts::open(&file)?;
+/// let all = alerts.all()?;
+/// assert_eq!((all[0].key.as_str(), alerts.count()?), ("192.0.2.66", all.len() as u64));
+/// let newest = alerts.recent(1)?; // for a page that shows what is new
+/// assert_eq!((newest.len(), newest[0].time), (1, all[all.len() - 1].time));
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -87,6 +87,23 @@ impl Counter {
     ///
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) when the file can't be used.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-stored-in-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// # let file = folder.join("counts.db");
+    /// let stream = Kinesis::local()?.create_stream("visits", 1)?;
+    /// for second in [10, 20] {
+    ///     stream.put("192.0.2.10", format!("2018-09-06T08:00:{second}Z"))?;
+    ///     // A program that is started again, after a crash say: it goes on behind the first record.
+    ///     let mut counter = Counter::per_minute().lateness(secs(30)).stored_in(&file)?;
+    ///     stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    ///     assert_eq!(counter.total(), second / 10);
+    /// }
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stored_in(self, path: impl AsRef<Path>) -> Result<StoredCounter> {
         Ok(self.stored(Box::new(Sqlite::open(path)?)))
     }

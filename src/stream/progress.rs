@@ -5,6 +5,22 @@ use std::sync::Arc;
 use crate::timestamp::Timestamp;
 
 /// What a consumer knows of one of its shards; in [`Context::shards`](crate::Context::shards).
+///
+/// ```
+/// use kinesis_lab::{ShardProgress, Timestamp, Watermark};
+/// use std::time::Duration;
+///
+/// // For a test, a shard that was split: it is at its end, or one of its children is open.
+/// let noon = Timestamp::from_secs(1_536_235_200);
+/// let parent = ShardProgress::reading("parent", &[]).since(noon).ended();
+/// let child = ShardProgress::reading("child", &["parent"]);
+/// let mut watermark = Watermark::new(Duration::ZERO);
+/// watermark.observe("parent", noon);
+/// assert_eq!(watermark.advance(&[parent]), noon);
+/// watermark.observe("child", noon + Duration::from_secs(60));
+/// assert_eq!(watermark.advance(&[child.clone().idle()]), noon + Duration::from_secs(60));
+/// assert!(child.answered && !child.idle && child.since == Timestamp::MIN);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShardProgress {

@@ -7,6 +7,22 @@ use md5::{Digest, Md5};
 use crate::error::{Error, Result};
 
 /// One shard of a stream, as ListShards tells it.
+///
+/// ```
+/// # use kinesis_lab::prelude::*;
+/// use kinesis_lab::hash_key;
+///
+/// let stream = Kinesis::local()?.create_stream("visits", 4)?;
+/// let shards = stream.shards()?;
+/// // Is the load spread? So many of these visitors go to each shard:
+/// let visitors: Vec<String> = (1..=100).map(|host| format!("192.0.2.{host}")).collect();
+/// let of = |shard: &Shard| visitors.iter().filter(|key| shard.takes(key)).count();
+/// assert_eq!(shards.iter().map(of).sum::<usize>(), 100);
+/// // Where a key goes is decided by its hash alone.
+/// let (first, last) = stream.shard_for("192.0.2.10")?.hash_range;
+/// assert!((first..=last).contains(&hash_key("192.0.2.10")));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shard {
