@@ -62,7 +62,8 @@ impl Counter {
         Counter::tumbling(Duration::from_secs(60))
     }
 
-    /// Windows of any size, aligned to the epoch, one after the other.
+    /// Windows of any size, aligned to the epoch, one after the other. One below a microsecond becomes a
+    /// microsecond.
     ///
     /// ```
     /// # use kinesis_lab::prelude::*;
@@ -78,7 +79,8 @@ impl Counter {
         Counter::sliding(size, size)
     }
 
-    /// Windows of any size, one every `slide`, that overlap: an event counts in `size / slide` of them.
+    /// Windows of any size, one every `slide`, that overlap: an event counts in `size / slide` of them. A slide
+    /// beyond the size is the size.
     ///
     /// ```
     /// # use kinesis_lab::prelude::*;

@@ -72,7 +72,8 @@ impl Replay {
         Replay { stream, lines, pace: Pace::AtOnce, limit: u64::MAX, options: PutOptions::default() }
     }
 
-    /// Plays the log at so many times its own speed: 60.0 is a minute a second. Default: at once.
+    /// Plays the log at so many times its own speed: 60.0 is a minute a second. Default: at once, which is also
+    /// what anything means that is no positive number.
     pub fn speed(mut self, factor: f64) -> Replay {
         self.pace = Pace::times(factor);
         self

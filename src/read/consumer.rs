@@ -183,7 +183,9 @@ impl Consumer {
     /// Reads in the background, on a thread of its own, until it is stopped or the stream is deleted.
     ///
     /// # Errors
-    /// When the stream's shards can't be listed.
+    /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound) when the stream is not there, or another
+    /// bears its name; when its shards can't be listed, or the processor can't read its checkpoints. What goes
+    /// wrong later is the outcome of [`ConsumerHandle::join`](crate::ConsumerHandle::join) and [`stop`](crate::ConsumerHandle::stop).
     pub fn start<P>(&self, processor: P) -> Result<ConsumerHandle<P>>
     where
         P: RecordProcessor + Send + 'static,

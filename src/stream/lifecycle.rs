@@ -32,7 +32,8 @@ impl Kinesis {
     /// A stream that exists already.
     ///
     /// # Errors
-    /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound).
+    /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound);
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for an ARN: it takes the name.
     pub fn stream(&self, name: &str) -> Result<Stream> {
         wait_here(self.stream_async(name))
     }
@@ -102,7 +103,8 @@ impl Kinesis {
     /// Deletes a stream with all its records, and waits until it is gone.
     ///
     /// # Errors
-    /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound); [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after five minutes.
+    /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound); [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after five minutes;
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for an ARN: it takes the name.
     pub fn delete_stream(&self, name: &str) -> Result<()> {
         wait_here(self.delete_stream_async(name))
     }
