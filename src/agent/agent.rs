@@ -21,7 +21,7 @@ const QUEUE: usize = 10_000;
 /// (its status, not yet its body), an event goes into a queue in memory; a task of this crate's own takes
 /// it from there to the stream, up to 500 events a call, each at most about 50 ms after it came. A request
 /// never waits for that. When the service is slow and the queue is full, events are dropped, counted in
-/// the [`AgentReport`], and said on stderr, at most once a minute.
+/// the [`AgentReport`](crate::AgentReport), and said on stderr, at most once a minute.
 ///
 /// The event is JSON, with the client's address as partition key; [`Event::parse`](crate::Event::parse)
 /// reads it:
@@ -32,13 +32,13 @@ const QUEUE: usize = 10_000;
 /// - `id` is no other event's, of any process: an event that is put twice counts once.
 /// - `ip` is the client's address. Behind a proxy: see [`trusted_proxies`](Agent::trusted_proxies). It is
 ///   `-` where the server says no peer: with axum, serve by `into_make_service_with_connect_info`; with
-///   hyper, put a [`Peer`] into each request's extensions.
+///   hyper, put a [`Peer`](crate::Peer) into each request's extensions.
 /// - `time` is when the request came; `path` has the query, and is shortened to 2,048 characters, the
 ///   `user_agent` to 512. A request without one has no such member.
 /// - `status` is 499 (as nginx writes it) when the client went away before there was an answer, and 500
 ///   when the application panicked or failed without one.
 /// - `"blocked":true` when the request was refused; its status is 403.
-/// - What else the application tells: [`AgentFields`].
+/// - What else the application tells: [`AgentFields`](crate::AgentFields).
 ///
 /// ```
 /// use axum::{Router, routing::get};

@@ -30,7 +30,7 @@ pub struct Window {
     pub size: Duration,
     /// Each key with its count, sorted by key.
     pub counts: Vec<(String, u64)>,
-    /// Events of keys that came when no further key could be kept ([`Windows::max_pairs`]).
+    /// Events of keys that came when no further key could be kept ([`Windows::max_pairs`](crate::Windows::max_pairs)).
     pub overflow: u64,
 }
 

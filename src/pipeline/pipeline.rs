@@ -99,7 +99,7 @@ impl Pipeline {
         self
     }
 
-    /// Calls a function with each alert; see [`Detection::on_alert`].
+    /// Calls a function with each alert; see [`Detection::on_alert`](crate::Detection::on_alert).
     pub fn on_alert(mut self, call: impl Fn(&Alert) + Send + Sync + 'static) -> Pipeline {
         self.settings.on_alert = Some(Arc::new(call));
         self
@@ -158,7 +158,7 @@ impl Pipeline {
     /// stream already, with the same result each time.
     ///
     /// # Errors
-    /// As [`start`](Pipeline::start), and those of [`Consumer::run_for`].
+    /// As [`start`](Pipeline::start), and those of [`Consumer::run_for`](crate::Consumer::run_for).
     pub fn run_until_caught_up(&self) -> Result<PipelineStatus> {
         let mut running = RunningPipeline::new(Wiring::prepare(self.settings.clone())?);
         for part in self.settings.parts() {

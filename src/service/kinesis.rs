@@ -72,7 +72,7 @@ struct Connection {
 }
 
 impl Kinesis {
-    /// Another emulator, or a [`Local`] of another process: `http://localhost:4567`.
+    /// Another emulator, or a [`Local`](crate::Local) of another process: `http://localhost:4567`.
     ///
     /// Emulators accept any credentials, so fixed ones are sent; the region is `us-east-1`. A service that another
     /// program of the same user opened with [`Kinesis::local`] wants its own access key, which is found and sent.
@@ -182,7 +182,7 @@ impl Kinesis {
         Kinesis { connection: Arc::new(Connection { client, data, place, _local: local }) }
     }
 
-    /// The SDK's client, for calls that this crate doesn't wrap; see [`block_on`].
+    /// The SDK's client, for calls that this crate doesn't wrap; see [`block_on`](crate::block_on).
     pub fn client(&self) -> &Client {
         &self.connection.client
     }

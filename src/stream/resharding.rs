@@ -10,7 +10,7 @@ impl Stream {
     /// Splits an open shard in the middle of its hash range and waits until both halves are there.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when there is no such open shard.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when there is no such open shard.
     pub fn split_shard(&self, shard_id: &str) -> Result<()> {
         wait_here(self.split_shard_async(shard_id))
     }
@@ -40,7 +40,7 @@ impl Stream {
     /// Merges two open shards with adjacent hash ranges and waits until the merged one is there.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] when they are not open and adjacent, with the neighbours that the first
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when they are not open and adjacent, with the neighbours that the first
     /// one has.
     pub fn merge_shards(&self, shard_id: &str, adjacent_shard_id: &str) -> Result<()> {
         wait_here(self.merge_shards_async(shard_id, adjacent_shard_id))

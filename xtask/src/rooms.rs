@@ -33,7 +33,10 @@ struct Room {
 
 #[derive(Default)]
 struct File {
+    /// With what lies in the folder of its name.
     lines: usize,
+    /// Of the longest single one.
+    longest: usize,
     /// Other files of the room that it names.
     uses: BTreeSet<String>,
 }
@@ -102,6 +105,7 @@ impl House {
         let stem = file.trim_end_matches(".rs").split('/').next().unwrap_or_default().to_owned();
         let here = room.files.entry(stem.clone()).or_default();
         here.lines += lines;
+        here.longest = here.longest.max(lines);
         let depth = file.matches('/').count() + 1;
         for word in paths(&code) {
             let word: Vec<&str> = word.split("::").collect();
@@ -129,7 +133,7 @@ impl House {
         let ground = self.rooms.entry(String::new()).or_default();
         ground.purpose = "The ground: small files that everybody may use.".to_owned();
         let here = ground.files.entry(stem.to_owned()).or_default();
-        here.lines = lines;
+        (here.lines, here.longest) = (lines, lines);
         for word in paths(code) {
             if let Some(to) = word.strip_prefix("crate::").and_then(|rest| rest.split("::").next())
                 && to != stem
@@ -179,7 +183,7 @@ impl House {
     }
 
     /// Rooms after all that they use.
-    fn from_the_ground_up(&self) -> Vec<&str> {
+    fn order(&self) -> Vec<&str> {
         let mut order: Vec<&str> = Vec::new();
         while let Some((next, _)) = self.rooms.iter().find(|(name, room)| {
             !order.contains(&name.as_str())
@@ -198,10 +202,10 @@ impl House {
 impl fmt::Display for House {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<10} {:>5} {:>6} {:>7}  uses", "room", "files", "lines", "longest")?;
-        for name in self.from_the_ground_up() {
+        for name in self.order() {
             let room = &self.rooms[name];
             let lines: usize = room.files.values().map(|file| file.lines).sum();
-            let longest = room.files.values().map(|file| file.lines).max().unwrap_or(0);
+            let longest = room.files.values().map(|file| file.longest).max().unwrap_or(0);
             let used: Vec<&str> = room.used.iter().map(String::as_str).collect();
             let used = if used.is_empty() { "–".to_owned() } else { used.join(" ") };
             let shown = if name.is_empty() { "(ground)" } else { name };
@@ -367,7 +371,7 @@ mod tests {
         let c = ("high/c.rs", "use crate::low::{A, B};\n// crate::nowhere\n");
         let house = house(&[GROUND, LOW, a, ("low/b.rs", "pub struct B;"), HIGH, c]);
         assert_eq!(house.faults(), [""; 0]);
-        assert_eq!(house.from_the_ground_up(), ["", "low", "high"]);
+        assert_eq!(house.order(), ["", "low", "high"]);
     }
 
     #[test]
