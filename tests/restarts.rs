@@ -1,5 +1,7 @@
 //! Parts of a pipeline that fail: they are started again where they were, and a pipeline that can't go on says so.
 
+#![cfg(feature = "full")]
+
 mod common;
 
 use std::fs;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -152,7 +152,17 @@ impl Blocks {
 
 /// A network of several addresses, in its one form: of IPv4, also where it is written as IPv6.
 fn network(text: &str) -> Option<IpNet> {
-    let network: IpNet = text.trim_ascii().parse().ok()?;
+    let (address, length) = text.split_once('/')?;
+    let address = parsed_address(address.trim_ascii())?;
+    let length = length.trim_ascii();
+    let network = match length.parse::<Ipv4Addr>() {
+        // `198.51.100.0/255.255.255.0`, as older tools write it.
+        Ok(mask) => IpNet::with_netmask(address, IpAddr::V4(mask)).ok()?,
+        Err(_) => {
+            IpNet::new(address, length.parse().ok().filter(|_| length.bytes().all(|b| b.is_ascii_digit()))?)
+                .ok()?
+        }
+    };
     let network = match network {
         IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.network().to_ipv4_mapped() {
             Some(v4) => IpNet::V4(Ipv4Net::new(v4, v6.prefix_len() - 96).ok()?),
@@ -161,6 +171,15 @@ fn network(text: &str) -> Option<IpNet> {
         _ => network,
     };
     Some(network.trunc())
+}
+
+/// An address as it is, not in the one form of its spellings: the length of `::ffff:198.51.100.0/120` is IPv6's.
+fn parsed_address(text: &str) -> Option<IpAddr> {
+    let inside = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match inside {
+        Some(inside) => inside.parse().ok().map(IpAddr::V6),
+        None => text.parse().ok(),
+    }
 }
 
 /// Whom the alerts of a batch block, and until when: at most so long after each came.
@@ -211,6 +230,24 @@ mod tests {
         assert_eq!(format!("{list:?}"), "block list of 1 entries");
         list.pardon("a");
         assert!(!list.is_blocked("a", at(7)));
+    }
+
+    /// Each was an entry that nobody's address is, in silence.
+    #[test]
+    fn one_network_however_it_is_written() {
+        let until = Timestamp::from_secs(9);
+        for (spelling, form) in [
+            ("198.51.100.0/255.255.255.0", "198.51.100.0/24"),
+            ("198.51.100.0 / 24", "198.51.100.0/24"),
+            ("::ffff:198.51.100.0/120", "198.51.100.0/24"),
+            ("[2001:DB8::]/64", "2001:db8::/64"),
+        ] {
+            let list = BlockList::new();
+            list.block(spelling, until);
+            assert_eq!(list.blocked(Timestamp::MIN), [(form.to_owned(), until)], "{spelling}");
+            list.pardon(spelling);
+            assert!(list.blocked(Timestamp::MIN).is_empty());
+        }
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl AccessLog {
     /// ```
     ///
     /// # Errors
-    /// The operating system's, with the path. A file packed by gzip, or in UTF-16, is an error at the first line.
+    /// The operating system's, with the path. A packed file (gzip, bzip2, xz, zstd, zip), or one in UTF-16, is an error at the first line.
     pub fn open(path: impl AsRef<Path>) -> io::Result<AccessLog> {
         let path = path.as_ref();
         match File::open(path) {
@@ -184,8 +184,8 @@ impl AccessLog {
     /// rotated logs are packed, and "3,000 of 3,000 lines did not parse" would not tell anyone why.
     fn check_start(&mut self) -> io::Result<()> {
         let start = self.reader.fill_buf()?;
-        if start.starts_with(&[0x1f, 0x8b]) {
-            let hint = "the log is packed by gzip; unpack it first (gunzip -k FILE.gz)";
+        if let Some((packer, command)) = packing(start) {
+            let hint = format!("the log is packed by {packer}; unpack it first ({command})");
             return Err(io::Error::new(io::ErrorKind::InvalidData, hint));
         }
         if is_utf16(start) {
@@ -254,6 +254,21 @@ impl fmt::Display for UnparsedLine {
             None => write!(f, "line {}: longer than 1 MiB: {}", self.number, self.text),
         }
     }
+}
+
+/// What packed a file that begins like this, and what unpacks it.
+fn packing(start: &[u8]) -> Option<(&'static str, &'static str)> {
+    let packers: [(&[u8], _, _); 5] = [
+        (b"\x1f\x8b", "gzip", "gunzip -k FILE.gz"),
+        (b"BZh", "bzip2", "bunzip2 -k FILE.bz2"),
+        (b"\xfd7zXZ\0", "xz", "unxz -k FILE.xz"),
+        (b"\x28\xb5\x2f\xfd", "zstd", "unzstd FILE.zst"),
+        (b"PK\x03\x04", "zip", "unzip FILE.zip"),
+    ];
+    packers
+        .iter()
+        .find(|(magic, ..)| start.starts_with(magic))
+        .map(|(_, packer, command)| (*packer, *command))
 }
 
 /// With its byte order mark, or two ASCII characters as it writes them.

@@ -57,7 +57,10 @@ pub(crate) fn client_address(client: &str) -> Option<IpAddr> {
 
 fn address_of_version_6(text: &str) -> Option<Ipv6Addr> {
     let (address, zone) = text.split_once('%').unwrap_or((text, "any"));
-    address.parse().ok().filter(|_| !zone.is_empty() && zone.bytes().all(|b| b.is_ascii_graphic()))
+    address
+        .parse()
+        .ok()
+        .filter(|_| !zone.is_empty() && zone.bytes().all(|b| b.is_ascii_graphic() && b != b'/'))
 }
 
 fn is_port(text: &str) -> bool {
@@ -70,7 +73,7 @@ fn is_port(text: &str) -> bool {
 /// A host name has letters, digits and hyphens in labels between dots (RFC 1123), 253 characters at most.
 /// Underscores too: names of containers and of Windows machines have them, and reverse look-ups give them.
 /// Hyphens at the ends of labels, because providers' reverse zones have those. Its last label is no number
-/// (RFC 3696 § 2), or a broken address would be a name. Lower case, because who owns the reverse zone of an
+/// (RFC 3696 § 2; `0x7f000001` is one, as browsers read it), or a broken address would be a name. Lower case, because who owns the reverse zone of an
 /// address chooses the case, anew for each request if he likes.
 pub(crate) fn client_of_line(client: &str) -> Option<Cow<'_, str>> {
     if client == "-" {
@@ -86,13 +89,49 @@ pub(crate) fn client_of_line(client: &str) -> Option<Cow<'_, str>> {
             && label.bytes().any(|b| b.is_ascii_alphanumeric())
     };
     let last = name.rsplit('.').next().unwrap_or_default();
-    let is_name = name.len() <= LONGEST_NAME
-        && name.split('.').all(is_label)
-        && !last.bytes().all(|b| b.is_ascii_digit());
+    let is_name = name.len() <= LONGEST_NAME && name.split('.').all(is_label) && !is_number(last);
     is_name.then(|| match name.bytes().any(|b| b.is_ascii_uppercase()) {
         true => Cow::Owned(name.to_ascii_lowercase()),
         false => Cow::Borrowed(name),
     })
+}
+
+fn is_number(label: &str) -> bool {
+    let hex = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+    hex.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
+        || label.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// What is wrong with a text that should be one client: a list of addresses (`X-Forwarded-For`, `Forwarded`), or
+/// one among quotes, NUL bytes or a byte order mark. `None` for one client, and for keys that are something else:
+/// `acme,192.0.2.10` is whatever its producer means by it.
+pub(crate) fn not_one_client(text: &str) -> Option<&'static str> {
+    // Nearly all are this.
+    if client_address(text).is_some() {
+        return None;
+    }
+    let between = |c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || ",;='\"".contains(c)
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}')
+    };
+    let mut addresses = 0;
+    for piece in text.split(between).filter(|piece| !piece.is_empty()) {
+        if client_address(piece).is_some() {
+            addresses += 1;
+        } else if !["-", "unknown", "for", "by", "host", "proto", "http", "https"]
+            .iter()
+            .any(|word| piece.eq_ignore_ascii_case(word))
+        {
+            return None;
+        }
+    }
+    match addresses {
+        0 => None,
+        1 if !text.contains([',', ';', '=']) => Some("an address with other characters around it"),
+        _ => Some("a list of addresses"),
+    }
 }
 
 #[cfg(test)]
@@ -158,6 +197,7 @@ mod tests {
             "Host.Example:443",
             "192.0.2.10, 10.0.0.1",
             "2001:db8:::1",
+            "2001:db8::1%eth0/64",
         ] {
             assert_eq!(canonical_client(key), key);
         }
@@ -207,6 +247,8 @@ mod tests {
             "<1>1",
             "2024-03-01T10:15:00Z",
             "a@b",
+            "0xC0000201",
+            "host.0x1f",
             &"a".repeat(64),
             &long,
         ] {

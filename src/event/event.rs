@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::client::{canonical_client, client_address, client_of_line};
+use super::client::{canonical_client, client_of_line, not_one_client};
 use super::log_line::LogLine;
 use super::origin::Origin;
 use crate::record::Record;
@@ -64,7 +64,8 @@ impl<'a> Event<'a> {
     /// | a line of an access log | the client's address | the line's time |
     ///
     /// In JSON, what is null or empty is not there: an event with `"id": null` has no identity, and one
-    /// with `"ip": ""` is the partition key's. An `id` may be text, a number, or an object; an `ip` is text.
+    /// with `"ip": ""` is the partition key's. So are the words by which loggers write that (`"null"`, `"None"`,
+    /// `"undefined"`, …). An `id` may be text, a number, or an object; an `ip` is text, and one address or name.
     ///
     /// ```
     /// use kinesis_lab::{Event, Record, Timestamp};
@@ -80,18 +81,15 @@ impl<'a> Event<'a> {
     /// # Errors
     /// [`EventError`], with the reason, when it is none of them.
     pub fn parse(record: &'a Record) -> Result<Event<'a>, EventError> {
-        let data = record.data.trim_ascii();
+        // A byte order mark is how some tools of Windows begin whatever they write.
+        let data = record.data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&record.data).trim_ascii();
         match data.first() {
             None => Err(EventError::new("the data is empty")),
             Some(b'{') => json(record, data),
             Some(_) => match Timestamp::parse_bytes(data) {
-                Ok(time) => Ok(Event {
-                    key: canonical_client(&record.partition_key),
-                    time,
-                    id: None,
-                    origin: None,
-                    fields: BTreeMap::new(),
-                }),
+                Ok(time) => {
+                    Ok(Event { key: key_of(record)?, time, id: None, origin: None, fields: BTreeMap::new() })
+                }
                 Err(_) => log_line(data),
             },
         }
@@ -156,29 +154,74 @@ fn json<'a>(record: &'a Record, data: &'a [u8]) -> Result<Event<'a>, EventError>
         Some(ip) => text_of(ip).map_err(broken)?,
         None => String::new(),
     };
-    let id = match members.remove("id") {
-        Some(id) if is_text(id) => text_of(id).map_err(broken)?,
-        // These tell nobody apart.
-        Some(id) => text_of(id)
-            .map(|id| if matches!(&*id, "true" | "false" | "{}" | "[]") { String::new() } else { id })
-            .map_err(broken)?,
-        None => String::new(),
-    };
+    let id = members.remove("id").filter(|id| tells_apart(id));
+    let id = id.map(text_of).transpose().map_err(broken)?.map(Cow::Owned);
     let mut fields = BTreeMap::new();
     for (name, value) in members {
         fields.insert(name, text_of(value).map_err(broken)?);
     }
     let time = fields.remove("time").ok_or_else(|| EventError::new("JSON without a \"time\""))?;
     let time = time.parse().map_err(|error| EventError(format!("\"time\" is {error}")))?;
-    if client.contains(',') && client.split(',').all(|part| client_address(part).is_some()) {
-        return Err(EventError::new("\"ip\" is a list of addresses: send the client's alone"));
+    if let Some(what) = not_one_client(&client) {
+        return Err(EventError(format!("\"ip\" is {what}: send the client's alone")));
     }
-    let key = match client.trim().is_empty() {
-        true => canonical_client(&record.partition_key),
+    // `-` is what a web server writes for nobody.
+    let key = match is_absent(&client) && client != "-" {
+        true => key_of(record)?,
         false => Cow::Owned(canonical_client(&client).into_owned()),
     };
-    let id = Some(id).filter(|id| !id.trim().is_empty()).map(Cow::Owned);
+    if client.is_empty() {
+        is_no_wrapping(&key, &fields)?;
+    }
     Ok(Event { key, time, id, origin, fields })
+}
+
+/// Whose an event is that does not say so itself.
+fn key_of(record: &Record) -> Result<Cow<'_, str>, EventError> {
+    match not_one_client(&record.partition_key) {
+        Some(what) => Err(EventError(format!("the partition key is {what}: put the client's alone"))),
+        None => Ok(canonical_client(&record.partition_key)),
+    }
+}
+
+/// Docker and the forwarders of logs send a line as a member of their own object, under a key of their own: that
+/// would be counted instead of the line's client.
+fn is_no_wrapping(key: &str, fields: &BTreeMap<String, String>) -> Result<(), EventError> {
+    for name in ["log", "message", "msg", "MESSAGE"] {
+        let line = fields.get(name).and_then(|text| LogLine::parse(text.as_bytes()).ok());
+        if line.and_then(|line| client_of_line(line.client)).is_some_and(|client| client != key) {
+            let reason =
+                format!("\"{name}\" is a line of an access log by another client: send the line alone");
+            return Err(EventError(reason));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value can be an identity: `false`, `{}`, `[null]` and the like are the same in every event.
+fn tells_apart(value: &RawValue) -> bool {
+    fn has_content(value: &Value) -> bool {
+        match value {
+            Value::Null | Value::Bool(_) => false,
+            Value::Number(_) => true,
+            Value::String(text) => !is_absent(text),
+            Value::Array(values) => values.iter().any(has_content),
+            Value::Object(members) => members.values().any(has_content),
+        }
+    }
+    // What is no Value (a number beyond any `f64`) is something.
+    serde_json::from_str(value.get()).map_or(true, |value| has_content(&value))
+}
+
+/// Whether a text is how loggers of other languages write what is not there.
+fn is_absent(text: &str) -> bool {
+    const WORDS: [&str; 11] =
+        ["null", "none", "nil", "undefined", "nan", "n/a", "-", "(null)", "<nil>", "<null>", NIL_UUID];
+    // RFC 9562 § 5.9.
+    const NIL_UUID: &str = "00000000-0000-0000-0000-000000000000";
+    let invisible = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}' | '\u{feff}');
+    let text = text.trim_matches(invisible);
+    text.is_empty() || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 fn is_text(value: &RawValue) -> bool {

@@ -84,11 +84,17 @@ impl<'a> LogLine<'a> {
         if client_of_line(client).is_none() {
             return Err(LogLineError::Client);
         }
-        let (ident, rest) = word(rest).ok_or(LogLineError::User)?;
+        let (ident, rest) = word(rest).ok_or_else(|| match is_padded(rest) {
+            true => LogLineError::Shifted,
+            false => LogLineError::User,
+        })?;
         let ident = str::from_utf8(ident).map_err(|_| LogLineError::User)?;
         let (user, time, rest) = split_at_time(rest)?;
-        if is_shifted(ident, user) {
+        if is_shifted(client, ident, user) {
             return Err(LogLineError::Shifted);
+        }
+        if is_joined(rest) {
+            return Err(LogLineError::Joined);
         }
         let (request, rest) = quoted(rest).ok_or(LogLineError::Request)?;
         let (status, rest) = word(rest).ok_or(LogLineError::Status)?;
@@ -147,9 +153,43 @@ fn split_at_time(text: &[u8]) -> Result<(&[u8], Timestamp, &[u8]), LogLineError>
 ///
 /// Then the field for identd, which is `-` wherever nobody asks one, is the address, or the user seems to be
 /// several words. A user's name may have several (the client chooses it, and must not be able to make its
-/// line unreadable); identd and such a name at once are not met with.
-fn is_shifted(ident: &str, user: &[u8]) -> bool {
-    ident != "-" && (client_address(ident).is_some() || user.contains(&b' '))
+/// line unreadable); identd and such a name at once are not met with. Behind a host's name or `-`, an address, a
+/// hyphen and a user are a layout too (`$host - $remote_addr - $remote_user [`, which nginx' users write).
+fn is_shifted(client: &str, ident: &str, user: &[u8]) -> bool {
+    if ident != "-" {
+        return client_address(ident).is_some() || user.contains(&b' ');
+    }
+    client_address(client).is_none()
+        && word(user).is_some_and(|(first, rest)| is_address(first) && rest.starts_with(b"- "))
+}
+
+/// Whether several spaces stand before the client's address, as `web-1  | ` has them.
+fn is_padded(rest: &[u8]) -> bool {
+    let before = rest.windows(2).position(|pair| pair == b" [").unwrap_or(0);
+    rest[..before].split(|b| *b == b' ').any(is_address)
+}
+
+fn is_address(word: &[u8]) -> bool {
+    str::from_utf8(word).is_ok_and(|word| client_address(word).is_some())
+}
+
+/// Whether another line's time, request, status and size follow in the same one: a line ending is missing.
+/// Nothing that a client chooses can look like that, because servers escape its quotes.
+fn is_joined(text: &[u8]) -> bool {
+    let starts = text.windows(2).enumerate().filter(|(_, pair)| *pair == b" [");
+    starts.map(|(at, _)| &text[at + 1..]).any(|rest| {
+        let Some((time, rest)) = rest.split_at_checked(28) else { return false };
+        // A quote before a space closes a text, which ends with what looks like a time.
+        let request = rest.strip_prefix(b" ").filter(|rest| rest.get(1) != Some(&b' '));
+        let Some(request) = request.filter(|_| parse_time(time).is_some()) else {
+            return false;
+        };
+        let size = quoted(request).and_then(|(_, rest)| word(rest)).and_then(|(status, rest)| {
+            number(status)?;
+            word(rest)
+        });
+        size.is_some_and(|(size, _)| size.first().is_some_and(|b| b.is_ascii_digit() || *b == b'-'))
+    })
 }
 
 /// What stands between quotes, and what follows them and a space.
@@ -241,6 +281,8 @@ pub enum LogLineError {
     User,
     /// Other words stand before the client: a virtual host's name, syslog's or a container's prefix.
     Shifted,
+    /// Two lines in one: the line ending between them is missing, or is that of an old Mac.
+    Joined,
     /// No time in brackets, or an impossible one.
     Time,
     /// The request is not there in quotes.
@@ -258,6 +300,10 @@ impl fmt::Display for LogLineError {
             LogLineError::Shifted => {
                 "other words stand before the client's address (a virtual host's name, or what syslog or a \
                  container writes): cut them off"
+            }
+            LogLineError::Joined => {
+                "two lines in one: the line feed between them is missing (or is a lone carriage return: \
+                 tr '\\r' '\\n' makes it one)"
             }
             LogLineError::User => "the two fields after the client (identd, user) are missing",
             LogLineError::Time => "no time such as [17/May/2015:10:05:03 +0000] after the user",

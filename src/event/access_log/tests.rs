@@ -69,6 +69,15 @@ fn errors_say_what_to_do() {
     let mut packed = log(b"\x1f\x8b\x08\x00".to_vec());
     assert!(packed.next().unwrap().unwrap_err().to_string().contains("gunzip"));
     assert!(packed.next().is_none());
+    for (start, unpack) in [
+        (&b"BZh91AY&SY"[..], "bunzip2"),
+        (b"\xfd7zXZ\0", "unxz"),
+        (b"\x28\xb5\x2f\xfd", "unzstd"),
+        (b"PK\x03\x04", "unzip"),
+    ] {
+        let error = log(start).next().unwrap().unwrap_err().to_string();
+        assert!(error.contains("unpack it first") && error.contains(unpack), "{error}");
+    }
     for start in [&b"\xff\xfe1\0"[..], b"\xfe\xff\x001", b"1\x009\x00", b"\x001\x009"] {
         let error = log(start).next().unwrap().unwrap_err().to_string();
         assert!(error.contains("UTF-16") && error.contains("iconv"), "{error}");
@@ -116,7 +125,7 @@ proptest! {
     ) {
         let bytes = parts.concat();
         let lines = bytes.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()).count();
-        prop_assume!(!bytes.starts_with(&[0x1f, 0x8b]) && !bytes.starts_with(b"\xef\xbb\xbf"));
+        prop_assume!(packing(&bytes).is_none() && !bytes.starts_with(b"\xef\xbb\xbf"));
             prop_assume!(!is_utf16(&bytes));
         let mut log = log(bytes);
         let parsed = log.by_ref().filter(Result::is_ok).count();

@@ -73,6 +73,31 @@ fn what_says_nothing_is_no_identity() {
         let event = parse(&format!(r#"{{"time":"2018-09-06T08:04:56Z","id":{id}}}"#)).unwrap();
         assert_eq!(event.id, None, "{id}");
     }
+    for id in [
+        "null",
+        "NULL",
+        "None",
+        "nil",
+        "undefined",
+        "NaN",
+        "N/A",
+        "-",
+        "(null)",
+        "<nil>",
+        "\\u0000",
+        "\\u200b",
+    ] {
+        let event = parse(&format!(r#"{{"time":"2018-09-06T08:04:56Z","id":" {id}"}}"#)).unwrap();
+        assert_eq!(event.id, None, "{id}");
+    }
+    for id in ["[null]", "[[ ], \"\"]", r#"{"$oid": null}"#, "\"00000000-0000-0000-0000-000000000000\""] {
+        let event = parse(&format!(r#"{{"time":"2018-09-06T08:04:56Z","id":{id}}}"#)).unwrap();
+        assert_eq!(event.id, None, "{id}");
+    }
+    for ip in ["null", "None", "undefined"] {
+        let event = parse(&format!(r#"{{"time":"2018-09-06T08:04:56Z","ip":"{ip}"}}"#)).unwrap();
+        assert_eq!(event.key, "192.0.2.10", "{ip}");
+    }
     for (id, want) in [
         ("7", "7"),
         ("\"7\"", "7"),
@@ -83,6 +108,30 @@ fn what_says_nothing_is_no_identity() {
     ] {
         let event = parse(&format!(r#"{{"time":"2018-09-06T08:04:56Z","id": {id} }}"#)).unwrap();
         assert_eq!(event.id.as_deref(), Some(want));
+    }
+}
+
+/// Docker's and others' wrapping: the container's key was counted, and the client of the line was not.
+#[test]
+fn a_wrapped_line_is_not_counted_as_another_client() {
+    for member in ["log", "message", "msg", "MESSAGE"] {
+        let wrapped = |client: &str| {
+            let line = format!("{client} - - [06/Sep/2018:08:04:56 +0000] \"GET / HTTP/1.1\" 200 5\n");
+            serde_json::json!({ member: line, "stream": "stdout", "time": "2018-09-06T08:04:56Z" })
+                .to_string()
+        };
+        let error = parse(&wrapped("192.0.2.66")).unwrap_err().to_string();
+        assert!(error.contains(&format!("\"{member}\" is a line of an access log")), "{error}");
+        assert_eq!(parse(&wrapped("::ffff:192.0.2.10")).unwrap().key, "192.0.2.10");
+    }
+    let text = parse(r#"{"log":"started","time":"2018-09-06T08:04:56Z"}"#).unwrap();
+    assert_eq!(text.key, "192.0.2.10");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_data() {
+    for data in ["{\"time\":\"2018-09-06T08:04:56Z\"}", "2018-09-06T08:04:56Z"] {
+        assert_eq!(parse(&format!("\u{feff}{data}")).unwrap(), parse(data).unwrap());
     }
 }
 
@@ -127,6 +176,37 @@ fn the_client_is_text_in_one_form() {
     }
     let list = parse(r#"{"time":"2018-09-06T08:04:56Z","ip":"192.0.2.10, 10.0.0.1"}"#).unwrap_err();
     assert!(list.to_string().contains("a list of addresses"), "{list}");
+    // Each was a key of its own, in silence.
+    for odd in [
+        "192.0.2.10 10.0.0.1",
+        "unknown, 192.0.2.10",
+        "-, 192.0.2.10",
+        "192.0.2.10,",
+        ",192.0.2.10",
+        "192.0.2.10;10.0.0.1",
+        "for=192.0.2.10;proto=http",
+        "for=\\\"[2001:db8::1]:443\\\"",
+        "\\u0000192.0.2.10",
+        "192.0.2.10\\u0000",
+        "\\ufeff192.0.2.10",
+        "\\u00a0192.0.2.10",
+        "'192.0.2.10'",
+    ] {
+        let error = parse(&format!(r#"{{"time":"2018-09-06T08:04:56Z","ip":"{odd}"}}"#)).unwrap_err();
+        assert!(error.to_string().starts_with("\"ip\" is "), "{odd}: {error}");
+        let key: String = serde_json::from_str(&format!("\"{odd}\"")).unwrap();
+        for data in ["2018-09-06T08:04:56Z", r#"{"time":"2018-09-06T08:04:56Z"}"#] {
+            let keyed = Record { partition_key: key.clone(), ..record(data.as_bytes()) };
+            let error = Event::parse(&keyed).unwrap_err().to_string();
+            assert!(error.starts_with("the partition key is "), "{odd}: {error}");
+        }
+    }
+    for kept in
+        ["User-7", "192.0.2.10#3", "192.0.2.10-3", "ann smith", "a,b", "acme,192.0.2.10", "198.51.100.0/24"]
+    {
+        let keyed = Record { partition_key: kept.into(), ..record(b"2018-09-06T08:04:56Z") };
+        assert_eq!(Event::parse(&keyed).unwrap().key, kept);
+    }
     let mapped = Record { partition_key: "::FFFF:192.0.2.66".into(), ..record(b"2018-09-06T08:04:56Z") };
     assert_eq!(Event::parse(&mapped).unwrap().key, "192.0.2.66");
     let line = r#"::ffff:192.0.2.66 - - [06/Sep/2018:08:04:56 +0000] "-" 200 1"#;

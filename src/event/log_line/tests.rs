@@ -114,14 +114,18 @@ fn words_before_the_client_are_no_client() {
         ("shop.example:443 ", Client),
         ("10.0.0.5 ", Shifted),
         ("Sep 15 16:13:40 web1 nginx[2869]: ", Shifted),
-        ("Sep  5 16:13:40 web1 nginx[2869]: ", User),
+        ("Sep  5 16:13:40 web1 nginx[2869]: ", Shifted),
         ("2021-09-15T16:13:40+00:00 web1 nginx[2869]: ", Client),
         ("<190>Sep 15 16:13:40 web1 nginx: ", Client),
         ("<190>1 2021-09-15T16:13:40Z web1 nginx 7 - - ", Client),
         ("nginx ", Shifted),
         ("web1 nginx ", Shifted),
         ("web-1 | ", Shifted),
-        ("web-1  | ", User),
+        ("web-1  | ", Shifted),
+        ("nginx-1             | ", Shifted),
+        ("shop.example - ", Shifted),
+        ("- - ", Shifted),
+        ("web1 nginx - ", Shifted),
         ("[pod/web/nginx] ", Client),
         ("2016-10-06T00:17:09.669794202Z stdout F ", Client),
         ("192.0.2.99, ", Client),
@@ -139,6 +143,31 @@ fn words_before_the_client_are_no_client() {
     let by_name =
         "Sep 15 16:13:40 web1 nginx[7]: host.example - ann [17/May/2015:10:05:03 +0000] \"-\" 200 1";
     assert_eq!(parse(by_name).map(drop), Err(Shifted));
+}
+
+/// The second was lost in silence: a file with the line endings of an old Mac, a line feed that two writers
+/// at once or a full disk swallowed.
+#[test]
+fn two_lines_in_one_are_not_read_as_one() {
+    let line = |client: &str| {
+        format!("{client} - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"curl/8\"")
+    };
+    for between in ["\r", "", " ", "\0\0", "\x0b", "\u{85}", "\u{2028}", "\\n", "\t"] {
+        let both = [line("192.0.2.10"), line("192.0.2.20")].join(between);
+        assert_eq!(parse(&both).map(|line| line.client.to_owned()), Err(LogLineError::Joined), "{both:?}");
+    }
+    let torn = format!("{}{}", &line("192.0.2.10")[..66], line("192.0.2.20"));
+    assert!(parse(&torn).is_err(), "{torn}");
+    // What a client can write, or a server of its own adds, is no second line.
+    for rest in [
+        r#""-" "x [17/May/2015:10:05:03 +0000] ""#,
+        r#""-" "x [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 5""#,
+        r#""y [17/May/2015:10:05:03 +0000] " "x" 200 5"#,
+        r#""-" "x" [17/May/2015:10:05:03 +0000] "192.0.2.20" rt=0.1"#,
+    ] {
+        let line = format!("192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 5 {rest}");
+        assert_eq!(parse(&line).map(|line| line.client.to_owned()), Ok("192.0.2.10".into()), "{line}");
+    }
 }
 
 proptest! {
