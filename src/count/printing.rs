@@ -1,5 +1,7 @@
 //! [`Printing`]: a counter that writes its windows at every poll.
 
+use std::io::Write as _;
+
 use super::counter::Counter;
 use super::counter_methods::counter_methods;
 use super::window::Window;
@@ -80,8 +82,33 @@ impl RecordProcessor for Printing {
     }
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
-        // One write, so that lines of another thread don't get in between.
-        print!("##### Last run at {}\n{}", ctx.now.plain(6), self.counter);
+        self.counter.tick(ctx)?;
+        // One write, so that lines of another thread don't get in between; where nobody reads them any more,
+        // that is no reason to stop counting.
+        let text = format!("##### Last run at {}\n{}", ctx.now.plain(6), self.counter);
+        let _ = std::io::stdout().lock().write_all(text.as_bytes());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::record::Record;
+    use crate::stream::ShardProgress;
+    use crate::timestamp::Timestamp;
+
+    #[test]
+    fn it_completes_windows_as_the_counter_inside_does() {
+        let mut printing = Counter::per_minute().lateness(Duration::from_secs(10)).printing();
+        let at = |secs: i64| Timestamp::from_secs(1_536_220_800 + secs);
+        let records = [0, 59, 130].map(|secs| Record::new("192.0.2.10", at(secs).to_string(), "1", at(secs)));
+        let mut context = Context::at(at(130)).with_shards(&[ShardProgress::reading("0", &[])]);
+        printing.process(&Batch::new("s", "0", records.to_vec()), &mut context).unwrap();
+        printing.tick(&mut context).unwrap();
+        assert_eq!((printing.windows().len(), printing.total()), (1, 1));
+        assert_eq!(printing.take_completed()[0].counts, [("192.0.2.10".to_owned(), 2)]);
     }
 }

@@ -1,5 +1,7 @@
 //! [`Echo`]: prints what it is given.
 
+use std::io::Write as _;
+
 use super::processor::{Context, ProcessError, RecordProcessor};
 use crate::record::Batch;
 use crate::text::printable;
@@ -33,8 +35,11 @@ impl Echo {
 
 impl RecordProcessor for Echo {
     fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+        let mut out = std::io::stdout().lock();
         for record in &batch.records {
-            println!("{} : {}", printable(record.partition_key.as_bytes()), printable(&record.data));
+            let (key, data) = (printable(record.partition_key.as_bytes()), printable(&record.data));
+            // Where nobody reads them any more (`| head`), that is no reason to stop reading the stream.
+            let _ = writeln!(out, "{key} : {data}");
         }
         Ok(())
     }
