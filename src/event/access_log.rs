@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::client::client_of_line;
 use super::log_line::{LogLine, LogLineError};
+use crate::notice::notice;
 use crate::text::{Quoted, grouped, printable, shorten};
 use crate::timestamp::Timestamp;
 
@@ -221,7 +222,7 @@ impl Iterator for AccessLog {
         if !matches!(next, Ok(Some(_))) {
             self.ended = true;
             if let Some(summary) = self.summary().filter(|_| self.report) {
-                eprintln!("{summary}");
+                notice(&summary);
             }
         }
         next.transpose()
