@@ -4,17 +4,17 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use kinesis_lab::prelude::*;
 use kinesis_lab::{ConsumerHandle, StoredCounter};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 mod common;
 
+use common::ending::asked_to_end;
+use common::say::{ended, say};
 use common::{connect, duration};
 
 /// Counts the requests per key of a stream, in windows of event time, into an SQLite file.
@@ -76,13 +76,7 @@ enum Begin {
 }
 
 fn main() -> ExitCode {
-    match count(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    ended(count(&Arguments::parse()))
 }
 
 fn count(arguments: &Arguments) -> Result<(), Error> {
@@ -115,7 +109,7 @@ fn count(arguments: &Arguments) -> Result<(), Error> {
     if arguments.flush && report.ended != Some(Ended::Stopped) {
         counter.flush()?;
     }
-    eprintln!(
+    say(format_args!(
         "{} records read and committed; watermark {}; {} late, {} from the future, {} unparsed, {} duplicates",
         report.records,
         counter.watermark(),
@@ -123,9 +117,9 @@ fn count(arguments: &Arguments) -> Result<(), Error> {
         counter.refused().count(),
         counter.unparsed(),
         counter.duplicates(),
-    );
+    ));
     if let Some(first) = counter.unparsed_samples().first() {
-        eprintln!("the first record that did not parse: {first}");
+        say(format_args!("the first record that did not parse: {first}"));
     }
     // Of this run alone.
     let refused = counter.unparsed() + counter.refused().count() - before.unparsed - before.refused;
@@ -140,18 +134,12 @@ fn count(arguments: &Arguments) -> Result<(), Error> {
 
 /// A line a second on stderr, until the run ends or somebody wants it to.
 fn watch(running: &ConsumerHandle<StoredCounter>) {
-    let asked = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // A second one ends it at once. Where a handler can't be installed, the first does: nothing is
-        // lost then either.
-        let _ = signal_hook::flag::register_conditional_shutdown(signal, 1, asked.clone());
-        let _ = signal_hook::flag::register(signal, asked.clone());
-    }
+    let asked = asked_to_end();
     let (mut last, mut before) = (Instant::now(), 0);
     while running.is_running() {
         std::thread::sleep(Duration::from_millis(50));
         if asked.load(Ordering::Relaxed) {
-            eprintln!("ending, after a commit");
+            say("ending, after a commit");
             return;
         }
         if last.elapsed() < Duration::from_secs(1) {
@@ -162,7 +150,8 @@ fn watch(running: &ConsumerHandle<StoredCounter>) {
         let lag =
             report.millis_behind_latest.map_or("unknown".into(), |millis| format!("{} s", millis / 1_000));
         let watermark = running.with(|counter| counter.watermark());
-        eprintln!("{rate:.0} records/s, {} in all, lag {lag}, watermark {watermark}", report.records);
+        let records = report.records;
+        say(format_args!("{rate:.0} records/s, {records} in all, lag {lag}, watermark {watermark}"));
         (last, before) = (Instant::now(), report.records);
     }
 }

@@ -4,10 +4,14 @@
 //! do not parse go to stderr.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::process::ExitCode;
 
 use kinesis_lab::prelude::*;
+
+mod common;
+
+use common::say::{ended, product, say};
 
 const USAGE: &str = "\
 Counts the requests per minute and client of an access log, through a local Kinesis stream.
@@ -29,21 +33,14 @@ fn main() -> ExitCode {
     let (file, shards) = match arguments(std::env::args().skip(1)) {
         Ok(Some(arguments)) => arguments,
         Ok(None) => {
-            print!("{USAGE}");
-            return ExitCode::SUCCESS;
+            return ended(product(|out| out.write_all(USAGE.as_bytes())));
         }
         Err(error) => {
-            eprintln!("{error}\n\n{USAGE}");
+            say(format_args!("{error}\n\n{USAGE}"));
             return ExitCode::from(2);
         }
     };
-    match count(&file, shards) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    ended(count(&file, shards))
 }
 
 fn arguments(mut arguments: impl Iterator<Item = String>) -> Result<Option<(String, u32)>, String> {
@@ -89,20 +86,16 @@ fn count(file: &str, shards: u32) -> Result<(), Error> {
     }
     let mut counter = Counter::per_minute();
     let read = stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
-    eprintln!("{} records put, {} read from {shards} shards", report.sent, read.records);
+    say(format_args!("{} records put, {} read from {shards} shards", report.sent, read.records));
     if let Some(first) = counter.unparsed_samples().first() {
-        eprintln!("{} records did not parse as events; the first: {first}", counter.unparsed());
+        say(format_args!("{} records did not parse as events; the first: {first}", counter.unparsed()));
     }
 
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = table(&counter).into_iter().try_for_each(|((minute, client), count)| {
-        writeln!(out, "{minute}\t{}\t{count}", printable(client.as_bytes()))
-    });
-    match written.and_then(|()| out.flush()) {
-        // `count_access_log … | head` is no failure.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
-    }
+    product(|out| {
+        table(&counter).into_iter().try_for_each(|((minute, client), count)| {
+            writeln!(out, "{minute}\t{}\t{count}", printable(client.as_bytes()))
+        })
+    })
 }
 
 /// Sorted by minute and client.

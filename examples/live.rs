@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use clap::Parser;
 use kinesis_lab::Live;
 use kinesis_lab::prelude::*;
-use signal_hook::consts::{SIGINT, SIGTERM};
+
+mod common;
+
+use common::ending::asked_to_end;
+use common::say::{ended, tell};
 
 /// Shows what a counter has counted, and a detection's alerts, on a page that changes as they do.
 ///
@@ -42,13 +45,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match show(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    ended(show(Arguments::parse()))
 }
 
 fn show(arguments: Arguments) -> Result<(), Error> {
@@ -57,12 +54,10 @@ fn show(arguments: Arguments) -> Result<(), Error> {
     if let Some(alerts) = &arguments.alerts {
         live = live.alerts(alerts);
     }
+    // Before anybody can know that it is there, and send a signal.
+    let asked = asked_to_end();
     let view = live.start()?;
-    println!("{}", view.url());
-    let asked = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, asked.clone())?;
-    }
+    tell(view.url());
     while !asked.load(Ordering::Relaxed) {
         std::thread::sleep(millis(100));
     }

@@ -3,8 +3,14 @@
 //! Prints its address, and nothing else, on stdout.
 
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use kinesis_lab::prelude::*;
+
+mod common;
+
+use common::ending::asked_to_end;
+use common::say::{ended, product, say, tell};
 
 const USAGE: &str = "\
 A local Kinesis for other programs: the AWS CLI, boto3, your own.
@@ -25,26 +31,25 @@ fn main() -> ExitCode {
     let local = match arguments(std::env::args().skip(1)) {
         Ok(Some(local)) => local,
         Ok(None) => {
-            print!("{USAGE}");
-            return ExitCode::SUCCESS;
+            return ended(product(|out| out.write_all(USAGE.as_bytes())));
         }
         Err(error) => {
-            eprintln!("{error}\n\n{USAGE}");
+            say(format_args!("{error}\n\n{USAGE}"));
             return ExitCode::from(2);
         }
     };
+    // Before anybody can know that it is there, and send a signal.
+    let asked = asked_to_end();
     match local.open() {
         Ok(kinesis) => {
-            println!("{}", kinesis.endpoint_url().unwrap_or_default());
-            eprintln!("listening; any secret key will do, the region is us-east-1; Ctrl-C ends it");
-            loop {
-                std::thread::park();
+            tell(kinesis.endpoint_url().unwrap_or_default());
+            say("listening; any secret key will do, the region is us-east-1; Ctrl-C ends it");
+            while !asked.load(Ordering::Relaxed) {
+                std::thread::sleep(millis(50));
             }
+            ExitCode::SUCCESS
         }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => ended(Err(error)),
     }
 }
 

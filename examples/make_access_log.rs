@@ -7,11 +7,14 @@
 //!
 //! The same seed gives the same bytes on every system: all choices are made with whole numbers.
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use kinesis_lab::Timestamp;
+
+mod common;
+
+use common::say::{ended, product, say};
 
 const USAGE: &str = "\
 Usage: make_access_log [--seed N] [--lines N]
@@ -80,26 +83,17 @@ fn main() -> ExitCode {
         let mut number = || args.next().and_then(|text| text.parse::<u32>().ok());
         match (arg.as_str(), number()) {
             ("--help" | "-h", _) => {
-                println!("{USAGE}");
-                return ExitCode::SUCCESS;
+                return ended(product(|out| writeln!(out, "{USAGE}")));
             }
             ("--seed", Some(n)) => seed = n.into(),
             ("--lines", Some(n)) => lines = n,
             _ => {
-                eprintln!("make_access_log: cannot make sense of {arg:?}\n\n{USAGE}");
+                say(format_args!("make_access_log: cannot make sense of {arg:?}\n\n{USAGE}"));
                 return ExitCode::from(2);
             }
         }
     }
-    match io::stdout().lock().write_all(access_log(seed, lines).as_bytes()) {
-        // The reader has seen enough: `… | head`.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("make_access_log: {e}");
-            ExitCode::FAILURE
-        }
-        Ok(()) => ExitCode::SUCCESS,
-    }
+    ended(product(|out| out.write_all(access_log(seed, lines).as_bytes())))
 }
 
 /// The log: `lines` lines, over which the malformed ones are spread, and a line break after each.
@@ -193,7 +187,7 @@ mod tests {
     #[test]
     fn it_is_what_its_readme_says() {
         let mut log =
-            AccessLog::from_reader(io::Cursor::new(access_log(DEFAULT_SEED, DEFAULT_LINES))).quiet();
+            AccessLog::from_reader(std::io::Cursor::new(access_log(DEFAULT_SEED, DEFAULT_LINES))).quiet();
         let records: Vec<LogRecord> = log.by_ref().map(|record| record.unwrap()).collect();
         let times: Vec<Timestamp> = records.iter().map(|r| r.time).collect();
         let mut latest = Timestamp::MIN;

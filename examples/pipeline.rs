@@ -3,20 +3,19 @@
 //!
 //! Kill it whenever you like: the next one goes on where it was, and each event counts once.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use kinesis_lab::prelude::*;
-use kinesis_lab::{Event, Part, Pipeline, PipelineStatus, Playbooks, RunningPipeline};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use kinesis_lab::{Event, Part, PartStatus, Pipeline, PipelineStatus, Playbooks, RunningPipeline};
 
 mod common;
 
+use common::ending::asked_to_end;
+use common::say::{ended, say, tell};
 use common::{connect, duration};
 
 /// Filters, counts and watches a stream of events with playbooks.
@@ -35,7 +34,8 @@ Examples:
 
 Streams: NAME is read, NAME-log and NAME-alerts are made when they are not there. Files in the folder:
 filter.db, counts.db, alerts.db; each part has its place in its own. Ctrl-C ends it after a commit; a
-second one with the same part and folder waits until the first has ended, in whatever way, and takes over."
+second one with the same part and folder waits until the first has ended, in whatever way, and takes over.
+Nobody need read stdout: alerts are in the file and in the stream, too. Ends with status 1 when a part failed."
 )]
 struct Arguments {
     /// The service's address [default: AWS, in the region of the environment]
@@ -84,13 +84,7 @@ enum PartName {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&format!("error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
+    ended(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Error> {
@@ -104,8 +98,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let mut pipeline = Pipeline::over(&kinesis.stream(&arguments.stream)?)
         .playbooks(&playbooks)
         .keep(move |event| !dropped.iter().any(|page| is_page(event, page)))
-        // Not `println`, which panics when nobody reads any more.
-        .on_alert(|alert| drop(writeln!(std::io::stdout(), "{alert}")))
+        .on_alert(|alert| tell(alert))
         .window(arguments.window)
         .lateness(arguments.lateness)
         .poll_every(arguments.poll)
@@ -119,7 +112,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         pipeline = pipeline.only(&parts);
     }
     if arguments.until_caught_up {
-        say(&pipeline.run_until_caught_up()?.to_string());
+        say(pipeline.run_until_caught_up()?);
         return Ok(());
     }
     // Waits here while another process has one of the files.
@@ -127,18 +120,19 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     watch(&mut running);
     let failed = running.error();
     let status = running.stop();
-    say(&status.to_string());
+    say(&status);
     // A last commit that failed is a failure, too, though nothing is lost by it.
-    let last = status.parts.into_iter().find_map(|part| part.error);
-    match failed.or(last.map(|error| Error::new(ErrorKind::Processor, error))) {
+    let parts: Vec<String> = status.parts.iter().filter_map(failure).collect();
+    match failed {
+        _ if !parts.is_empty() => Err(Error::new(ErrorKind::Processor, parts.join("; "))),
         Some(error) => Err(error),
         None => Ok(()),
     }
 }
 
-/// Not by `eprintln`, which panics when nobody reads any more: a message is worth less than the work.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+/// `the counter failed: …`
+fn failure(part: &PartStatus) -> Option<String> {
+    part.error.as_ref().map(|error| format!("the {} failed: {error}", part.part))
 }
 
 fn part(name: PartName) -> Part {
@@ -160,13 +154,7 @@ fn is_page(event: &Event<'_>, page: &str) -> bool {
 /// A line a second on stderr, until somebody wants it to end, or no part is left: because the streams were
 /// deleted, or because one has failed too often. One that fails now and then is started again.
 fn watch(running: &mut RunningPipeline) {
-    let asked = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // A second one ends it at once. Where a handler can't be installed, the first does: nothing is
-        // lost then either.
-        let _ = signal_hook::flag::register_conditional_shutdown(signal, 1, asked.clone());
-        let _ = signal_hook::flag::register(signal, asked.clone());
-    }
+    let asked = asked_to_end();
     let mut last = Instant::now();
     loop {
         std::thread::sleep(Duration::from_millis(50));
@@ -179,7 +167,7 @@ fn watch(running: &mut RunningPipeline) {
         }
         last = Instant::now();
         let status = running.status();
-        say(&line(&status));
+        say(line(&status));
         if status.parts.iter().all(|part| !part.running) {
             return;
         }

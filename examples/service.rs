@@ -6,14 +6,19 @@
 //! curl http://127.0.0.1:8080/counts
 //! ```
 
-#[path = "service/app.rs"]
-mod app;
+use std::process::ExitCode;
 
 use clap::Parser;
 use kinesis_lab::{Error, ErrorKind, Kinesis};
 use tokio::net::TcpListener;
 
+#[path = "service/app.rs"]
+mod app;
+mod common;
+
 use app::Service;
+use common::ending::when_asked_to_end;
+use common::say::{ended, tell};
 
 /// Puts an event for each hit, and counts what is in the stream: POST /hits/VISITOR, GET /counts.
 #[derive(Parser)]
@@ -39,8 +44,11 @@ struct Arguments {
 
 // One thread for everything: whatever blocked it would stop the whole service.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    ended(serve(Arguments::parse()).await)
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Error> {
     let kinesis = match &arguments.endpoint {
         Some(url) => Kinesis::endpoint(url)?,
         None if arguments.local => Kinesis::local_async().await?,
@@ -58,6 +66,11 @@ async fn main() -> Result<(), Error> {
         async move { service.count(stream.consumer().trim_horizon().batches()).await }
     });
 
+    // Before anybody can know that it is there, and send a signal.
+    let (ask, asked) = tokio::sync::oneshot::channel();
+    when_asked_to_end(move || {
+        let _ = ask.send(());
+    })?;
     let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await.map_err(|error| {
         let port = arguments.port;
         Error::new(
@@ -65,17 +78,14 @@ async fn main() -> Result<(), Error> {
             format!("cannot listen on 127.0.0.1:{port}: {error}; choose another by --port"),
         )
     })?;
-    println!("http://{}/counts; POST to /hits/VISITOR; Ctrl-C ends it", listener.local_addr()?);
+    tell(format_args!("http://{}/counts; POST to /hits/VISITOR; Ctrl-C ends it", listener.local_addr()?));
     let serve = axum::serve(listener, service.router()).with_graceful_shutdown(async {
-        // An error means that there is no such signal here; then it goes on until it is killed.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        let _ = asked.await;
     });
     tokio::select! {
         served = serve => served?,
         counted = counting => counted.map_err(|error| Error::new(ErrorKind::Processor, error.to_string()))??,
     }
-    println!("{} counted", service.total());
+    tell(format_args!("{} counted", service.total()));
     Ok(())
 }

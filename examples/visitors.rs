@@ -1,5 +1,6 @@
 //! A seeded load for the example `website`, over real HTTP: people who look around, and some who attack.
 
+mod common;
 #[path = "visitors/plan.rs"]
 mod plan;
 #[path = "visitors/send.rs"]
@@ -13,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Parser;
+use common::say::{product, say};
 use plan::{Kind, Plan};
 use send::{Answer, Progress};
 
@@ -67,7 +69,7 @@ fn main() -> ExitCode {
     match visit(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            say(format_args!("error: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -97,11 +99,14 @@ fn visit(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
             () = watch(&progress) => Vec::new(), // never: it watches for ever
         }
     });
-    print!("{}", table(&plan, &answers));
-    match answers.iter().any(|answer| answer.status.is_some()) || answers.is_empty() {
-        true => Ok(()),
-        false => {
+    product(|out| out.write_all(table(&plan, &answers).as_bytes()))?;
+    match answers.iter().filter(|answer| answer.status.is_none()).count() {
+        0 => Ok(()),
+        none if none == answers.len() => {
             Err(format!("nothing answers at {}: start the example `website` first", arguments.site).into())
+        }
+        some => {
+            Err(format!("{some} of {} requests had no answer; was the website ended?", answers.len()).into())
         }
     }
 }
@@ -129,7 +134,8 @@ async fn watch(progress: &Progress) {
             (count(&progress.answered), count(&progress.refused), count(&progress.unanswered));
         let all = answered + refused + unanswered;
         let rate = all - before;
-        eprintln!("{rate} requests/s, {all} in all, {refused} refused, {unanswered} without an answer");
+        let without = format!("{unanswered} without an answer");
+        say(format_args!("{rate} requests/s, {all} in all, {refused} refused, {without}"));
         before = all;
     }
 }

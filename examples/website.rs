@@ -4,7 +4,7 @@
 mod common;
 
 use std::future::IntoFuture;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
@@ -15,10 +15,11 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use clap::Parser;
 use common::connect;
+use common::ending::when_asked_to_end;
+use common::say::{ended, say, tell};
 use kinesis_lab::prelude::*;
-use kinesis_lab::{Agent, AgentFields, AgentLayer};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use kinesis_lab::{Agent, AgentFields, AgentLayer, AgentReport};
+use signal_hook::consts::SIGTERM;
 use tokio::sync::oneshot;
 
 /// A small shop on this machine, each of whose requests becomes an event in a stream.
@@ -64,13 +65,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match website(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    ended(website(&Arguments::parse()))
 }
 
 fn website(arguments: &Arguments) -> Result<(), Error> {
@@ -86,11 +81,24 @@ fn website(arguments: &Arguments) -> Result<(), Error> {
     // As many threads as the machine has cores.
     tokio::runtime::Runtime::new()?.block_on(serve(arguments, agent.clone()))?;
     let report = agent.shutdown();
-    eprintln!("{report}");
-    match report.last_error.filter(|_| report.failed > 0) {
-        Some(error) => Err(error),
+    say(&report);
+    match lost(&report) {
+        Some(sentence) => Err(Error::new(ErrorKind::Processor, sentence)),
         None => Ok(()),
     }
+}
+
+/// What did not reach the stream, and why that may be.
+fn lost(report: &AgentReport) -> Option<String> {
+    let parts = [
+        (report.dropped, "found the queue full"),
+        (report.failed, "given up"),
+        (report.waiting(), "not sent"),
+    ];
+    let told: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let why = report.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    (!told.is_empty()).then(|| format!("the agent has lost events, {}{why}", told.join(", ")))
 }
 
 fn stream(kinesis: &Kinesis, name: &str, create: bool) -> Result<Stream, Error> {
@@ -101,40 +109,28 @@ fn stream(kinesis: &Kinesis, name: &str, create: bool) -> Result<Stream, Error> 
 }
 
 async fn serve(arguments: &Arguments, agent: AgentLayer) -> Result<(), Error> {
+    // Before anybody can know that it is there, and send a signal.
+    let (ask, asked) = oneshot::channel();
+    when_asked_to_end(move || {
+        let _ = ask.send(());
+    })?;
     let port = arguments.port;
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
         let advice = "another program may have the port; --port 0 takes a free one";
         Error::new(ErrorKind::Io, format!("cannot listen on 127.0.0.1:{port}: {error}; {advice}"))
     })?;
-    // Before the line that says where: who reads it may send the signal at once.
-    let asked = asked_to_end()?;
     if arguments.until_stdin_closes {
         end_with_stdin();
     }
-    println!("listening on http://{}", listener.local_addr()?);
-    std::io::stdout().flush()?;
+    tell(format_args!("listening on http://{}", listener.local_addr()?));
     // With the peers' addresses, from which the agent knows its clients.
     let shop = shop().layer(agent).into_make_service_with_connect_info::<SocketAddr>();
     let ended = async {
         let _ = asked.await;
-        eprintln!("ending, when the requests under way are answered and all events are sent");
+        say("ending, when the requests under way are answered and all events are sent");
     };
     axum::serve(listener, shop).with_graceful_shutdown(ended).into_future().await?;
     Ok(())
-}
-
-/// Ctrl-C or SIGTERM; a second one ends the program at once.
-fn asked_to_end() -> Result<oneshot::Receiver<()>, Error> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let (ask, asked) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut signals = signals.forever();
-        signals.next();
-        let _ = ask.send(());
-        signals.next();
-        std::process::exit(1);
-    });
-    Ok(asked)
 }
 
 /// However the parent ends, the system closes its end of the pipe.

@@ -1,7 +1,10 @@
-//! What several of the programs have in common: how they connect, and how a time is written.
+//! What several of the programs have in common: how they connect, what they say, and how they end.
 
 // Compiled into each program, of which none need use all of it.
 #![allow(dead_code)]
+
+pub(crate) mod ending;
+pub(crate) mod say;
 
 use std::time::Duration;
 
