@@ -139,8 +139,8 @@ impl StdError for Error {
     }
 }
 
-impl From<crate::timestamp::TimestampError> for Error {
-    fn from(error: crate::timestamp::TimestampError) -> Error {
+impl From<crate::time_forms::TimestampError> for Error {
+    fn from(error: crate::time_forms::TimestampError) -> Error {
         Error::with_source(ErrorKind::InvalidInput, error.to_string(), error)
     }
 }

@@ -63,6 +63,7 @@
 // is a module of the face (notebooks/face), where `crate::x` is found only if `pub use library::*` can bring
 // it there.
 pub(crate) mod backoff;
+pub(crate) mod epoch;
 pub(crate) mod error;
 pub(crate) mod notice;
 pub mod prelude;
@@ -70,6 +71,7 @@ pub(crate) mod record;
 pub(crate) mod runtime;
 pub(crate) mod stop;
 pub(crate) mod text;
+pub(crate) mod time_forms;
 pub(crate) mod timestamp;
 
 #[cfg(feature = "agent")]
@@ -103,6 +105,7 @@ pub use count::{
     SavedPane, SavedState, Store, StoredCounter, Totals, Unparsed, Watermark, Window, Windows,
 };
 pub use detect::{Alert, BlockList, Detection, DetectionTotals, Playbook, Playbooks, Response};
+pub use epoch::EpochUnit;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{AccessLog, Event, EventError, LogLine, LogLineError, LogRecord, Origin, UnparsedLine};
 #[cfg(feature = "live")]
@@ -127,7 +130,8 @@ pub use service::{Aws, Kinesis};
 pub use sqlite::{Alerts, Counts, Rows, Sqlite};
 pub use stream::{Shard, ShardProgress, Stream, StreamDescription, hash_key};
 pub use text::{printable, shorten};
-pub use timestamp::{Timestamp, TimestampError};
+pub use time_forms::TimestampError;
+pub use timestamp::Timestamp;
 
 // The README's programs are compiled and run with the other doctests.
 #[cfg(all(doctest, feature = "full"))]

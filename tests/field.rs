@@ -181,3 +181,50 @@ fn count_names_the_first_record_that_is_no_event() {
     let (code, said) = count();
     assert!(code == Some(0) && said.contains("3 unparsed"), "{said}");
 }
+
+#[test]
+fn times_that_real_producers_write() {
+    let times = std::fs::read_to_string(input("times-that-real-producers-write/times.txt")).unwrap();
+    let stream = Kinesis::local().unwrap().create_stream("times", 1).unwrap();
+    for time in times.lines() {
+        stream.put("192.0.2.10", time).unwrap();
+        stream.put("192.0.2.10", format!(r#"{{"time":"{time}","ip":"192.0.2.20"}}"#)).unwrap();
+    }
+    let mut counter = Counter::per_minute();
+    stream.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
+    assert_eq!(
+        counter.to_string(),
+        "2024-03-01 09:15:00 : [('192.0.2.10', 2), ('192.0.2.20', 2)]\n\
+         2024-03-01 10:15:00 : [('192.0.2.10', 5), ('192.0.2.20', 5)]\n\
+         2024-03-02 00:00:00 : [('192.0.2.10', 1), ('192.0.2.20', 1)]\n"
+    );
+}
+
+/// Siblings of these: epoch numbers as text and number, a server's own time, and a zone that says too little.
+#[test]
+fn times_of_other_loggers() {
+    let stream = Kinesis::local().unwrap().create_stream("times", 1).unwrap();
+    for time in [
+        "1709288100",
+        "1709288100.25",
+        "1709288100000",
+        "1709288100000000",
+        "1709288100000000000",
+        r#""1709288100000""#,
+        r#""01/Mar/2024:11:15:00 +0100""#,
+        r#""Fri, 01 Mar 2024 10:15:00 GMT""#,
+    ] {
+        stream.put("192.0.2.10", format!(r#"{{"time":{time}}}"#)).unwrap();
+    }
+    stream.put("192.0.2.10", "2024-03-01T11:15:00[Europe/Berlin]").unwrap();
+    stream.put("192.0.2.10", r#"{"time": 2024}"#).unwrap();
+    let mut counter = Counter::per_minute();
+    stream.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
+    assert!(counter.to_string().starts_with("2024-03-01 10:15:00 : [('192.0.2.10', 8)]\n"), "{counter}");
+    let reasons: Vec<&str> = counter.unparsed_samples().iter().map(|sample| sample.reason.as_str()).collect();
+    assert!(
+        reasons[0].contains("write that too, such as 2018-09-06T10:04:56+02:00[Europe/Berlin]"),
+        "{reasons:?}"
+    );
+    assert!(reasons[1].contains("\"time\" is not a timestamp"), "{reasons:?}");
+}

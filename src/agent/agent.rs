@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::block_feed;
 use super::layer::AgentLayer;
 use super::request_event::run_id;
 use super::state::{AgentSettings, AgentState};
-use super::{block_feed, client};
 use crate::detect::{BlockList, LONGEST_BLOCK};
 use crate::error::{Error, Result};
+use crate::event::{ForwardedHeader, trusted_network};
 use crate::stream::Stream;
 
 /// How many events may wait to be sent, if nothing else is said.
@@ -89,7 +90,7 @@ impl Agent {
         let settings = AgentSettings {
             stream: stream.clone(),
             trusted: Vec::new(),
-            header: client::Header::XForwardedFor,
+            header: ForwardedHeader::XForwardedFor,
             queue: QUEUE,
             blocks: BlockList::new(),
         };
@@ -116,7 +117,7 @@ impl Agent {
         I::Item: AsRef<str>,
     {
         for proxy in proxies {
-            self.settings.trusted.push(client::network(proxy.as_ref())?);
+            self.settings.trusted.push(trusted_network(proxy.as_ref())?);
         }
         Ok(self)
     }
@@ -126,7 +127,7 @@ impl Agent {
     /// One of the two is believed, never both: a proxy that writes one of them passes the other on as a
     /// stranger sent it.
     pub fn rfc7239(mut self) -> Agent {
-        self.settings.header = client::Header::Forwarded;
+        self.settings.header = ForwardedHeader::Forwarded;
         self
     }
 

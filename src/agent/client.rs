@@ -1,139 +1,46 @@
 //! Whose request it is: the peer, or whom a trusted proxy names.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 
 use http::HeaderMap;
 use http::header::{FORWARDED, HeaderName};
 use ipnet::IpNet;
 
-use crate::error::{Error, Result};
+use crate::event::{ForwardedHeader, client_behind};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// In which header the proxies say for whom they ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Header {
-    XForwardedFor,
-    /// RFC 7239.
-    Forwarded,
-}
-
-/// An address or a network, as it is written in a configuration.
-pub(crate) fn network(text: &str) -> Result<IpNet> {
-    let net = match text.parse::<IpAddr>() {
-        // A peer that comes as ::ffff:10.0.0.1 is compared as 10.0.0.1.
-        Ok(address) => Ok(IpNet::from(address.to_canonical())),
-        Err(_) => text.parse::<IpNet>(),
-    };
-    net.map_err(|_| {
-        Error::invalid(format!(
-            "`{text}` is no proxy's address; write an address or a network: 127.0.0.1, 10.0.0.0/8, fd00::/8"
-        ))
-    })
-}
-
-/// The client's address: the peer's; or, when that is a trusted proxy, what the header's last element
-/// says; or, when that is another trusted proxy, what the one before it says; and so on.
-///
-/// What is no address ends the walk at the last trusted one: what stands left of it is not known to be
-/// written by a proxy. An IPv4 address in IPv6 clothes is an IPv4 address: one client, one key.
+/// The client's address: the peer's, or whom the trusted proxies name in the header, from the right.
 pub(crate) fn client(
     peer: Option<IpAddr>,
     headers: &HeaderMap,
-    header: Header,
+    header: ForwardedHeader,
     trusted: &[IpNet],
 ) -> Option<IpAddr> {
-    let mut last = peer?.to_canonical();
-    if !is_trusted(last, trusted) {
-        return Some(last);
-    }
+    let peer = peer?;
     let name = match header {
-        Header::XForwardedFor => X_FORWARDED_FOR,
-        Header::Forwarded => FORWARDED,
+        ForwardedHeader::XForwardedFor => X_FORWARDED_FOR,
+        ForwardedHeader::Forwarded => FORWARDED,
     };
     // A header in several lines is one list, in their order (RFC 9110, 5.3).
-    for line in headers.get_all(name).iter().rev() {
-        let mut rest = Some(line.as_bytes());
-        while let Some(list) = rest {
-            let (before, element) = match header {
-                Header::XForwardedFor => split_last(list, b',', false),
-                Header::Forwarded => split_last(list, b',', true),
-            };
-            let named = match header {
-                Header::XForwardedFor => address(element),
-                Header::Forwarded => forwarded_for(element),
-            };
-            let Some(address) = named else { return Some(last) };
-            if !is_trusted(address, trusted) {
-                return Some(address);
-            }
-            (last, rest) = (address, before);
-        }
-    }
-    Some(last)
-}
-
-pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
-    trusted.iter().any(|net| net.contains(&address))
-}
-
-/// What stands after the last separator, and what before it. From the right, because that is where the
-/// trusted proxy wrote: a quote that a stranger opened further left and never closed does not swallow
-/// it.
-fn split_last(list: &[u8], separator: u8, quotes: bool) -> (Option<&[u8]>, &[u8]) {
-    let mut quoted = false;
-    for at in (0..list.len()).rev() {
-        if quotes && list[at] == b'"' {
-            let backslashes = list[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
-            quoted ^= backslashes % 2 == 0;
-        } else if list[at] == separator && !quoted {
-            return (Some(&list[..at]), &list[at + 1..]);
-        }
-    }
-    (None, list)
-}
-
-/// `for` of an element such as `by=10.0.0.1; For="[2001:db8::1]:4711";proto=https`.
-fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
-    let mut rest = Some(element);
-    while let Some(pairs) = rest {
-        let (before, pair) = split_last(pairs, b';', true);
-        let equals = pair.iter().position(|byte| *byte == b'=')?;
-        if pair[..equals].trim_ascii().eq_ignore_ascii_case(b"for") {
-            let value = pair[equals + 1..].trim_ascii();
-            let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
-            return address(unquoted.unwrap_or(value));
-        }
-        rest = before;
-    }
-    None
-}
-
-/// An address, with a port or without; IPv6 in brackets or not.
-fn address(text: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(text).ok()?.trim();
-    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
-    let address = text
-        .parse::<IpAddr>()
-        .ok()
-        .or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
-        .or_else(|| bracketed().map(IpAddr::from));
-    address.map(|address| address.to_canonical())
+    let lines = headers.get_all(name).iter().rev().map(|line| line.as_bytes());
+    client_behind(Some(peer), lines, header, trusted)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::trusted_network as network;
     use http::HeaderValue;
     use proptest::prelude::*;
 
-    const HEADERS: [Header; 2] = [Header::XForwardedFor, Header::Forwarded];
+    const HEADERS: [ForwardedHeader; 2] = [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded];
 
-    fn name(header: Header) -> HeaderName {
-        if header == Header::Forwarded { FORWARDED } else { X_FORWARDED_FOR }
+    fn name(header: ForwardedHeader) -> HeaderName {
+        if header == ForwardedHeader::Forwarded { FORWARDED } else { X_FORWARDED_FOR }
     }
 
-    fn lines(header: Header, lines: &[&[u8]]) -> HeaderMap {
+    fn lines(header: ForwardedHeader, lines: &[&[u8]]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(name(header), HeaderValue::from_bytes(line).unwrap());
@@ -185,8 +92,8 @@ mod tests {
         ];
         for (peer, sent, want) in table {
             let sent: Vec<&[u8]> = sent.iter().map(|line| line.as_bytes()).collect();
-            let headers = lines(Header::XForwardedFor, &sent);
-            let found = client(peer.parse().ok(), &headers, Header::XForwardedFor, &trusted());
+            let headers = lines(ForwardedHeader::XForwardedFor, &sent);
+            let found = client(peer.parse().ok(), &headers, ForwardedHeader::XForwardedFor, &trusted());
             assert_eq!(found, want.parse().ok(), "{peer} {sent:?}");
         }
     }
@@ -211,8 +118,8 @@ mod tests {
         ];
         for (sent, want) in table {
             let sent: Vec<&[u8]> = sent.iter().map(|line| line.as_bytes()).collect();
-            let headers = lines(Header::Forwarded, &sent);
-            let found = client("127.0.0.1".parse().ok(), &headers, Header::Forwarded, &trusted());
+            let headers = lines(ForwardedHeader::Forwarded, &sent);
+            let found = client("127.0.0.1".parse().ok(), &headers, ForwardedHeader::Forwarded, &trusted());
             assert_eq!(found, want.parse().ok(), "{sent:?}");
         }
     }
@@ -225,8 +132,8 @@ mod tests {
 
     #[test]
     fn nobody_known_is_nobody() {
-        let headers = lines(Header::XForwardedFor, &[b"198.51.100.1"]);
-        assert_eq!(client(None, &headers, Header::XForwardedFor, &trusted()), None);
+        let headers = lines(ForwardedHeader::XForwardedFor, &[b"198.51.100.1"]);
+        assert_eq!(client(None, &headers, ForwardedHeader::XForwardedFor, &trusted()), None);
     }
 
     /// What may stand in a header's value, with what matters here more often than chance has it.
@@ -289,8 +196,8 @@ mod tests {
                     // The first one names the stranger, each further one the proxy before it.
                     let named = if proxy == 0 { stranger } else { IpAddr::from([10, 0, 0, proxy as u8]) };
                     let element = match header {
-                        Header::XForwardedFor => named.to_string(),
-                        Header::Forwarded => format!("for=\"{named}:4711\";proto=http"),
+                        ForwardedHeader::XForwardedFor => named.to_string(),
+                        ForwardedHeader::Forwarded => format!("for=\"{named}:4711\";proto=http"),
                     };
                     match sent.last_mut().filter(|_| !on_a_line_of_its_own) {
                         Some(line) => line.extend(format!(", {element}").bytes()),

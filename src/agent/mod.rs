@@ -1,6 +1,6 @@
 //! What a web application tells a stream about its requests, and whom it refuses.
 //!
-//! Uses the ground, `stream`, `put`, `read` and `detect`.
+//! Uses the ground, `event`, `stream`, `put`, `read` and `detect`.
 
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod agent;

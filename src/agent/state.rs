@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::block_feed::BlockFeed;
-use super::client::{self, Header};
+use super::client;
 use super::counters::{AgentCounters, Sending};
 use super::peer;
 use super::report::AgentReport;
@@ -20,6 +20,7 @@ use super::request_event::RequestEvent;
 use super::sender;
 use crate::detect::BlockList;
 use crate::error::{Error, ErrorKind};
+use crate::event::{ForwardedHeader, is_trusted};
 use crate::put::PutOptions;
 use crate::put::Putter;
 use crate::runtime::{self, block_on};
@@ -36,7 +37,7 @@ const STALLED: Duration = Duration::from_secs(5);
 pub(crate) struct AgentSettings {
     pub(super) stream: Stream,
     pub(super) trusted: Vec<IpNet>,
-    pub(super) header: Header,
+    pub(super) header: ForwardedHeader,
     /// How many events may wait to be sent.
     pub(super) queue: usize,
     pub(super) blocks: BlockList,
@@ -44,7 +45,7 @@ pub(crate) struct AgentSettings {
 
 pub(crate) struct AgentState {
     trusted: Vec<IpNet>,
-    header: Header,
+    header: ForwardedHeader,
     pub(crate) blocks: BlockList,
     queue: Sender<RequestEvent>,
     /// How many requests have come: the second part of an event's id.
@@ -94,7 +95,7 @@ impl AgentState {
         let ip = client.map_or_else(|| NOBODY.to_owned(), |client| client.to_string());
         let mut seen = RequestEvent::of(request, number, ip, now);
         // Nobody and a proxy are many: what one of them did is no reason to refuse all.
-        let one = client.is_some_and(|client| !client::is_trusted(client, &self.trusted));
+        let one = client.is_some_and(|client| !is_trusted(client, &self.trusted));
         if one && self.blocks.is_blocked(&seen.ip, now) {
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
             (seen.status, seen.blocked) = (403, true);

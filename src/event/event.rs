@@ -59,8 +59,8 @@ impl<'a> Event<'a> {
     ///
     /// | data | key | time |
     /// | --- | --- | --- |
-    /// | an ISO-8601 timestamp | the partition key | the timestamp |
-    /// | a JSON object | its `ip`, else the partition key | its `time`, ISO-8601 |
+    /// | a [`Timestamp`], in any of its forms | the partition key | the timestamp |
+    /// | a JSON object | its `ip`, else the partition key | its `time`, text or number, in any of these forms |
     /// | a line of an access log | the client's address | the line's time |
     ///
     /// In JSON, what is null or empty is not there: an event with `"id": null` has no identity, and one
@@ -90,6 +90,7 @@ impl<'a> Event<'a> {
                 Ok(time) => {
                     Ok(Event { key: key_of(record)?, time, id: None, origin: None, fields: BTreeMap::new() })
                 }
+                Err(error) if error.is_without_offset() => Err(EventError(format!("the data is {error}"))),
                 Err(_) => log_line(data),
             },
         }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::client::{client_address, client_of_line};
 use crate::text::Quoted;
+use crate::time_forms::clf;
 use crate::timestamp::Timestamp;
 
 /// A line in Apache's *common* or *combined* format, which nginx writes too.
@@ -211,21 +212,8 @@ fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// `[17/May/2015:10:05:03 +0000]`.
 fn parse_time(text: &[u8]) -> Option<Timestamp> {
-    const MONTHS: [&[u8]; 12] =
-        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-    let text: &[u8; 28] = text.try_into().ok()?;
-    if [0, 3, 7, 12, 21, 27].map(|i| text[i]) != *b"[//: ]" {
-        return None;
-    }
-    let month = 1 + MONTHS.iter().position(|name| *name == &text[4..7])? as u8;
-    // The same time as ISO-8601, whose parser knows leap years, leap seconds and offsets.
-    let mut iso = *b"YYYY-MM-DDThh:mm:ss+hhmm";
-    iso[..4].copy_from_slice(&text[8..12]);
-    iso[5..7].copy_from_slice(&[b'0' + month / 10, b'0' + month % 10]);
-    iso[8..10].copy_from_slice(&text[1..3]);
-    iso[11..19].copy_from_slice(&text[13..21]);
-    iso[19..].copy_from_slice(&text[22..27]);
-    Timestamp::parse_bytes(&iso).ok()
+    let inside = text.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    clf(inside)
 }
 
 /// `GET /path HTTP/1.1`; a path with spaces in it is still one.

@@ -6,6 +6,7 @@ mod access_log;
 mod client;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod event;
+mod forwarded_for;
 mod log_line;
 mod origin;
 mod page;
@@ -16,4 +17,5 @@ pub use log_line::{LogLine, LogLineError};
 pub use origin::Origin;
 
 pub(crate) use client::{canonical_client, client_address};
+pub(crate) use forwarded_for::{ForwardedHeader, client_behind, is_trusted, trusted_network};
 pub(crate) use page::normal_page;
