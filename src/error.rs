@@ -72,6 +72,10 @@ pub enum ErrorKind {
     Io,
     /// The store of a counter could not be read or written, or holds something else.
     Store,
+    /// The store of a counter can't be read or written for now: another program has locked it, there is no room
+    /// on its disk, it does not answer. Trying again may help, and a run does so
+    /// ([`ProcessError::wait`](crate::ProcessError::wait)).
+    StoreUnavailable,
     /// The service failed, or answered what it should not (a status of 500 and above, a missing
     /// sequence number): trying again may help.
     Service,
@@ -113,10 +117,13 @@ impl Error {
     }
 
     /// Whether the same call may succeed a little later: throttled, unreachable, timed out, made with
-    /// credentials that have expired, or an answer of the 500 family.
+    /// credentials that have expired, an answer of the 500 family, or a store that is locked or full.
     pub fn is_transient(&self) -> bool {
         use ErrorKind::*;
-        matches!(self.kind(), Throttled | Unreachable | Timeout | ExpiredCredentials | Service)
+        matches!(
+            self.kind(),
+            Throttled | Unreachable | Timeout | ExpiredCredentials | Service | StoreUnavailable
+        )
     }
 }
 

@@ -52,14 +52,21 @@ pub trait Store: Send {
     /// What was saved of these windows over this stream; an empty state when nothing was.
     ///
     /// # Errors
-    /// When it can't be read, or holds windows of another shape or another stream.
+    /// When it can't be read, or holds windows of another shape or another stream. Kinds as in
+    /// [`commit`](Store::commit).
     fn load(&mut self, fingerprint: &Fingerprint) -> Result<SavedState>;
 
     /// Writes a change, whole or not at all.
     ///
     /// # Errors
-    /// When it can't be written; then nothing of it is. The counter commits nothing more before it has
-    /// loaded again, which a run begins with.
+    /// When it can't be written; then nothing of it is. The kind says what happens next:
+    ///
+    /// - What goes by ([`Error::is_transient`](crate::Error::is_transient): say
+    ///   [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable)) is waited for. The same change is
+    ///   given again, and nothing else before it, until it is written or the run is stopped; a store that can't
+    ///   know whether it has written one (an answer was lost) has to find out, or fail in another way.
+    /// - Any other error ends the run. The counter commits nothing more before it has loaded again, which a run
+    ///   begins with: then this store says what was written.
     fn commit(&mut self, change: &Change) -> Result<()>;
 
     /// The stream of which something is saved, so that [`StoredCounter::flush`](crate::StoredCounter::flush)

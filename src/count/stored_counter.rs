@@ -13,6 +13,8 @@ use crate::record::Batch;
 
 /// Where none was given: without a watermark the open state would grow for ever.
 const STORED_LATENESS: Duration = Duration::from_secs(30);
+/// How often a flush asks a store that is locked; SQLite waits for a second each time.
+const FLUSHES: u32 = 5;
 
 /// A [`Counter`] that keeps its windows and its place in the stream in a [`Store`]; made by
 /// [`Counter::stored_in`] and [`Counter::stored`].
@@ -21,8 +23,10 @@ const STORED_LATENESS: Duration = Duration::from_secs(30);
 /// committed together once a poll. So whatever ends it, at whatever moment, the next run goes on from the
 /// last commit, and counts each record of the stream exactly once.
 ///
-/// A run begins with what the store holds, whatever is in memory. After a commit that failed nothing is
-/// committed until then: what was counted before is not in memory as it should be in the store.
+/// A run begins with what the store holds, whatever is in memory. A store that is locked or full is waited for
+/// ([`ProcessError::wait`](crate::ProcessError::wait)): what it did not take is kept, and is the first that it is
+/// given again. After any other commit that failed nothing is committed until the next run begins: what was
+/// counted before is not in memory as it should be in the store.
 ///
 /// ```
 /// # use kinesis_lab::prelude::*;
@@ -49,8 +53,10 @@ pub struct StoredCounter {
     store: Box<dyn Store>,
     checkpoints: Checkpoints,
     dirty: bool,
+    /// What the store could not take for now. What is counted meanwhile comes after it.
+    unwritten: Option<Change>,
     /// What is in memory is what the store has, and what came since. Not before it was loaded, not within a
-    /// batch, and not after a commit that failed: it has taken out of memory what it was to write.
+    /// batch, and not after a commit that failed for good: it has taken out of memory what it was to write.
     whole: bool,
 }
 
@@ -101,14 +107,22 @@ impl Counter {
 impl StoredCounter {
     fn new(mut counter: Counter, store: Box<dyn Store>) -> StoredCounter {
         counter.late.stored = true;
-        StoredCounter { counter, store, checkpoints: Checkpoints::default(), dirty: false, whole: false }
+        StoredCounter {
+            counter,
+            store,
+            checkpoints: Checkpoints::default(),
+            dirty: false,
+            unwritten: None,
+            whole: false,
+        }
     }
 
     /// Completes the windows still open, and commits: nothing more is expected. Those of an earlier program
     /// too: a counter that has not run yet takes them from its store.
     ///
     /// # Errors
-    /// When the store can't be read or written; when there was no run, and the store holds nothing of an
+    /// When the store can't be read or written: with [`ErrorKind::StoreUnavailable`] for now (it is tried five
+    /// times), and what is to be written is kept for the next call. When there was no run, and the store holds nothing of an
     /// earlier one, or can't say of which stream it does ([`Store::stream`]).
     pub fn flush(&mut self) -> Result<()> {
         if !self.whole {
@@ -123,6 +137,13 @@ impl StoredCounter {
         }
         self.counter.flush();
         self.dirty = true;
+        // Nobody calls it again as a run does.
+        for _ in 1..FLUSHES {
+            match self.commit() {
+                Err(error) if error.is_transient() => {}
+                outcome => return outcome,
+            }
+        }
         self.commit()
     }
 
@@ -135,7 +156,7 @@ impl StoredCounter {
         let (size, slide) = (self.counter.windows.size(), self.counter.windows.slide());
         let saved = self.store.load(&Fingerprint { stream: stream.clone(), size, slide })?;
         // In place of what is in memory: a run that failed may have counted more than it committed.
-        self.whole = false;
+        (self.whole, self.unwritten) = (false, None);
         let counter = &mut self.counter;
         counter.windows.restore(saved.watermark, saved.panes);
         if let Some(watermark) = &mut counter.watermark {
@@ -155,20 +176,33 @@ impl StoredCounter {
     }
 
     fn commit(&mut self) -> Result<()> {
+        self.check_whole()?;
+        self.write()?;
         if !self.dirty && !self.checkpoints.have_moved() {
             return Ok(());
         }
-        self.check_whole()?;
-        let change = self.change();
+        self.unwritten = Some(self.change());
+        self.dirty = false;
+        self.write()
+    }
+
+    /// Gives the store what it has not yet; again, if it could not take it before.
+    fn write(&mut self) -> Result<()> {
+        let Some(change) = &self.unwritten else { return Ok(()) };
         let _span = tracing::debug_span!(
             target: "kinesis_lab", "commit", windows = change.completed.len(), checkpoints = change.checkpoints.len()
         )
         .entered();
-        self.whole = false;
-        self.store.commit(&change)?;
-        self.whole = true;
-        self.dirty = false;
-        Ok(())
+        self.whole = false; // if it panics half way
+        let outcome = self.store.commit(change);
+        self.whole = match &outcome {
+            Ok(()) => true,
+            Err(error) => error.is_transient(),
+        };
+        if outcome.is_ok() {
+            self.unwritten = None;
+        }
+        outcome
     }
 
     /// Checkpoints without their counts would lose records, for ever.
@@ -217,7 +251,7 @@ impl StoredCounter {
 
 impl RecordProcessor for StoredCounter {
     fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
-        Ok(self.load(stream)?)
+        self.load(stream).map_err(ProcessError::of_store)
     }
 
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
@@ -231,17 +265,19 @@ impl RecordProcessor for StoredCounter {
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
         self.check_whole()?;
+        self.write().map_err(ProcessError::of_store)?;
         self.checkpoints.begin(ctx);
         self.counter.tick(ctx)?;
         self.dirty |= !self.counter.completed.is_empty();
-        Ok(self.commit()?)
+        self.commit().map_err(ProcessError::of_store)
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
         self.check_whole()?;
+        self.write().map_err(ProcessError::of_store)?;
         self.checkpoints.end(shard_id, ctx);
         // Its children are read next: their records must not be committed without this.
-        Ok(self.commit()?)
+        self.commit().map_err(ProcessError::of_store)
     }
 }
 

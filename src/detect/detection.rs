@@ -4,27 +4,24 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::alert::Alert;
 use super::alert_store::{AlertChange, AlertStore};
-use super::detector::{Detector, is_told};
+use super::detector::Detector;
 use super::outbox::Outbox;
 use super::playbooks::Playbooks;
 use super::totals::DetectionTotals;
 use crate::count::RecentIds;
 use crate::count::Watermark;
 use crate::count::{Copies, Unparsed, UnparsedRecords};
-use crate::error::Result;
 use crate::event::Event;
 use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::{Batch, Record};
 use crate::stream::Stream;
 use crate::timestamp::Timestamp;
 
+mod commit;
+
 const LATENESS: Duration = Duration::from_secs(30);
-/// How many alerts are kept to look at; a database has all.
-const ALERTS_KEPT: usize = 10_000;
 
 /// Watches a stream of events with playbooks, while their windows are open: an alert comes at the event
 /// that is one too many, not when its window is over.
@@ -95,6 +92,8 @@ pub struct Detection {
     store: Option<Box<dyn AlertStore>>,
     checkpoints: Checkpoints,
     dirty: bool,
+    /// What the store could not take for now. What is found meanwhile comes after it.
+    unwritten: Option<AlertChange>,
     /// Set off since the last commit.
     fresh: Vec<Alert>,
     outbox: Outbox,
@@ -115,6 +114,7 @@ impl Detection {
             store: None,
             checkpoints: Checkpoints::default(),
             dirty: false,
+            unwritten: None,
             fresh: Vec::new(),
             outbox: Outbox::default(),
             recent: VecDeque::new(),
@@ -198,22 +198,6 @@ impl Detection {
         self.checkpoints.iter()
     }
 
-    fn load(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>> {
-        let Some(store) = &mut self.store else { return Ok(Vec::new()) };
-        let saved = store.load(stream, &self.playbooks)?;
-        // In place of what is in memory: a run that failed may be ahead of what it committed.
-        self.detector.restore(saved.watermark, saved.tallies, saved.fired);
-        self.watermark.restore(saved.watermark, saved.shard_times);
-        self.copies.restore(saved.origins);
-        self.ids.restore(saved.ids);
-        self.totals = saved.totals;
-        self.outbox.restore(saved.undelivered);
-        self.fresh.clear();
-        self.dirty = false;
-        self.checkpoints.restore(&saved.checkpoints);
-        Ok(saved.checkpoints)
-    }
-
     fn observe(&mut self, shard_id: &str, record: &Record) {
         let event = match Event::parse(record) {
             Ok(event) => event,
@@ -246,63 +230,11 @@ impl Detection {
         self.totals.alerts += observed.alerts.len() as u64;
         self.fresh.extend(observed.alerts);
     }
-
-    /// Writes down what came since the last time, the alerts among it.
-    fn commit(&mut self) -> Result<()> {
-        if !self.dirty && !self.checkpoints.have_moved() {
-            return Ok(());
-        }
-        let (gone_origins, origins) = self.copies.changes();
-        // An id is needed while any window may be open in which its event counts.
-        let ids_from = self.ids.forget(self.watermark.current() - self.playbooks.longest_window());
-        let alerts = std::mem::take(&mut self.fresh);
-        // Taken also where there is no store, or what is new would add up for ever.
-        let change = AlertChange {
-            checkpoints: self.checkpoints.take_moved(),
-            shard_times: self.watermark.times().map(|(s, t)| (s.to_owned(), t)).collect(),
-            watermark: self.detector.completed_until(),
-            totals: self.totals,
-            alerts: alerts.clone(),
-            tallies: self.detector.changes(),
-            oldest_panes: self.detector.oldest_panes(),
-            ids: self.ids.changes(),
-            ids_from,
-            gone_origins,
-            origins,
-        };
-        if let Some(store) = &mut self.store {
-            let _span = tracing::debug_span!(
-                target: "kinesis_lab", "commit", alerts = change.alerts.len(), checkpoints = change.checkpoints.len()
-            )
-            .entered();
-            store.commit(&change)?;
-        }
-        self.dirty = false;
-        for alert in alerts {
-            if self.recent.len() == ALERTS_KEPT {
-                self.recent.pop_front();
-            }
-            self.recent.push_back(alert.clone());
-            if is_told(&alert) {
-                self.outbox.push(alert);
-            }
-        }
-        Ok(())
-    }
-
-    /// What is committed, and not delivered.
-    fn deliver(&mut self, stop: &watch::Receiver<bool>) -> Result<()> {
-        let store = &mut self.store;
-        self.outbox.deliver(stop, |alerts| match store {
-            Some(store) if !alerts.is_empty() => store.delivered(alerts),
-            _ => Ok(()),
-        })
-    }
 }
 
 impl RecordProcessor for Detection {
     fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
-        Ok(self.load(stream)?)
+        self.load(stream).map_err(ProcessError::of_store)
     }
 
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
@@ -313,20 +245,22 @@ impl RecordProcessor for Detection {
     }
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.write().map_err(ProcessError::of_store)?;
         self.checkpoints.begin(ctx);
         self.copies.follow(&ctx.shards);
         let before = self.detector.completed_until();
         let watermark = self.watermark.advance(&ctx.shards);
         self.detector.complete(watermark);
         self.dirty |= watermark > before;
-        self.commit()?;
-        Ok(self.deliver(&ctx.stop())?)
+        self.commit().map_err(ProcessError::of_store)?;
+        self.deliver(&ctx.stop())
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.write().map_err(ProcessError::of_store)?;
         self.checkpoints.end(shard_id, ctx);
         // Its children are read next: their records must not be committed without this.
-        Ok(self.commit()?)
+        self.commit().map_err(ProcessError::of_store)
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::alert::Alert;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::notice;
+use crate::read::ProcessError;
 use crate::stream::Stream;
 
 /// A stream of alerts that is down must not keep detection from its work for long: what was not delivered
@@ -24,6 +25,8 @@ pub(super) struct Outbox {
     pub(super) to: Option<Stream>,
     pub(super) callbacks: Vec<Callback>,
     waiting: VecDeque<Alert>,
+    /// Delivered, which the store could not be told for now.
+    told: Vec<Alert>,
     /// Set aside, because the stream will never take them.
     pub(super) undeliverable: u64,
     pub(super) callback_panics: u64,
@@ -44,6 +47,7 @@ impl Outbox {
     /// In place of what is in it: what a store has.
     pub(super) fn restore(&mut self, undelivered: Vec<Alert>) {
         self.waiting = undelivered.into();
+        self.told.clear();
     }
 
     pub(super) fn push(&mut self, alert: Alert) {
@@ -55,13 +59,14 @@ impl Outbox {
     }
 
     /// Delivers what it can, first to the stream, since others wait for it; `delivered` is told what needs no
-    /// more delivery. When the run is asked to stop, the stream is given two seconds more. What fails for now stays; what the stream will never take is set aside, and the rest goes
-    /// on.
+    /// more delivery. When the run is asked to stop, the stream is given two seconds more. What fails for now stays;
+    /// what the stream will never take is set aside, and the rest goes on.
     pub(super) fn deliver(
         &mut self,
         stop: &watch::Receiver<bool>,
         mut delivered: impl FnMut(&[Alert]) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<(), ProcessError> {
+        self.tell(&mut delivered)?;
         while !self.waiting.is_empty() {
             let some: Vec<Alert> = self.waiting.drain(..self.waiting.len().min(AT_ONCE)).collect();
             let sent = match self.to.clone() {
@@ -69,7 +74,7 @@ impl Outbox {
                     Ok(sent) => sent,
                     Err(error) => {
                         some.into_iter().rev().for_each(|alert| self.waiting.push_front(alert));
-                        return Err(error);
+                        return Err(error.into());
                     }
                 },
                 None => Sent { done: some, ..Sent::default() },
@@ -77,10 +82,20 @@ impl Outbox {
             sent.done.iter().for_each(|alert| self.call(alert));
             let again = !sent.later.is_empty();
             sent.later.into_iter().rev().for_each(|alert| self.waiting.push_front(alert));
-            delivered(&sent.done)?;
+            self.told = sent.done;
+            self.tell(&mut delivered)?;
             if again {
                 break;
             }
+        }
+        Ok(())
+    }
+
+    /// What the store does not hear of it delivers again, to callbacks too: only after a crash.
+    fn tell(&mut self, delivered: &mut impl FnMut(&[Alert]) -> Result<()>) -> Result<(), ProcessError> {
+        if !self.told.is_empty() {
+            delivered(&self.told).map_err(ProcessError::of_store)?;
+            self.told.clear();
         }
         Ok(())
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::forwarded::{entry, with_origin};
+use crate::count::Store;
 use crate::count::Watermark;
-use crate::count::{Change, Fingerprint, Store};
 use crate::count::{Unparsed, UnparsedRecords};
 use crate::error::{ErrorKind, Result};
 use crate::event::Event;
@@ -16,6 +16,8 @@ use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcesso
 use crate::record::{Batch, Entry, Record};
 use crate::stream::Stream;
 use crate::timestamp::Timestamp;
+
+mod place;
 
 /// PutRecords takes so many.
 const RECORDS_OF_A_CALL: usize = 500;
@@ -85,6 +87,8 @@ pub struct Filter {
     store: Option<Box<dyn Store>>,
     stream: Option<StreamId>,
     checkpoints: Checkpoints,
+    /// A batch was sent on, and its place could not be saved for now.
+    unsaved: bool,
     /// Without lateness: how far event time is in the shards that are read.
     watermark: Watermark,
     kept: u64,
@@ -109,6 +113,7 @@ impl Filter {
             store: None,
             stream: None,
             checkpoints: Checkpoints::default(),
+            unsaved: false,
             watermark: Watermark::new(Duration::ZERO),
             kept: 0,
             dropped: 0,
@@ -162,37 +167,6 @@ impl Filter {
     /// Where each shard is.
     pub fn positions(&self) -> impl Iterator<Item = &Checkpoint> {
         self.checkpoints.iter()
-    }
-
-    fn load(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>> {
-        // In place of what is in memory: a run that failed may be ahead of what it saved.
-        if let Some(store) = &mut self.store {
-            let fingerprint =
-                Fingerprint { stream: stream.clone(), size: Duration::ZERO, slide: Duration::ZERO };
-            self.checkpoints.restore(&store.load(&fingerprint)?.checkpoints);
-        } else if self.stream.as_ref() != Some(stream) {
-            self.checkpoints.restore(&[]);
-        }
-        // The shards are read anew: what one of them had to say is not known before it says it.
-        self.watermark = Watermark::new(Duration::ZERO);
-        self.stream = Some(stream.clone());
-        match self.store {
-            Some(_) => Ok(self.checkpoints.iter().cloned().collect()),
-            // Without a store, the consumer begins where it was told to.
-            None => Ok(Vec::new()),
-        }
-    }
-
-    fn save(&mut self) -> Result<()> {
-        let checkpoints = self.checkpoints.take_moved();
-        if let Some(store) = &mut self.store
-            && !checkpoints.is_empty()
-        {
-            // Event time is handed on, not kept: `Timestamp::MIN` says that no window is complete.
-            let watermark = Timestamp::MIN;
-            store.commit(&Change { checkpoints, watermark, oldest_pane: watermark, ..Change::default() })?;
-        }
-        Ok(())
     }
 
     /// The events that are kept, as records for the second stream but for their origin; all are observed by the
@@ -304,10 +278,13 @@ impl Filter {
 
 impl RecordProcessor for Filter {
     fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
-        Ok(self.load(stream)?)
+        self.load(stream).map_err(ProcessError::of_store)
     }
 
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+        if self.unsaved && self.has_forwarded(batch) {
+            return self.save();
+        }
         let (kept, dropped, unparsed) = (self.kept, self.dropped, self.unparsed.count());
         let watermark = self.watermark.clone();
         if let Err(error) = self.forward(batch, ctx) {
@@ -317,18 +294,18 @@ impl RecordProcessor for Filter {
             return Err(error);
         }
         self.checkpoints.pass(batch);
-        Ok(self.save()?)
+        self.save()
     }
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
         self.watermark.advance(&ctx.shards);
         self.checkpoints.begin(ctx);
-        Ok(self.save()?)
+        self.save()
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
         self.checkpoints.end(shard_id, ctx);
-        Ok(self.save()?)
+        self.save()
     }
 }
 

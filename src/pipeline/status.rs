@@ -55,6 +55,10 @@ pub struct PartStatus {
     pub positions: Vec<(String, String)>,
     /// What was kept, counted, found, in a line.
     pub summary: String,
+    /// Why it waits at present, when it does: its database is locked, or has no room.
+    pub waiting: Option<String>,
+    /// How often it had to try again because of that, since it was started the last time.
+    pub waits: u64,
     /// How often it has failed and was started again.
     pub restarts: u64,
     /// Why that was, the last time.
@@ -72,6 +76,8 @@ impl PartStatus {
             millis_behind_latest: report.millis_behind_latest.filter(|_| running),
             positions: report.positions.clone().into_iter().collect(),
             summary,
+            waiting: report.waiting.clone().filter(|_| running),
+            waits: report.waits,
             restarts: 0,
             last_error: None,
             error: None,
@@ -85,6 +91,7 @@ impl fmt::Display for PipelineStatus {
         write!(f, "{:9}  {:7}  {:>widest$}  {:6}  it says", "part", "state", "records", "lag")?;
         for part in &self.parts {
             let state = match (part.running, &part.error) {
+                (true, _) if part.waiting.is_some() => "waiting",
                 (true, _) => "running",
                 (false, None) => "stopped",
                 (false, Some(_)) => "failed",
@@ -96,6 +103,9 @@ impl fmt::Display for PipelineStatus {
             let mut summary = part.error.as_deref().unwrap_or(&part.summary).to_owned();
             if let (Some(error), None) = (&part.last_error, &part.error) {
                 summary += &format!("; started again {} times, the last time because {error}", part.restarts);
+            }
+            if let Some(waiting) = &part.waiting {
+                summary += &format!("; waits: {waiting}");
             }
             let summary = printable(summary.as_bytes());
             write!(

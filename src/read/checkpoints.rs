@@ -67,6 +67,11 @@ impl Checkpoints {
         moved.iter().filter_map(|shard| self.of_shards.get(shard)).cloned().collect()
     }
 
+    /// What was taken out could not be told.
+    pub(crate) fn put_back(&mut self, moved: &[Checkpoint]) {
+        self.moved.extend(moved.iter().map(|place| place.shard_id.clone()));
+    }
+
     fn set(&mut self, place: Checkpoint) {
         self.moved.insert(place.shard_id.clone());
         self.of_shards.insert(place.shard_id.clone(), place);

@@ -6,11 +6,13 @@ use tracing::Instrument as _;
 
 use super::beginning::Beginning;
 use super::options::ReadOptions;
-use super::processor::{Checkpoint, RecordProcessor, StreamId, Verdict};
+use super::process_error::Verdict;
+use super::processor::{Checkpoint, RecordProcessor, StreamId};
 use super::report::{ConsumerReport, Ended, SharedReport};
 use super::run::{Run, Step};
+use super::waiting::{Waiting, failed};
 use crate::backoff::delay;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::notice::tell;
 use crate::record::Batch;
 use crate::stop::Stop;
@@ -49,18 +51,29 @@ pub(super) async fn begin(
 ) -> Result<Option<Run>> {
     let opening = async {
         let beginning = Beginning::list(options).await?;
-        let remembered = remembered(processor, &beginning.stream_id())?;
-        beginning.open(&remembered, time, report.clone()).await
+        let Some(remembered) = remembered(options, processor, &beginning.stream_id(), report, stop).await?
+        else {
+            return Ok(None);
+        };
+        beginning.open(&remembered, time, report.clone()).await.map(Some)
     };
     tokio::select! {
         biased;
         () = stop.asked() => Ok(None),
-        run = opening => run.map(Some),
+        run = opening => run,
     }
 }
 
-fn remembered(processor: &mut dyn RecordProcessor, id: &StreamId) -> Result<Vec<Checkpoint>> {
-    processor.checkpoints(id).map_err(|error| failed(&error.message))
+/// Whoever starts a run waits for this, too: not for ever.
+async fn remembered(
+    options: &ReadOptions,
+    processor: &mut dyn RecordProcessor,
+    id: &StreamId,
+    report: &SharedReport,
+    stop: &Stop,
+) -> Result<Option<Vec<Checkpoint>>> {
+    let waiting = Waiting::new(options.stream.name(), report, stop, None, true);
+    waiting.call(|| processor.checkpoints(id)).await
 }
 
 /// Runs to the end; the processor is called by whoever polls this, and by nobody else. Asked to stop, it ends
@@ -86,60 +99,95 @@ async fn steps(mut run: Run, processor: &mut dyn RecordProcessor, stop: &Stop) -
         match step {
             Step::Batch(batch, permit) => {
                 fresh = true;
-                if let Some(ended) = process(&run, batch, processor, stop).await? {
-                    break ended;
+                match process(&run, batch, processor, stop).await? {
+                    Processed::Whole => {}
+                    Processed::Not => break Ended::Stopped,
+                    Processed::NotWritten => {
+                        fresh = false; // it has just been tried
+                        break Ended::Stopped;
+                    }
                 }
                 // Only now may its reader fetch another page.
                 drop(permit);
             }
             Step::ShardEnded(shard_id) => {
                 fresh = true;
-                let ended = processor.shard_ended(&shard_id, &mut run.context(stop));
-                ended.map_err(|error| failed(&error.message))?;
+                let call = || processor.shard_ended(&shard_id, &mut run.context(stop));
+                if waiting(&run, stop).call(call).await?.is_none() {
+                    fresh = false; // it has just been tried
+                    break Ended::Stopped;
+                }
             }
             Step::Tick => {
                 fresh = false;
-                tick(&run, processor, stop)?;
+                if !tick(&run, processor, stop).await? {
+                    break Ended::Stopped;
+                }
             }
             Step::Ended(ended) => break ended,
         }
     };
-    if fresh {
-        tick(&run, processor, stop)?;
+    match fresh && !tick(&run, processor, stop).await? {
+        true => run.finish(Ended::Stopped),
+        false => run.finish(ended),
     }
-    run.finish(ended)
 }
 
-fn tick(run: &Run, processor: &mut dyn RecordProcessor, stop: &Stop) -> Result<()> {
-    run.report().set_busy_with(Some("what it does once a poll".to_owned()));
-    let outcome = processor.tick(&mut run.context(stop));
-    run.report().set_busy_with(None);
-    outcome.map_err(|error| failed(&error.message))
+/// For a call of the processor of this run.
+fn waiting<'a>(run: &'a Run, stop: &'a Stop) -> Waiting<'a> {
+    Waiting::new(run.stream_name(), run.report(), stop, run.until, run.options.until_caught_up)
 }
 
-/// Delivers a batch until the processor has an opinion; says why the run ends when it was stopped before.
+/// False when the run was asked to stop before it was done.
+async fn tick(run: &Run, processor: &mut dyn RecordProcessor, stop: &Stop) -> Result<bool> {
+    let call = || {
+        run.report().set_busy_with(Some("what it does once a poll".to_owned()));
+        let outcome = processor.tick(&mut run.context(stop));
+        run.report().set_busy_with(None);
+        outcome
+    };
+    Ok(waiting(run, stop).call(call).await?.is_some())
+}
+
+/// What became of a batch; unless it is whole, the run was asked to stop.
+enum Processed {
+    Whole,
+    Not,
+    /// A store has yet to take it.
+    NotWritten,
+}
+
+/// Delivers a batch until the processor has an opinion.
 async fn process(
     run: &Run,
     batch: Batch,
     processor: &mut dyn RecordProcessor,
     stop: &Stop,
-) -> Result<Option<Ended>> {
+) -> Result<Processed> {
     let report = run.report();
     let what = format!("{} records of {}", batch.records.len(), batch.shard_id);
     let mut failures = 0;
+    let mut waiting = waiting(run, stop);
     loop {
         report.set_busy_with(Some(what.clone()));
         let outcome = processor.process(&batch, &mut run.context(stop));
         report.set_busy_with(None);
+        if !matches!(&outcome, Err(error) if error.verdict == Verdict::Wait) {
+            waiting.over();
+        }
         let Err(error) = outcome else {
             report.lock().pass(&batch);
-            return Ok(None);
+            return Ok(Processed::Whole);
         };
         match error.verdict {
             Verdict::Skip => {
                 report.lock().skip(batch, &error.message);
-                return Ok(None);
+                return Ok(Processed::Whole);
             }
+            Verdict::Wait => match waiting.pause(&error.message).await? {
+                true => continue,
+                false => return Ok(Processed::NotWritten),
+            },
             Verdict::Retry if stop.is_asked() => {}
             Verdict::Retry if failures < RETRIES => {
                 failures += 1;
@@ -157,11 +205,6 @@ async fn process(
         );
         tell!(WARN, [stream = run.stream_name(), shard = &*batch.shard_id], "{unfinished}");
         report.lock().unfinished = Some(unfinished);
-        return Ok(Some(Ended::Stopped));
+        return Ok(Processed::Not);
     }
-}
-
-/// Adds what makes an error of a run understood: whose it is.
-fn failed(message: &str) -> Error {
-    Error::new(ErrorKind::Processor, format!("the record processor asked to stop: {message}"))
 }

@@ -2,7 +2,8 @@
 
 use std::io::Write as _;
 
-use super::processor::{Context, ProcessError, RecordProcessor};
+use super::process_error::ProcessError;
+use super::processor::{Context, RecordProcessor};
 use crate::record::Batch;
 use crate::text::printable;
 

@@ -11,7 +11,8 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 use super::drive;
 use super::options::ReadOptions;
-use super::processor::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
+use super::process_error::ProcessError;
+use super::processor::{Checkpoint, Context, RecordProcessor, StreamId};
 use super::report::{ConsumerReport, SharedReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::notice;

@@ -15,6 +15,7 @@ mod lineage;
 mod listing;
 mod options;
 mod position;
+mod process_error;
 mod processor;
 mod reader;
 mod report;
@@ -24,12 +25,14 @@ mod scripted;
 mod shard_state;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use batches::{Batches, CheckpointedBatch};
 pub use consumer::Consumer;
 pub use echo::Echo;
 pub use handle::ConsumerHandle;
-pub use processor::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
+pub use process_error::ProcessError;
+pub use processor::{Checkpoint, Context, RecordProcessor, StreamId};
 pub use report::{ConsumerReport, Ended, Lost};
 
 pub(crate) use checkpoints::Checkpoints;

@@ -1,8 +1,8 @@
 //! [`RecordProcessor`]: what is done with the records that a consumer reads.
 
-use std::fmt;
 use std::sync::Arc;
 
+use super::process_error::ProcessError;
 use crate::record::Batch;
 use crate::stop::Stop;
 use crate::stream::ShardProgress;
@@ -96,7 +96,8 @@ pub trait RecordProcessor {
     /// it was told to.
     ///
     /// # Errors
-    /// When what is remembered can't be read, or is of another stream: the run does not begin.
+    /// When what is remembered can't be read, or is of another stream: the run does not begin. After
+    /// [`ProcessError::wait`], it is asked again for a minute.
     fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
         let _ = stream;
         Ok(Vec::new())
@@ -112,7 +113,8 @@ pub trait RecordProcessor {
     /// and once more at the end of a run.
     ///
     /// # Errors
-    /// As [`process`](RecordProcessor::process); *retry* and *skip* mean nothing here.
+    /// As [`process`](RecordProcessor::process): after [`ProcessError::wait`], it is called again, and nothing
+    /// else in between. *Retry* and *skip* mean *stop* here.
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
         let _ = ctx;
         Ok(())
@@ -254,94 +256,5 @@ impl Context {
     /// Turns true when the consumer is asked to stop: for waits of this crate's own (a put's cutoff).
     pub(crate) fn stop(&self) -> tokio::sync::watch::Receiver<bool> {
         self.stop.watch()
-    }
-}
-
-/// Why a batch was not processed, and what is to happen.
-///
-/// It is not a `std::error::Error` itself, so that `?` can turn every such error into one that
-/// means *stop*, the safe default: nothing after the batch is processed.
-///
-/// ```
-/// use kinesis_lab::prelude::*;
-///
-/// /// Adds up numbers; what it adds to does not always answer.
-/// #[derive(Default)]
-/// struct Sum {
-///     total: u64,
-///     calls: u64,
-/// }
-///
-/// impl RecordProcessor for Sum {
-///     fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
-///         self.calls += 1;
-///         if self.calls == 1 {
-///             return Err(ProcessError::retry("the service is busy")); // nothing was added yet
-///         }
-///         let mut sum = 0;
-///         for record in &batch.records {
-///             match str::from_utf8(&record.data)? { // any error: stop
-///                 "end" => return Err(ProcessError::stop("nothing is added after the end")),
-///                 text => sum += text.parse::<u64>().map_err(|error| ProcessError::skip(format!("{text}: {error}")))?,
-///             }
-///         }
-///         self.total += sum;
-///         Ok(())
-///     }
-/// }
-///
-/// let stream = Kinesis::local()?.create_stream("numbers", 1)?;
-/// let (mut sum, consumer) = (Sum::default(), stream.consumer().trim_horizon().limit(1));
-/// for data in ["7", "seven"] {
-///     stream.put("key", data)?;
-/// }
-/// let report = consumer.run_until_caught_up(&mut sum)?;
-/// assert_eq!((sum.total, sum.calls), (7, 3)); // one batch came twice
-/// assert_eq!((report.skipped_records, report.skipped[0].1.as_str()), (1, "seven: invalid digit found in string"));
-///
-/// stream.put("key", "end")?;
-/// let error = consumer.run_until_caught_up(&mut sum).unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::Processor);
-/// # Ok::<(), Error>(())
-/// ```
-pub struct ProcessError {
-    pub(crate) verdict: Verdict,
-    pub(crate) message: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Retry,
-    Skip,
-    Stop,
-}
-
-impl ProcessError {
-    /// Deliver the same batch again a little later: after 0.1 s, doubling up to 5 s, at most 10
-    /// times; then *stop*. The processor must not have counted it yet.
-    pub fn retry(message: impl Into<String>) -> ProcessError {
-        ProcessError { verdict: Verdict::Retry, message: message.into() }
-    }
-
-    /// Go on with the next batch; this one is counted, and kept, in the report.
-    pub fn skip(message: impl Into<String>) -> ProcessError {
-        ProcessError { verdict: Verdict::Skip, message: message.into() }
-    }
-
-    /// End the run with this as its error.
-    pub fn stop(message: impl Into<String>) -> ProcessError {
-        ProcessError { verdict: Verdict::Stop, message: message.into() }
-    }
-}
-
-impl<E: std::error::Error> From<E> for ProcessError {
-    fn from(error: E) -> ProcessError {
-        ProcessError::stop(error.to_string())
-    }
-}
-
-impl fmt::Debug for ProcessError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.verdict, crate::text::printable(self.message.as_bytes()))
     }
 }

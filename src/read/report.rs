@@ -40,8 +40,13 @@ pub struct ConsumerReport {
     /// The first skipped batches, up to 100 and 16 MiB, each with the processor's message, made
     /// [`printable`](crate::printable).
     pub skipped: VecDeque<(Arc<Batch>, String)>,
-    /// What a stop cut short: the batch that the processor had asked to be given again, and why. Its records
-    /// are not processed; the next run begins with them.
+    /// How often the processor had to be called again because its store was locked or full
+    /// ([`ProcessError::wait`](crate::ProcessError::wait)).
+    pub waits: u64,
+    /// Why that is so at present; `None` while it is not.
+    pub waiting: Option<String>,
+    /// What a stop cut short, and why: the batch that the processor had asked to be given again, or what a store
+    /// that was locked or full had yet to take. The next run begins with these records.
     pub unfinished: Option<String>,
     /// The last processed sequence number of each shard: where another run on the same stream can go
     /// on, with [`Consumer::after_sequence_number`](crate::Consumer::after_sequence_number).

@@ -44,14 +44,14 @@ pub(super) enum Step {
 }
 
 pub(super) struct Run {
-    options: ReadOptions,
+    pub(super) options: ReadOptions,
     origin: RunMoments,
     deliveries: UnboundedReceiver<Delivery>,
     sender: UnboundedSender<Delivery>,
     // Dropping it ends the readers, however the run ends: also when a processor panics.
     readers: JoinSet<()>,
     epoch: Instant,
-    until: Option<Instant>,
+    pub(super) until: Option<Instant>,
     lineage: Lineage,
     active: BTreeMap<Arc<str>, ShardState>,
     pending: VecDeque<Step>,

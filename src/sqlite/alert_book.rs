@@ -29,7 +29,7 @@ pub(crate) const ALERTS: Kind = Kind {
 pub(crate) const COLUMNS: &str =
     "id, time, playbook, key, ip, start, \"end\", count, threshold, response, until, evidence";
 
-struct AlertBook(DatabaseFile);
+pub(super) struct AlertBook(pub(super) DatabaseFile);
 
 impl Detection {
     /// Keeps alerts, open counts and its place in the stream in an SQLite file;
@@ -44,7 +44,13 @@ impl Detection {
 
 // Not generic: a notebook cell would compile it, and SQLite's C functions are not to be had there.
 fn open(path: &Path) -> Result<Box<dyn AlertStore>> {
-    Ok(Box::new(AlertBook(DatabaseFile::open(path, &ALERTS)?)))
+    Ok(Box::new(AlertBook::open(path)?))
+}
+
+impl AlertBook {
+    pub(super) fn open(path: &Path) -> Result<AlertBook> {
+        Ok(AlertBook(DatabaseFile::open(path, &ALERTS)?))
+    }
 }
 
 impl AlertStore for AlertBook {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::alert_book::{ALERTS, select};
-use super::file::{explain, open_for_reading, unsigned};
+use super::explain::explain;
+use super::file::{open_for_reading, unsigned};
 use crate::detect::Alert;
 use crate::error::Result;
 

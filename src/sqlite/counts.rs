@@ -7,7 +7,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::file::{explain, open_for_reading, unsigned as count};
+use super::explain::explain;
+use super::file::{open_for_reading, unsigned as count};
 use super::store::{self, COUNTS};
 use crate::count::{Totals, Window, Windows};
 use crate::error::{Error, Result};

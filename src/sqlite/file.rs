@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use super::explain::explain;
 use super::lock::Lock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::read::{Checkpoint, StreamId};
 use crate::text::printable;
 use crate::timestamp::Timestamp;
 
-/// How long to wait for another program's transaction.
+/// How long to wait for another program's transaction, of those who open a file or read it.
 const BUSY: Duration = Duration::from_secs(5);
+/// The same of a writer at work: a run waits on, and meanwhile hears that it is to stop.
+const BUSY_AT_WORK: Duration = Duration::from_secs(1);
 
 /// What is in a file.
 pub(crate) struct Kind {
@@ -50,6 +53,7 @@ impl DatabaseFile {
         let database = prepare().map_err(|error| explain(path, error))?;
         let mut file = DatabaseFile { path: path.to_owned(), database, _lock: lock };
         file.make_tables(kind)?;
+        file.database.busy_timeout(BUSY_AT_WORK).map_err(|error| explain(path, error))?;
         Ok(file)
     }
 
@@ -191,35 +195,6 @@ fn check_layout(path: &Path, database: &Connection, kind: &Kind) -> Result<Whose
             ),
         )),
     }
-}
-
-/// A sentence that says what to do.
-pub(crate) fn explain(path: &Path, error: rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode::{
-        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied,
-        ReadOnly,
-    };
-    let file = path.display();
-    let message = match error.sqlite_error_code() {
-        Some(DatabaseBusy | DatabaseLocked) => {
-            format!(
-                "another program holds a lock on {file}: end its transaction; nothing that was committed is lost"
-            )
-        }
-        Some(DiskFull) => {
-            format!(
-                "no room on the disk of {file}: make some and run again; nothing that was committed is lost"
-            )
-        }
-        Some(DatabaseCorrupt) => {
-            format!("{file} is damaged: restore a copy, or move it away and read the stream again")
-        }
-        Some(NotADatabase) => format!("{file} is no SQLite database: give the counts a file of their own"),
-        Some(CannotOpen) => format!("{file} can't be opened: is its folder there?"),
-        Some(PermissionDenied | ReadOnly) => format!("{file} can't be written: look at its permissions"),
-        _ => format!("{file}: the database failed"),
-    };
-    Error::with_source(ErrorKind::Store, format!("{message} ({error})"), error)
 }
 
 /// The checkpoint of each shard, and its newest event.

@@ -5,7 +5,10 @@
 mod alert_book;
 mod alerts;
 mod counts;
+mod explain;
 mod file;
+#[cfg(all(test, feature = "local"))]
+mod full;
 mod lock;
 mod origins;
 mod store;
@@ -15,4 +18,4 @@ pub use counts::{Counts, Rows};
 pub use store::Sqlite;
 
 #[cfg(feature = "live")]
-pub(crate) use file::explain;
+pub(crate) use explain::explain;

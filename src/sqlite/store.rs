@@ -57,7 +57,7 @@ pub(crate) const COUNTS: Kind = Kind {
 /// ```
 #[derive(Debug)]
 pub struct Sqlite {
-    file: DatabaseFile,
+    pub(super) file: DatabaseFile,
     /// Of a window, for the `end` of a late one.
     size: Duration,
     decimals: bool,

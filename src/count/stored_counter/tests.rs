@@ -3,13 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use super::super::store::SavedState;
+use super::super::window::Window;
 use super::*;
 use crate::record::Record;
 use crate::timestamp::Timestamp;
 
 #[derive(Default)]
 struct Kept {
-    fails: bool,
+    /// Why it takes nothing.
+    fails: Option<ErrorKind>,
     names_stream: bool,
     loads: usize,
     commits: Vec<Change>,
@@ -44,8 +46,8 @@ impl Store for Fake {
     }
 
     fn commit(&mut self, change: &Change) -> Result<()> {
-        if self.now().fails {
-            return Err(Error::new(ErrorKind::Store, "no room on the disk"));
+        if let Some(kind) = self.now().fails {
+            return Err(Error::new(kind, "no room on the disk"));
         }
         self.now().commits.push(change.clone());
         Ok(())
@@ -87,9 +89,9 @@ fn after_a_commit_that_failed_nothing_is_committed_before_it_has_loaded() {
     for fail in fail {
         let (store, mut counter) = began();
         counter.process(&batch(1), &mut ctx()).unwrap();
-        store.now().fails = true;
+        store.now().fails = Some(ErrorKind::Store);
         assert!(fail(&mut counter));
-        store.now().fails = false;
+        store.now().fails = None;
         for refused in [
             counter.process(&batch(2), &mut ctx()),
             counter.tick(&mut ctx()),
@@ -108,6 +110,63 @@ fn after_a_commit_that_failed_nothing_is_committed_before_it_has_loaded() {
         assert_eq!((committed.len(), &committed[0].panes[0].1.counts), (1, &vec![("k".to_owned(), 1)]));
         assert_eq!(committed[0].checkpoints[0].sequence_number.as_deref(), Some("1"));
     }
+}
+
+/// A locked store ended the run. What it could not take is what it is given first, whole and once, whoever calls.
+#[test]
+fn what_a_store_could_not_take_for_now_is_given_again() {
+    let calls: [fn(&mut StoredCounter) -> bool; 3] = [
+        |counter| counter.tick(&mut ctx()).is_ok(),
+        |counter| counter.shard_ended("shard", &mut ctx()).is_ok(),
+        |counter| counter.flush().is_ok(),
+    ];
+    for first in calls {
+        for second in calls {
+            let (store, mut counter) = began();
+            counter.process(&batch(1), &mut ctx()).unwrap();
+            for kind in [ErrorKind::StoreUnavailable, ErrorKind::Unreachable, ErrorKind::Timeout] {
+                store.now().fails = Some(kind);
+                assert!(!first(&mut counter));
+                assert!(!second(&mut counter));
+            }
+            // A run does not do so, but a driver of one's own may.
+            counter.process(&batch(2), &mut ctx()).unwrap();
+            store.now().fails = None;
+            assert!(second(&mut counter));
+            counter.flush().unwrap();
+            let committed = store.now().commits.clone();
+            let counted = |change: &Change| -> u64 {
+                let open = change.panes.iter().flat_map(|(_, pane)| &pane.counts).map(|(_, count)| count);
+                let completed = change.completed.iter().map(Window::total);
+                // Counts of open panes are whole, not added; those of a window that is complete are gone from there.
+                open.copied().chain(completed).sum::<u64>() + change.late.values().sum::<u64>()
+            };
+            assert_eq!(counted(&committed[0]), 1, "{committed:?}");
+            let all = committed.iter().map(|change| change.completed.iter().map(Window::total).sum::<u64>());
+            let late: u64 = committed.iter().map(|change| change.late.values().sum::<u64>()).sum();
+            assert_eq!(all.sum::<u64>() + late, 2, "{committed:?}");
+            assert_eq!(store.now().loads, 1);
+            let numbers: Vec<_> = committed.iter().flat_map(|change| &change.checkpoints).collect();
+            assert_eq!(numbers[0].sequence_number.as_deref(), Some("1"));
+            assert_eq!(numbers.last().unwrap().sequence_number.as_deref(), Some("2"));
+        }
+    }
+}
+
+#[test]
+fn a_run_asks_for_a_wait_and_begins_with_what_is_stored() {
+    let (store, mut counter) = began();
+    counter.process(&batch(1), &mut ctx()).unwrap();
+    store.now().fails = Some(ErrorKind::StoreUnavailable);
+    let asked = counter.tick(&mut ctx()).unwrap_err();
+    assert_eq!(format!("{asked:?}"), "Wait: no room on the disk");
+    // The run was stopped then: the next one reads the batch again, and nothing is left of the first.
+    store.now().fails = None;
+    assert!(counter.checkpoints(&stream()).unwrap().is_empty());
+    counter.process(&batch(1), &mut ctx()).unwrap();
+    counter.tick(&mut ctx()).unwrap();
+    let committed = store.now().commits.clone();
+    assert_eq!((committed.len(), &committed[0].panes[0].1.counts), (1, &vec![("k".to_owned(), 1)]));
 }
 
 /// It wrote an empty state over what another process had counted.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::file::explain;
+use super::super::explain::explain;
 use super::Counts;
 use crate::count::Window;
 use crate::error::Result;
