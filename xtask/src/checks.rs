@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::offline::{self, Away};
 use crate::steps::elapsed;
-use crate::{Place, api, browser, features, fuzz, notebooks, repl, setup};
+use crate::{Place, api, browser, deny, features, fuzz, notebooks, repl, setup};
 
 /// Which checks.
 #[derive(clap::Args, Debug)]
@@ -23,11 +23,12 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 13] = [
+const STEPS: [(&str, &str, Work); 14] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("rooms", "the layout of src: who uses whom, and one path a type", |place, _| rooms(place)),
     ("doc", "documentation, warnings denied", doc),
+    ("deny", "the dependencies: licences, sources, duplicates, advisories", |place, _| deny::run(place)),
     ("setup", "the set-up: kernel, JupyterLab, engine", |place, _| setup::run(place).map(|()| true)),
     ("unit", "tests and doctests of the workspace", unit),
     ("features", "the library with each feature alone, with none, with all", |place, _| features::run(place)),

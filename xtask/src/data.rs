@@ -10,7 +10,7 @@ use crate::{Place, setup};
 /// Writes `data/access.log`; false when the generator failed and said why.
 pub fn write(place: &Place) -> Result<bool> {
     let mut command = setup::cargo(place);
-    command.args(["run", "--quiet", "--example", "make_access_log"]).stderr(Stdio::inherit());
+    command.args(["run", "--locked", "--quiet", "--example", "make_access_log"]).stderr(Stdio::inherit());
     let output = command.output().context("cargo does not run")?;
     if !output.status.success() {
         return Ok(false);

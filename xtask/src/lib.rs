@@ -6,6 +6,7 @@ pub mod book;
 pub mod browser;
 pub mod checks;
 pub mod data;
+mod deny;
 mod features;
 mod fuzz;
 pub mod jupyter;
