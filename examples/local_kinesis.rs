@@ -1,4 +1,5 @@
-//! Kinesis on this machine, for programs in any language, until Ctrl-C: streams and records in memory.
+//! Kinesis on this machine, for programs in any language, until Ctrl-C: streams and records in memory, or in a folder
+//! too.
 //!
 //! Prints its address, and nothing else, on stdout.
 
@@ -15,10 +16,11 @@ use common::say::{ended, product, say, tell};
 const USAGE: &str = "\
 A local Kinesis for other programs: the AWS CLI, boto3, your own.
 
-Usage: local_kinesis [--port N] [--folder DIR] [--access-key KEY]
+Usage: local_kinesis [--port N] [--folder DIR] [--memory MIB] [--access-key KEY]
 
   --port N          the loopback port to listen on [default: any free one]
-  --folder DIR      keep streams and records there [default: in memory]
+  --folder DIR      keep streams and records there too [default: in memory alone]
+  --memory MIB      hold this many MiB of records at most, about [default: 1024]
   --access-key KEY  take calls with this key alone, of letters and digits [default: with any]
   -h, --help        this text
 
@@ -64,6 +66,11 @@ fn arguments(mut arguments: impl Iterator<Item = String>) -> Result<Option<Local
                 local = local.port(port.parse().map_err(|_| format!("`{port}` is no port: 0 to 65535"))?);
             }
             "--folder" => local = local.folder(value()?),
+            "--memory" => {
+                let mib = value()?;
+                let bytes = mib.parse::<u64>().ok().and_then(|mib| mib.checked_mul(1 << 20));
+                local = local.memory_limit(bytes.ok_or(format!("`{mib}` is no number of MiB: write 2048"))?);
+            }
             "--access-key" => local = local.access_key(&value()?),
             other => return Err(format!("`{other}` is not understood")),
         }

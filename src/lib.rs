@@ -65,6 +65,7 @@
 pub(crate) mod backoff;
 pub(crate) mod epoch;
 pub(crate) mod error;
+pub(crate) mod folder;
 pub(crate) mod notice;
 pub mod prelude;
 pub(crate) mod record;
@@ -108,6 +109,7 @@ pub use detect::{Alert, BlockList, Detection, DetectionTotals, Playbook, Playboo
 pub use epoch::EpochUnit;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{AccessLog, Event, EventError, LogLine, LogLineError, LogRecord, Origin, UnparsedLine};
+pub use folder::temporary_folder;
 #[cfg(feature = "live")]
 pub use live::{Live, LiveView};
 pub use pipeline::Filter;

@@ -6,7 +6,13 @@
 
 #[cfg(feature = "local")]
 use std::io::Write;
-use std::path::PathBuf;
+#[cfg(feature = "local")]
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+
+use crate::folder::check_private;
+#[cfg(feature = "local")]
+use crate::folder::{claim, private_file};
 
 /// Of the service at this URL, if it is an embedded one of this user's.
 pub(super) fn of(url: &str) -> Option<String> {
@@ -14,19 +20,27 @@ pub(super) fn of(url: &str) -> Option<String> {
         let (host, port) = rest.rsplit_once(':')?;
         ["127.0.0.1", "localhost", "[::1]"].contains(&host).then(|| port.parse().ok())?
     })?;
-    let read = |folder: PathBuf| std::fs::read_to_string(folder.join(port.to_string())).ok();
-    let key = folders().into_iter().find_map(read)?;
+    let key = folders().into_iter().find_map(|folder| read(&folder, port))?;
     // It goes into a header.
     (!key.is_empty() && key.len() <= 128 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()))
         .then_some(key)
 }
 
+fn read(folder: &Path, port: u16) -> Option<String> {
+    // In a folder that others can write to may be a key that somebody wants us to use.
+    check_private(folder).ok()?;
+    std::fs::read_to_string(folder.join(port.to_string())).ok()
+}
+
 /// Where keys may lie: in the folder that the system clears at the user's logout, where there is one, or beside
-/// other temporary files.
+/// other temporary files, which all users share.
 fn folders() -> Vec<PathBuf> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let folders = runtime.into_iter().chain([std::env::temp_dir()]);
-    folders.map(|folder| folder.join("kinesis-lab-keys")).collect()
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let runtime = set("XDG_RUNTIME_DIR").map(|folder| PathBuf::from(folder).join("kinesis-lab-keys"));
+    let user = set("USER").or_else(|| set("LOGNAME")).unwrap_or_default();
+    // Only for users not to meet: whose a folder is, the system says.
+    let user: String = user.to_string_lossy().chars().filter(char::is_ascii_alphanumeric).collect();
+    runtime.into_iter().chain([std::env::temp_dir().join(format!("kinesis-lab-keys-{user}"))]).collect()
 }
 
 /// 128 bits that nobody can guess, in the form of a key.
@@ -47,8 +61,10 @@ impl KeyFile {
     /// Where no folder can be written to, other programs go without: the service refuses them, and says so.
     pub(super) fn leave(port: u16, key: &str) -> KeyFile {
         KeyFile(folders().into_iter().find_map(|folder| {
+            claim(&folder).ok()?;
+            sweep(&folder);
             let path = folder.join(port.to_string());
-            write_private(&path, key).ok().map(|()| path)
+            write(&path, key).ok().map(|()| path)
         }))
     }
 }
@@ -62,18 +78,23 @@ impl Drop for KeyFile {
     }
 }
 
+/// Removes what processes that were killed have left: nobody listens at their ports.
 #[cfg(feature = "local")]
-fn write_private(path: &std::path::Path, key: &str) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+fn sweep(folder: &Path) {
+    for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let port = file.file_name().to_str().and_then(|name| name.parse::<u16>().ok());
+        // On the loopback interface, the answer comes at once.
+        if port.is_some_and(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()) {
+            let _ = std::fs::remove_file(file.path());
+        }
     }
+}
+
+#[cfg(feature = "local")]
+fn write(path: &Path, key: &str) -> std::io::Result<()> {
     // Left by a process that was killed; never written through, whoever made it.
     let _ = std::fs::remove_file(path);
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(key.as_bytes())
+    private_file().write(true).create_new(true).open(path)?.write_all(key.as_bytes())
 }
 
 #[cfg(all(test, feature = "local"))]
@@ -82,21 +103,50 @@ mod tests {
 
     #[test]
     fn a_key_is_found_while_its_service_is_there_by_this_user_alone() {
-        // No service listens at port 0.
-        let (url, key) = ("http://127.0.0.1:0", random().unwrap());
-        let file = KeyFile::leave(0, &key);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (url, key) = (&format!("http://127.0.0.1:{port}"), random().unwrap());
+        let file = KeyFile::leave(port, &key);
         assert_eq!(of(url), Some(key.clone()));
-        assert_eq!(
-            (of("http://localhost:0/"), of("http://192.0.2.1:0"), of("https://x")),
-            (Some(key), None, None)
-        );
+        let others =
+            [format!("http://localhost:{port}/"), format!("http://192.0.2.1:{port}"), "https://x".into()];
+        assert_eq!(others.map(|url| of(&url)), [Some(key), None, None]);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(file.0.as_ref().unwrap()).unwrap().permissions().mode();
-            assert_eq!(mode & 0o077, 0, "{mode:o}");
+            let path = file.0.as_ref().unwrap();
+            for path in [path.as_path(), path.parent().unwrap()] {
+                let mode = std::fs::metadata(path).unwrap().permissions().mode();
+                assert_eq!(mode & 0o077, 0, "{mode:o}");
+            }
         }
         drop(file);
         assert_eq!(of(url), None);
+    }
+
+    #[test]
+    fn a_key_of_a_service_that_was_killed_is_swept_away() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let left = KeyFile::leave(port, "LEFT");
+        let path = left.0.clone().unwrap();
+        std::mem::forget(left);
+        sweep(path.parent().unwrap());
+        assert!(path.exists(), "somebody listens there");
+        drop(listener);
+        sweep(path.parent().unwrap());
+        assert!(!path.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_can_write_to_gives_no_key() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = crate::folder::temporary_folder("keys").unwrap();
+        write(&folder.join("1"), "KEY").unwrap();
+        assert_eq!(read(&folder, 1).as_deref(), Some("KEY"));
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(read(&folder, 1), None);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

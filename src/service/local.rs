@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
-use ferrokinesis::store::{DurableStateOptions, StoreOptions};
+use axum::middleware::{from_fn, from_fn_with_state};
+use ferrokinesis::store::StoreOptions;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -17,13 +17,26 @@ use super::kinesis::Kinesis;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{self, block_on, on_ours};
 
+mod behind;
+mod call;
+mod cbor;
+mod creation;
 mod front;
 mod gate;
+mod journal;
+mod log;
+mod memory;
 mod names;
+mod state;
 
 use front::{Front, receive};
 use gate::{Gate, pass};
+use journal::Journal;
+use memory::Memory;
 use names::{Names, space};
+
+/// What an embedded service holds at most, where nothing else is said.
+const MEMORY_LIMIT: u64 = 1 << 30;
 
 /// The region that the embedded service says it is in.
 const LOCAL_REGION: &str = "us-east-1";
@@ -67,6 +80,7 @@ pub struct Local {
     iterator_lifetime: Option<Duration>,
     transition: Option<Duration>,
     access_key: Option<String>,
+    memory_limit: Option<u64>,
 }
 
 impl Kinesis {
@@ -122,10 +136,31 @@ impl Local {
         self
     }
 
-    /// Keep streams and records in this folder, so that they outlive the process (an interrupted
+    /// Keep streams and records in this folder too, so that they outlive the process (an interrupted
     /// notebook cell ends it). Default: in memory only.
+    ///
+    /// It is for one service at a time. A call is acknowledged when what it did is in the file there, which is the
+    /// operating system's to write: it outlives the process, not a power cut. Where the disk is full, calls fail
+    /// until there is room. The file is at most twice as long as what it holds, and 16 MiB more.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Local {
         self.folder = Some(folder.into());
+        self
+    }
+
+    /// How many bytes of records to hold at most, about. Default: 1 GiB (1,073,741,824).
+    ///
+    /// More puts are refused with `LimitExceededException` and a sentence. Records go after their stream's
+    /// retention, 24 hours, looked at once a minute, or with their stream.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Local::new().memory_limit(1_000_000).open()?.create_stream("full", 1)?;
+    /// stream.put("k", vec![0; 800_000])?; // in base64: 1,066,668 bytes
+    /// assert_eq!(stream.put("k", "1").unwrap_err().kind(), ErrorKind::LimitExceeded);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn memory_limit(mut self, bytes: u64) -> Local {
+        self.memory_limit = Some(bytes);
         self
     }
 
@@ -150,7 +185,7 @@ impl Local {
     /// Starts the service and connects to it.
     ///
     /// # Errors
-    /// When the port is taken, or the folder can't be used; when the access key is not of 1 to 128 letters and
+    /// When the port is taken; when the folder can't be used, or another service has it open; when the access key is not of 1 to 128 letters and
     /// digits.
     pub fn open(self) -> Result<Kinesis> {
         block_on(self.open_async())
@@ -185,11 +220,6 @@ impl Local {
             iterator_ttl_seconds: self.iterator_lifetime.map_or(300, |t| t.as_secs()),
             retention_check_interval_secs: 60,
             enforce_limits: self.enforce_limits,
-            durable: self.folder.clone().map(|state_dir| DurableStateOptions {
-                state_dir,
-                snapshot_interval_secs: 10,
-                max_retained_bytes: None,
-            }),
             aws_region: LOCAL_REGION.to_owned(),
             ..StoreOptions::default()
         };
@@ -205,24 +235,24 @@ impl Local {
             )
         })?;
         let address = listener.local_addr()?;
-        let folder = self.folder.clone();
-        // What is in the folder is read there, all at once.
-        let created = tokio::task::spawn_blocking(move || {
-            if let Some(folder) = &folder {
-                make(folder)?;
-            }
-            Ok::<_, Error>(ferrokinesis::create_app(options).0)
-        });
-        let app = match created.await {
-            Ok(app) => app?,
-            Err(join) => {
-                return Err(Error::with_source(ErrorKind::Io, unusable(&self.folder), join.to_string()));
-            }
+        let (app, store) = ferrokinesis::create_app(options);
+        let memory = Memory { store: store.clone(), limit: self.memory_limit.unwrap_or(MEMORY_LIMIT) };
+        let journal = match &self.folder {
+            Some(folder) => Some(Journal::open(folder, &store).await?),
+            None => None,
         };
-        // The front has read the body, and has a limit of its own; axum's is 2 MiB.
+        // From the service outwards. The front has read the body, and has a limit of its own; axum's is 2 MiB.
         let app = app.layer(DefaultBodyLimit::disable());
+        let app = app.layer(from_fn_with_state(store.clone(), behind::tell));
+        let app = app.layer(from_fn_with_state(store, creation::with_mode_and_tags));
+        let app = match &journal {
+            Some(journal) => app.layer(from_fn_with_state(journal.clone(), journal::keep)),
+            None => app,
+        };
+        let app = app.layer(from_fn_with_state(memory, memory::bound));
         let app = app.layer(from_fn_with_state(Arc::<Gate>::default(), pass));
         let app = app.layer(from_fn_with_state(Arc::<Names>::default(), space));
+        let app = app.layer(from_fn(call::understand)).layer(from_fn(cbor::translate));
         let key_file = self.access_key.as_deref().map(|key| KeyFile::leave(address.port(), key));
         let front = Front::new(address.port(), self.access_key);
         let app = app.layer(from_fn_with_state(Arc::new(front), receive));
@@ -233,20 +263,8 @@ impl Local {
             });
             let _ = served.await; // axum::serve retries accept errors by itself and returns none
         });
-        Ok((address, LocalServer { _stop: stop, _key_file: key_file }))
+        Ok((address, LocalServer { _stop: stop, _key_file: key_file, journal }))
     }
-}
-
-fn make(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|error| {
-        let sentence = format!("cannot make the folder {} for the local Kinesis: {error}", folder.display());
-        Error::with_source(ErrorKind::Io, sentence, error)
-    })
-}
-
-fn unusable(folder: &Option<PathBuf>) -> String {
-    let folder = folder.as_deref().map(|path| format!(" in {}", path.display())).unwrap_or_default();
-    format!("the local Kinesis cannot begin with what is{folder}: remove the folder, or choose another")
 }
 
 /// Without the access key.
@@ -264,8 +282,17 @@ fn millis(time: Duration) -> u64 {
 }
 
 /// Keeps the embedded service up; it stops accepting when this is dropped.
-#[derive(Debug)]
 pub(crate) struct LocalServer {
     _stop: oneshot::Sender<()>,
     _key_file: Option<KeyFile>,
+    journal: Option<Arc<Journal>>,
+}
+
+impl Drop for LocalServer {
+    fn drop(&mut self) {
+        // Not only with the last connection, which a client may keep: the folder is free for another at once.
+        if let Some(journal) = &self.journal {
+            journal.close();
+        }
+    }
 }

@@ -28,6 +28,10 @@ impl Refusal<'_> {
                 ErrorKind::StreamInUse,
                 format!("stream {stream} in region {region} is being changed or already exists: {said}"),
             ),
+            // Of an embedded one (src/service/local/memory.rs): of no account, and it says what to do.
+            "LimitExceededException" if said.starts_with("the local Kinesis") => {
+                (ErrorKind::LimitExceeded, said.to_owned())
+            }
             "LimitExceededException" => (
                 ErrorKind::LimitExceeded,
                 format!(

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 /// A PutRecords of 10 MiB is 13.4 MiB in base64.
-const MAX_BODY: usize = 32 << 20;
+pub(crate) const MAX_BODY: usize = 32 << 20;
 /// From the head of a request to its last byte. Over the loopback interface the largest takes 50 ms.
 const BODY_TIME: Duration = Duration::from_secs(20);
 
@@ -104,7 +104,7 @@ fn refusal(code: &str, sentence: &str) -> Response {
     answer(StatusCode::FORBIDDEN, code, sentence)
 }
 
-fn answer(status: StatusCode, code: &str, sentence: &str) -> Response {
+pub(crate) fn answer(status: StatusCode, code: &str, sentence: &str) -> Response {
     let body = serde_json::json!({ "__type": code, "message": sentence }).to_string();
     let kind = HeaderValue::from_static("application/x-amz-json-1.1");
     // A client that is still sending hears it, and goes.
@@ -132,7 +132,12 @@ pub(crate) async fn receive(State(front): State<Arc<Front>>, request: Request, n
     if let Some(path) = parts.uri.path_and_query().cloned() {
         parts.uri = Uri::from(path);
     }
-    next.run(Request::from_parts(parts, Body::from(body))).await
+    // To its end, also when the client hangs up: half of it would be done otherwise.
+    let whole = tokio::spawn(next.run(Request::from_parts(parts, Body::from(body)))).await;
+    whole.unwrap_or_else(|_| {
+        let sentence = "the local Kinesis failed in the middle of this call: try again, and please report it";
+        answer(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", sentence)
+    })
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+
+use super::call::Call;
 
 /// The second in which the last stream of each name was created.
 #[derive(Default)]
@@ -34,25 +34,13 @@ impl Names {
 }
 
 pub(crate) async fn space(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
-    let target = request.headers().get("x-amz-target").map_or(&b""[..], |value| value.as_bytes());
-    if target != b"Kinesis_20131202.CreateStream" {
-        return next.run(request).await;
-    }
-    let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, 64 << 10).await else {
-        return StatusCode::BAD_REQUEST.into_response();
-    };
-    // CBOR, which the service takes too, is not read: its clients go without.
-    let name = serde_json::from_slice(&body).ok().and_then(|call: serde_json::Value| {
-        call.get("StreamName").and_then(|name| name.as_str()).map(str::to_owned)
-    });
-    if let Some(name) = &name {
-        tokio::time::sleep(names.wait(name, now())).await;
-    }
-    let answer = next.run(Request::from_parts(parts, Body::from(body))).await;
-    if let Some(name) = name.filter(|_| answer.status().is_success()) {
+    let creates = Call::of(&request).filter(|call| &*call.operation == "CreateStream");
+    let Some(name) = creates.and_then(|call| call.stream) else { return next.run(request).await };
+    tokio::time::sleep(names.wait(&name, now())).await;
+    let answer = next.run(request).await;
+    if answer.status().is_success() {
         // The service took its time a moment before: at the turn of a second, this waits one too many.
-        names.created(name, now());
+        names.created(name.to_string(), now());
     }
     answer
 }

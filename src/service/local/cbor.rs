@@ -1,0 +1,103 @@
+//! CBOR, which the SDKs for Java speak to Kinesis: made JSON on the way in and CBOR again on the way out, so that
+//! what stands behind reads one form.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::header::{self, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ciborium::Value as Cbor;
+use serde_json::Value as Json;
+
+use super::front::MAX_BODY;
+
+const CBOR: &str = "application/x-amz-cbor-1.1";
+const JSON: &str = "application/x-amz-json-1.1";
+
+pub(crate) async fn translate(request: Request, next: Next) -> Response {
+    let is = |value: Option<&HeaderValue>, kind: &str| {
+        value.and_then(|value| value.to_str().ok()).is_some_and(|value| value.starts_with(kind))
+    };
+    // The answer to a subscription is a flow of events, each with a header of its own.
+    let subscribes =
+        request.headers().get("x-amz-target").is_some_and(|it| it.as_bytes().ends_with(b".SubscribeToShard"));
+    if subscribes || !is(request.headers().get(header::CONTENT_TYPE), CBOR) {
+        return next.run(request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
+    // What is no CBOR is no JSON either, and refused as such.
+    let read = ciborium::from_reader::<Cbor, _>(&body[..]);
+    let json = read
+        .map(|value| ferrokinesis::server::cbor_to_json(&value).to_string())
+        .unwrap_or_else(|_| "-".into());
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let answer = next.run(Request::from_parts(parts, Body::from(json))).await;
+
+    if !is(answer.headers().get(header::CONTENT_TYPE), JSON) {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let mut bytes = Vec::new();
+    if let Ok(json) = serde_json::from_slice::<Json>(&body) {
+        // Into memory: it can't fail.
+        let _ = ciborium::into_writer(&cbor(json, false), &mut bytes);
+    }
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CBOR));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+fn cbor(json: Json, is_blob: bool) -> Cbor {
+    match json {
+        Json::Null => Cbor::Null,
+        Json::Bool(value) => Cbor::Bool(value),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(whole), _) => Cbor::Integer(whole.into()),
+            (_, Some(whole)) => Cbor::Integer(whole.into()),
+            _ => Cbor::Float(number.as_f64().unwrap_or_default()),
+        },
+        Json::String(text) if is_blob => match STANDARD.decode(&text) {
+            Ok(bytes) => Cbor::Bytes(bytes),
+            Err(_) => Cbor::Text(text),
+        },
+        Json::String(text) => Cbor::Text(text),
+        Json::Array(values) => Cbor::Array(values.into_iter().map(|value| cbor(value, false)).collect()),
+        Json::Object(members) => Cbor::Map(
+            members
+                .into_iter()
+                .map(|(name, value)| {
+                    let value = cbor(value, name == "Data");
+                    (Cbor::Text(name), value)
+                })
+                .collect(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn data_is_bytes_in_cbor_and_comes_back() {
+        let json = json!({
+            "MillisBehindLatest": 7, "NextShardIterator": null, "Half": 0.5, "Large": u64::MAX,
+            "Records": [{ "Data": "aGVsbG8=", "PartitionKey": "Data", "ApproximateArrivalTimestamp": 1_536_220_800 }],
+        });
+        let there = cbor(json.clone(), false);
+        let Cbor::Map(members) = &there else { panic!("{there:?}") };
+        let records = &members.iter().find(|(name, _)| *name == Cbor::Text("Records".into())).unwrap().1;
+        let Cbor::Array(records) = records else { panic!("{records:?}") };
+        assert!(format!("{:?}", records[0]).contains("Bytes([104, 101, 108, 108, 111])"), "{records:?}");
+        let mut back = ferrokinesis::server::cbor_to_json(&there);
+        back["Large"] = json!(u64::MAX); // a float there, which no member of Kinesis's is
+        assert_eq!(back, json);
+    }
+}

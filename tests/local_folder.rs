@@ -1,0 +1,316 @@
+//! What the embedded service keeps in a folder, how much it holds, and how far behind it says that one is.
+
+#![cfg(all(feature = "full", unix))]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use kinesis_lab::prelude::*;
+
+/// The example `local_kinesis` as a program; killed when this is dropped.
+struct Service(Child);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // SIGKILL
+        let _ = self.0.wait();
+    }
+}
+
+/// With what the shell does before it becomes that program.
+fn service(before: &str, folder: &Path) -> (Service, Kinesis) {
+    // Beside the test's own folder; `cargo test` builds examples, `cargo test --test …` does not.
+    let mut program = std::env::current_exe().unwrap();
+    program.pop();
+    program.pop();
+    program.push("examples/local_kinesis");
+    assert!(program.exists(), "it is there after `cargo build --features full --example local_kinesis`");
+    let script = format!("{before} exec {} --folder {}", program.display(), folder.display());
+    let mut child = Command::new("bash").args(["-c", &script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut url = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    (Service(child), Kinesis::endpoint(url.trim()).unwrap())
+}
+
+/// Each record's data by its sequence number, of all shards.
+fn all(stream: &Stream) -> BTreeMap<String, String> {
+    struct Keep(BTreeMap<String, String>);
+    impl RecordProcessor for Keep {
+        fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+            for record in &batch.records {
+                let data = String::from_utf8_lossy(&record.data[..]).into_owned();
+                assert_eq!(self.0.insert(record.sequence_number.to_string(), data), None, "twice");
+            }
+            Ok(())
+        }
+    }
+    let mut keep = Keep(BTreeMap::new());
+    stream.consumer().trim_horizon().run_until_caught_up(&mut keep).unwrap();
+    keep.0
+}
+
+/// In one attempt.
+fn put_once(stream: &Stream, key: &str, data: &str) -> bool {
+    stream.put_many(vec![kinesis_lab::Entry::new(key, data)]).max_attempts(1).send().is_ok()
+}
+
+fn shards(stream: &Stream) -> BTreeSet<String> {
+    stream.shards().unwrap().iter().map(|shard| format!("{shard:?}")).collect()
+}
+
+#[test]
+fn what_was_acknowledged_outlives_a_kill_at_any_moment() {
+    let folder = kinesis_lab::temporary_folder("kills").unwrap();
+    let (mut acknowledged, mut random) = (BTreeSet::new(), fastrand::Rng::with_seed(7));
+    for life in 0..8 {
+        let (service, kinesis) = service("", &folder);
+        let stream = match kinesis.stream("kept") {
+            Ok(stream) => stream,
+            Err(error) if error.is_stream_not_found() => kinesis.create_stream("kept", 2).unwrap(),
+            Err(error) => panic!("{error}"),
+        };
+        let (acks, received) = mpsc::channel();
+        let putter = std::thread::spawn(move || {
+            for n in 0.. {
+                let data = format!("{life}/{n}");
+                if !put_once(&stream, &format!("k{n}"), &data) {
+                    return; // killed
+                }
+                acks.send(data).unwrap();
+                // A change is under way, now and then, when the end comes.
+                if n == 2 && life % 2 == 1 {
+                    let open = stream.shards().unwrap().into_iter().find(|shard| shard.is_open());
+                    let _ = stream.split_shard(&open.unwrap().id);
+                }
+            }
+        });
+        std::thread::sleep(Duration::from_millis(random.u64(20..400)));
+        drop(service);
+        putter.join().unwrap();
+        acknowledged.extend(received.iter());
+    }
+    assert!(acknowledged.len() > 50, "{}", acknowledged.len());
+
+    let kinesis = Local::new().folder(&folder).open().unwrap();
+    let stream = kinesis.stream("kept").unwrap();
+    let found = all(&stream);
+    let data: BTreeSet<String> = found.values().cloned().collect();
+    assert_eq!(acknowledged.difference(&data).next(), None, "lost");
+    // At most the put that each life died in.
+    assert!(found.len() - acknowledged.len() <= 8, "{} and {}", found.len(), acknowledged.len());
+    // And it goes on behind them.
+    let later = stream.put("k1", "later").unwrap();
+    assert!(stream.shards().unwrap().len() > 2, "no split was ever done");
+    let mut found = found;
+    found.insert(later.sequence_number, "later".into());
+    assert_eq!(all(&stream), found);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn all_that_a_stream_is_comes_back() {
+    let folder = kinesis_lab::temporary_folder("back").unwrap();
+    let open = || Local::new().folder(&folder).transition(millis(10)).open().unwrap();
+    let (mut before, last) = {
+        let kinesis = open();
+        let stream = kinesis.create_stream("kept", 2).unwrap();
+        kinesis.create_stream("gone", 1).unwrap().put("k", "gone").unwrap();
+        kinesis.delete_stream("gone").unwrap();
+        for n in 0..300 {
+            stream.put(&format!("{n}"), format!("{n}")).unwrap();
+        }
+        stream.split_shard(&stream.shards().unwrap()[0].id).unwrap();
+        for n in 300..400 {
+            stream.put(&format!("{n}"), format!("{n}")).unwrap();
+        }
+        let client = kinesis.client().clone();
+        block_on(async move {
+            client
+                .increase_stream_retention_period()
+                .stream_name("kept")
+                .retention_period_hours(48)
+                .send()
+                .await?;
+            let tags = client.add_tags_to_stream().stream_name("kept").tags("team", "clicks").send();
+            tags.await.map(|_| ()).map_err(kinesis_lab::aws_sdk_kinesis::Error::from)
+        })
+        .unwrap();
+        let last = stream.put("last", "last").unwrap();
+        ((stream.created(), shards(&stream), all(&stream)), last)
+    };
+    for _ in 0..2 {
+        let kinesis = open();
+        assert_eq!(kinesis.list_streams().unwrap(), ["kept"]);
+        let stream = kinesis.stream("kept").unwrap();
+        assert_eq!((stream.created(), shards(&stream), all(&stream)), before);
+        let client = kinesis.client().clone();
+        let (summary, tags) = block_on(async move {
+            let summary = client.describe_stream_summary().stream_name("kept").send().await.unwrap();
+            (summary, client.list_tags_for_stream().stream_name("kept").send().await.unwrap())
+        });
+        assert_eq!(summary.stream_description_summary.unwrap().retention_period_hours, 48);
+        assert_eq!((tags.tags()[0].key(), tags.tags()[0].value()), ("team", Some("clicks")));
+        // Sequence numbers go on: one that was put now is behind the last one of its shard.
+        let now = stream.put("last", "last").unwrap();
+        assert_eq!(now.shard_id, last.shard_id);
+        assert!(now.sequence_number > last.sequence_number, "{now:?} {last:?}");
+        before.2 = all(&stream);
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_full_disk_needs_no_restart() {
+    let prlimit = Command::new("prlimit").arg("--version").stdout(Stdio::null()).status();
+    if !prlimit.is_ok_and(|status| status.success()) {
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no prlimit here");
+        return;
+    }
+    let folder = kinesis_lab::temporary_folder("full").unwrap();
+    // Files of 256 KiB at most, and an error where a signal would end the process.
+    let (service, kinesis) = service("trap '' XFSZ; ulimit -S -f 256;", &folder);
+    let stream = kinesis.create_stream("kept", 1).unwrap();
+    let mut put = Vec::new();
+    for length in [20_000, 100] {
+        loop {
+            let data = format!("{}{}", put.len(), "x".repeat(length));
+            if !put_once(&stream, "k", &data) {
+                break;
+            }
+            put.push(data);
+        }
+    }
+    let error = stream.put("k", "full").unwrap_err();
+    assert!(put.len() >= 5 && error.to_string().contains("make room on that disk"), "{} {error}", put.len());
+    let read = || all(&stream).into_values().collect::<Vec<_>>();
+    assert_eq!(read(), put, "reads go on, and see what was acknowledged alone");
+    let refused = kinesis.create_stream("another", 1).unwrap_err();
+    assert!(refused.to_string().contains("make room"), "{refused}");
+    assert_eq!(kinesis.list_streams().unwrap(), ["kept"], "and nothing was done");
+
+    let pid = service.0.id().to_string();
+    assert!(Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status().unwrap().success());
+    stream.put("k", "room").unwrap();
+    put.push("room".into());
+    assert_eq!(read(), put);
+    drop(service);
+    let kept = Local::new().folder(&folder).open().unwrap().stream("kept").unwrap();
+    assert_eq!(all(&kept).into_values().collect::<Vec<_>>(), put);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn the_file_is_written_anew_when_most_of_it_is_of_the_past() {
+    let folder = kinesis_lab::temporary_folder("compacted").unwrap();
+    let kinesis = Local::new().folder(&folder).open().unwrap();
+    let kept = kinesis.create_stream("kept", 2).unwrap();
+    kept.put("k", "kept").unwrap();
+    let length = || std::fs::metadata(folder.join("kinesis.log")).unwrap().len();
+    let mut longest = 0;
+    for round in 0..3 {
+        let stream = kinesis.create_stream(&format!("past{round}"), 1).unwrap();
+        for n in 0..14 {
+            stream.put("k", vec![n; 700_000]).unwrap();
+        }
+        longest = longest.max(length());
+        stream.delete().unwrap();
+    }
+    // 39 MB were put in all, as base64; 13 MB at a time, twice that, 16 MiB.
+    assert!(longest < 50_000_000, "{longest}");
+    kept.put("k", vec![0; 700_000]).unwrap();
+    drop((kept, kinesis));
+    let kept = Local::new().folder(&folder).open().unwrap().stream("kept").unwrap();
+    assert_eq!(all(&kept).len(), 2);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn it_holds_no_more_than_it_may() {
+    let kinesis = Local::new().memory_limit(3_000_000).open().unwrap();
+    let (first, second) =
+        (kinesis.create_stream("first", 1).unwrap(), kinesis.create_stream("second", 1).unwrap());
+    let mut held = 0;
+    let error = loop {
+        match first.put("k", vec![0; 500_000]) {
+            Ok(_) => held += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((held, error.kind()), (5, ErrorKind::LimitExceeded));
+    let sentence = error.to_string();
+    assert!(
+        sentence.starts_with("the local Kinesis holds 2 MiB") && sentence.contains("delete a stream"),
+        "{error}"
+    );
+    // Small ones, too, have their price.
+    assert!(second.put("k", "1").is_err());
+    assert_eq!(all(&first).len(), 5, "what it has, it gives");
+    first.delete().unwrap();
+    second.put("k", "1").unwrap();
+}
+
+#[test]
+fn it_says_how_far_behind_one_is() {
+    let kinesis = Kinesis::local().unwrap();
+    let stream = kinesis.create_stream("behind", 1).unwrap();
+    let entries = (0..2_500).map(|n| kinesis_lab::Entry::new("k", format!("{n}")));
+    stream.put_many(entries.collect()).send().unwrap();
+    std::thread::sleep(Duration::from_millis(1_100)); // the arrival of a record is told in whole seconds
+    let begun = Instant::now();
+    let client = kinesis.client().clone();
+    let pages = block_on(async move {
+        let iterator = client.get_shard_iterator().stream_name("behind").shard_id("shardId-000000000000");
+        let iterator = iterator.shard_iterator_type("TRIM_HORIZON".into()).send().await.unwrap();
+        let (mut iterator, mut pages) = (iterator.shard_iterator, Vec::new());
+        for _ in 0..4 {
+            let page = client.get_records().set_shard_iterator(iterator).limit(1_000).send().await.unwrap();
+            pages.push((page.records.len(), page.millis_behind_latest.unwrap()));
+            iterator = page.next_shard_iterator;
+        }
+        pages
+    });
+    let longest = 2_200 + begun.elapsed().as_millis() as i64;
+    for (records, behind) in &pages[..2] {
+        assert!(*records == 1_000 && (1_000..longest).contains(behind), "{pages:?}");
+    }
+    assert_eq!(pages[2..], [(500, 0), (0, 0)]);
+}
+
+/// `KINESIS_LAB_RECORDS=200000 cargo test --features full --test local_folder costs -- --nocapture` fills it further.
+#[test]
+fn a_put_costs_its_own_size_however_much_is_held() {
+    let folder = kinesis_lab::temporary_folder("costs").unwrap();
+    let kinesis = Local::new().folder(&folder).open().unwrap();
+    let stream = kinesis.create_stream("filled", 1).unwrap();
+    // The quickest of several: of other programs on this machine, some are always at work.
+    let put = || {
+        let once = || {
+            let begun = Instant::now();
+            stream.put("k", [b'x'; 100]).unwrap();
+            begun.elapsed()
+        };
+        (0..50).map(|_| once()).min().unwrap()
+    };
+    let most = std::env::var("KINESIS_LAB_RECORDS").ok().and_then(|most| most.parse().ok()).unwrap_or(20_000);
+    let (empty, mut held) = (put(), 0);
+    println!("a put takes {empty:?} where nothing is held");
+    for records in [20_000, most] {
+        let entry = |n| kinesis_lab::Entry::new(format!("{n}"), [b'x'; 100]);
+        stream.put_many((held..records).map(entry).collect()).send().unwrap();
+        held = records;
+        let full = put();
+        println!("a put takes {full:?} where {records} records are held");
+        assert!(full < 10 * empty, "{full:?} where {records} are held, {empty:?} where none is");
+    }
+    drop((stream, kinesis));
+    let begun = Instant::now();
+    let stream = Local::new().folder(&folder).open().unwrap().stream("filled").unwrap();
+    println!("opened in {:?}", begun.elapsed());
+    stream.put("k", "1").unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+}
