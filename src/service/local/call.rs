@@ -76,7 +76,7 @@ fn rewritten(operation: &str, body: Bytes) -> Result<(Option<Arc<str>>, Bytes), 
     }
     let stream = name.as_deref().or(of_arn).map(Arc::<str>::from);
     let by_arn = BY_ARN.contains(&operation);
-    let body = match &*operation {
+    let body = match operation {
         "CreateStream" => on_demand(&body)?.map_or(body, Bytes::from),
         _ if arn.is_none() || by_arn => body,
         // Members as they came: 500 records are not read for this.

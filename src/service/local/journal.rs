@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::front::{MAX_BODY, answer};
 use super::log::{Log, Replacement};
-use super::state::{KeptLine, Pending, Restoring, export, parse, records_line};
+use super::state::{KeptLine, Restoring, Underway, export, parse, records_line};
 use crate::error::Result;
 use crate::runtime;
 
@@ -48,7 +48,7 @@ pub(crate) struct Journal {
 }
 
 struct Unsaved {
-    pending: Pending,
+    pending: Underway,
     /// The last state in the log is not, or not yet, that of the service.
     state: bool,
     /// A task looks for the end of a change.
@@ -79,7 +79,7 @@ impl Journal {
         restoring.finish().await;
         let live = store.metrics().retained_bytes() + 100 * store.metrics().retained_records();
         let unsaved = Unsaved {
-            pending: Pending::new(),
+            pending: Underway::new(),
             state: true,
             watched: false,
             compact_at: 2 * live + COMPACTION_STEP,

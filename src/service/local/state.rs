@@ -15,10 +15,10 @@ use super::creation;
 use crate::error::{Error, Result};
 
 /// Calls whose effect comes some time after their answer, by their stream; it has one at a time.
-pub(crate) type Pending = BTreeMap<String, (String, Value)>;
+pub(crate) type Underway = BTreeMap<String, (String, Value)>;
 
 /// Everything but records, and whether no change of it is under way. Of `pending`, what is done by now goes.
-pub(crate) async fn export(store: &Store, pending: &mut Pending) -> (Value, bool) {
+pub(crate) async fn export(store: &Store, pending: &mut Underway) -> (Value, bool) {
     let (mut streams, mut consumers, mut tags, mut policies) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut settled, mut changing) = (true, BTreeSet::new());
@@ -82,7 +82,7 @@ pub(crate) struct KeptState {
     tags: Vec<(String, BTreeMap<String, String>)>,
     policies: Vec<(String, String)>,
     settings: Value,
-    pending: Pending,
+    pending: Underway,
 }
 
 pub(crate) fn parse(line: &[u8]) -> Result<KeptLine> {
