@@ -75,6 +75,17 @@ pub fn shorten(text: &str, max_chars: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", &text[..end]))
 }
 
+/// A stranger's text where it stands among others: printable, and no longer than that. What is cut off is not looked
+/// at, however long it is.
+pub(crate) fn shown(text: &str, max_chars: usize) -> String {
+    shorten(&printable(shorten(text, max_chars).as_bytes()), max_chars).into_owned()
+}
+
+/// A stranger's text between single quotes, which it cannot end: a quote in it is `\x27`.
+pub(crate) fn in_quotes(text: &str, max_chars: usize) -> String {
+    format!("'{}'", shown(text, max_chars).replace('\'', r"\x27"))
+}
+
 /// A text as `{:?}` shows it, and with the words spelled out that the notebook kernel would obey.
 ///
 /// `str`'s own escapes are not enough: the kernel looks for its words within lines, too, and takes the
@@ -189,6 +200,13 @@ mod tests {
         assert_eq!(shorten("東京都", 1), "…");
         assert_eq!(shorten("東京都", 0), "");
         assert_eq!(shorten("", 0), "");
+    }
+
+    #[test]
+    fn among_others_it_is_short_and_stays_within_its_quotes() {
+        assert_eq!(shown("192.0.2.10", 10), "192.0.2.10");
+        assert_eq!(shown("\u{1b}".repeat(10).as_str(), 6), r"\x1b\…");
+        assert_eq!(in_quotes("a', 1), ('b", 20), r"'a\x27, 1), (\x27b'");
     }
 
     #[test]

@@ -184,20 +184,20 @@ async fn who_is_blocked_is_refused_until_it_is_over() {
     let agent = Agent::new(&stream).trusted_proxies(["127.0.0.1"]).unwrap().blocks(list.clone());
     let site = Site::serve(agent.layer().unwrap()).await;
     let (bad, good) = ("x-forwarded-for: 198.51.100.66\r\n", "x-forwarded-for: 198.51.100.7\r\n");
-    list.block("::ffff:198.51.100.66", Timestamp::MAX);
+    list.block("::ffff:198.51.100.66", Timestamp::MAX).unwrap();
     // Behind a proxy is everybody: nobody can have it blocked.
-    list.block("127.0.0.1", Timestamp::MAX);
+    list.block("127.0.0.1", Timestamp::MAX).unwrap();
     assert_eq!(site.get("/user/mallory", bad).await, (403, String::new()));
     assert_eq!(site.get("/", good).await.0, 200);
     assert_eq!(site.get("/", "").await.0, 200);
     // The list's own tests know when a block is over; here, one that is over already.
-    list.pardon("198.51.100.66");
-    list.block("198.51.100.66", Timestamp::now());
+    list.pardon("198.51.100.66").unwrap();
+    list.block("198.51.100.66", Timestamp::now()).unwrap();
     assert_eq!(site.get("/", bad).await.0, 200);
-    list.block("198.51.100.0/24", Timestamp::MAX);
+    list.block("198.51.100.0/24", Timestamp::MAX).unwrap();
     assert_eq!(site.get("/", bad).await.0, 403);
     assert_eq!(site.get("/", good).await.0, 403);
-    list.pardon("198.51.100.0/24");
+    list.pardon("198.51.100.0/24").unwrap();
     assert_eq!(site.get("/", bad).await.0, 200);
 
     let report = site.agent.shutdown();
@@ -357,7 +357,7 @@ async fn it_needs_no_framework() {
     let stream = stream();
     let agent = Agent::new(&stream).layer().unwrap();
     // Nobody known is not one client, and never blocked.
-    agent.blocks().block("-", Timestamp::MAX);
+    agent.blocks().block("-", Timestamp::MAX).unwrap();
     let mut service = agent.layer(Plain);
     for peer in [None, Some("[::ffff:192.0.2.7]:4711")] {
         let mut request = Request::new(());

@@ -214,6 +214,40 @@ fn an_endpoint_with_a_password_is_refused_and_not_shown() {
     assert_clean(&text);
 }
 
+/// Gateways and tunnels take a token there.
+#[test]
+fn a_secret_behind_an_endpoints_path_is_not_shown() {
+    let mut shown = Vec::new();
+    let mut show = |error: &Error| {
+        shown.push(format!("{error} {error:?} {error:#?}"));
+        let mut next = error.source();
+        while let Some(source) = next {
+            shown.push(format!("{source} {source:?}"));
+            next = source.source();
+        }
+    };
+    let dead = ["?token=", "/?token=", "/path?token=", "#", "/x#"]
+        .map(|before| format!("http://127.0.0.1:9{before}{SECRET}"));
+    let refuses = echoing(Answer::ErrorPage);
+    for url in dead.iter().chain([&format!("{refuses}/?token={SECRET}"), &format!("127.0.0.1:9?{SECRET}")]) {
+        match Kinesis::endpoint(url) {
+            Ok(kinesis) => {
+                assert_clean(&format!(
+                    "{kinesis:?} {:?}",
+                    kinesis.stream("s").map(|stream| format!("{stream:?}"))
+                ));
+                show(&kinesis.attempt_timeout(secs(2)).list_streams().unwrap_err());
+            }
+            Err(error) => show(&error),
+        }
+        assert_clean(&format!("{:?} {0:#?}", Kinesis::aws().endpoint_url(url)));
+    }
+    let user = format!("http://user:{SECRET}@127.0.0.1:9");
+    assert_clean(&format!("{:?}", Kinesis::aws().endpoint_url(&user)));
+    assert!(shown.iter().any(|text| text.contains("127.0.0.1:9") && text.contains("?…")), "{}", shown.len());
+    assert_clean(&shown.join("\n"));
+}
+
 /// A profile's process that fails half-way prints what it has.
 #[test]
 fn a_process_that_breaks_off_shows_nothing() {

@@ -70,7 +70,7 @@ const QUEUE: usize = 10_000;
 ///     .blocks_from(&alerts)
 ///     .longest_block(secs(3_600))
 ///     .layer()?;
-/// agent.blocks().block("192.0.2.66", Timestamp::now() + secs(600));
+/// agent.blocks().block("192.0.2.66", Timestamp::now() + secs(600))?;
 /// assert_eq!(agent.report().to_string(), "0 events: 0 sent, 0 dropped, 0 failed, 0 waiting; 0 requests refused");
 /// assert_eq!(agent.shutdown_within(secs(1)).waiting(), 0);
 /// # Ok::<(), Error>(())

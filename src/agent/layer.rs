@@ -33,7 +33,7 @@ const SHUTDOWN: Duration = Duration::from_secs(25);
 /// # runtime.block_on(async {
 /// let stream = Kinesis::local()?.create_stream_async("events", 1).await?;
 /// let agent = Agent::new(&stream).layer()?;
-/// agent.blocks().block("192.0.2.66", Timestamp::now() + secs(600));
+/// agent.blocks().block("192.0.2.66", Timestamp::now() + secs(600))?;
 /// let mut app = Router::new().route("/", get(|| async { "hello" })).layer(agent.clone());
 /// let answer = app.call(Request::new(Body::empty())).await.unwrap(); // a test of the application, say
 /// assert_eq!(answer.status(), 200);

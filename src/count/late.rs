@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::unparsed::SAMPLES_KEPT;
+use super::window::KEY_CHARS;
 use crate::event::Event;
 use crate::record::Record;
-use crate::text::{Quoted, printable};
+use crate::text::{Quoted, shown};
 use crate::timestamp::Timestamp;
 
 /// How many (window, key) pairs are counted apart; beyond that, only the total grows.
@@ -122,7 +123,7 @@ impl fmt::Debug for RefusedEvent {
 impl fmt::Display for Late {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(first) = self.samples.first() else { return f.write_str("none came too late") };
-        let key = printable(first.key.as_bytes());
+        let key = shown(&first.key, KEY_CHARS);
         write!(
             f,
             "{} came too late for their window; the first is {key} at {}",
@@ -196,7 +197,7 @@ impl fmt::Display for Refused {
             (0, _) => f.write_str("none is from the future"),
             (n, None) => write!(f, "{n} are from the future"),
             (n, Some(first)) => {
-                let key = printable(first.key.as_bytes());
+                let key = shown(&first.key, KEY_CHARS);
                 write!(f, "{n} are from the future; the first is {key} at {}", first.time.plain(0))
             }
         }

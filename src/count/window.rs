@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::record::Entry;
-use crate::text::{Quoted, printable};
+use crate::text::{Quoted, in_quotes};
 use crate::timestamp::Timestamp;
 
 /// One window with its counts.
@@ -76,19 +76,46 @@ impl fmt::Debug for Window {
     }
 }
 
-/// `2018-09-06 08:04:00 : [('192.0.2.10', 9), ('192.0.2.20', 4)]`
+/// Characters of a key that are shown: as many as a partition key has.
+pub(super) const KEY_CHARS: usize = 256;
+
+/// `2018-09-06 08:04:00 : [('192.0.2.10', 9), ('192.0.2.20', 4)]`; a key has no quote in it (`\x27` there), and at
+/// most 256 characters.
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole_seconds = self.size.subsec_nanos() == 0;
         write!(f, "{} : [", self.start.plain(if whole_seconds { 0 } else { 6 }))?;
         for (n, (key, count)) in self.counts.iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
-            write!(f, "{comma}('{}', {count})", printable(key.as_bytes()))?;
+            write!(f, "{comma}({}, {count})", in_quotes(key, KEY_CHARS))?;
         }
         f.write_str("]")?;
         match self.overflow {
             0 => Ok(()),
             n => write!(f, " and {n} of further keys"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key could end its quotes, and write entries of others.
+    #[test]
+    fn a_key_forges_no_entry() {
+        let (start, size) = (Timestamp::from_secs(1_536_220_800), Duration::from_secs(60));
+        let counts = ["a', 9), ('192.0.2.10", "b\n2018-09-06 08:01:00 : [('c", &"d".repeat(100_000)]
+            .map(|key| (key.to_owned(), 1))
+            .to_vec();
+        let shown = Window { start, end: start + size, size, counts, overflow: 0 }.to_string();
+        assert_eq!(
+            shown,
+            format!(
+                r"2018-09-06 08:00:00 : [('a\x27, 9), (\x27192.0.2.10', 1), ('b\n2018-09-06 08:01:00 : [(\x27c', 1), ('{}…', 1)]",
+                "d".repeat(255)
+            )
+        );
+        assert_eq!(shown.matches('\'').count(), 6);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::key::bounded_key;
 use crate::event::{Event, EventError};
 use crate::record::{Entry, Record};
-use crate::text::{Quoted, printable};
+use crate::text::{Quoted, shorten, shown};
 use crate::timestamp::Timestamp;
 
 /// A playbook fired: in some window, somebody did something more often than it allows.
@@ -172,6 +172,11 @@ fn has_ip(data: &[u8]) -> bool {
     serde_json::from_slice::<Value>(data).is_ok_and(|value| value.get("ip").is_some())
 }
 
+/// Characters that are shown of what anybody may have written into the stream of alerts; ours have no more.
+const PLAYBOOK_CHARS: usize = 200;
+const KEY_CHARS: usize = 256;
+pub(super) const EVIDENCE_CHARS: usize = 300;
+
 /// `monitor`, `notify` or `block`.
 impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,14 +196,14 @@ impl fmt::Display for Alert {
             f,
             "{} {}: {} ({} of {} between {} and {}), {}: {}",
             self.time.plain(0),
-            printable(self.playbook.as_bytes()),
-            printable(self.key.as_bytes()),
+            shown(&self.playbook, PLAYBOOK_CHARS),
+            shown(&self.key, KEY_CHARS),
             self.count,
             self.threshold,
             clock(self.start),
             clock(self.end),
             self.response,
-            printable(self.evidence.as_bytes()),
+            shown(&self.evidence, EVIDENCE_CHARS),
         )
     }
 }
@@ -206,17 +211,17 @@ impl fmt::Display for Alert {
 impl fmt::Debug for Alert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Alert")
-            .field("id", &Quoted(&self.id))
-            .field("playbook", &Quoted(&self.playbook))
-            .field("key", &Quoted(&self.key))
-            .field("ip", &self.ip.as_deref().map(Quoted))
+            .field("id", &Quoted(&shorten(&self.id, KEY_CHARS)))
+            .field("playbook", &Quoted(&shorten(&self.playbook, PLAYBOOK_CHARS)))
+            .field("key", &Quoted(&shorten(&self.key, KEY_CHARS)))
+            .field("ip", &self.ip.as_deref().map(|ip| shorten(ip, KEY_CHARS)).as_deref().map(Quoted))
             .field("time", &self.time)
             .field("start", &self.start)
             .field("end", &self.end)
             .field("count", &self.count)
             .field("threshold", &self.threshold)
             .field("response", &self.response)
-            .field("evidence", &Quoted(&self.evidence))
+            .field("evidence", &Quoted(&shorten(&self.evidence, EVIDENCE_CHARS)))
             .finish()
     }
 }
@@ -252,6 +257,18 @@ mod tests {
                 assert_eq!(Alert::parse(&record).unwrap(), alert);
             }
         }
+    }
+
+    /// Whoever may write to the stream of alerts writes no screen full.
+    #[test]
+    fn shown_it_is_a_line() {
+        let long = "x".repeat(100_000);
+        let mut alert = alert(Some(&long), Response::Notify);
+        for text in [&mut alert.id, &mut alert.playbook, &mut alert.key, &mut alert.evidence] {
+            *text = long.clone();
+        }
+        assert!(alert.to_string().chars().count() < 900, "{}", alert.to_string().len());
+        assert!(format!("{alert:?}").chars().count() < 1_700, "{}", format!("{alert:?}").len());
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use super::alert::Alert;
+use super::block_entry::BlockEntry;
+use crate::error::Result;
 use crate::event::{canonical_client, client_address};
 use crate::read::{Context, ProcessError, RecordProcessor};
 use crate::record::Batch;
@@ -34,14 +36,15 @@ pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(86_400);
 /// use kinesis_lab::{BlockList, Timestamp};
 ///
 /// let (blocked, noon) = (BlockList::new(), Timestamp::from_secs(43_200));
-/// blocked.block("192.0.2.66", noon);
+/// blocked.block("192.0.2.66", noon)?;
 /// assert!(blocked.is_blocked("::ffff:192.0.2.66", Timestamp::from_secs(43_199)));
 /// assert!(!blocked.is_blocked("192.0.2.66", noon));
 ///
-/// blocked.block("198.51.100.0/24", noon);
+/// blocked.block("198.51.100.0/24", noon)?;
 /// assert!(blocked.is_blocked("198.51.100.7", Timestamp::MIN));
-/// blocked.pardon("198.51.100.0/24");
+/// blocked.pardon("198.51.100.0/24")?;
 /// assert_eq!(blocked.blocked(Timestamp::MIN), [("192.0.2.66".to_owned(), noon)]);
+/// # Ok::<(), kinesis_lab::Error>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct BlockList {
@@ -66,20 +69,39 @@ impl BlockList {
         BlockList::default()
     }
 
-    /// Refuses an address, or all of a network (`198.51.100.0/24`), until a time; an earlier time than that of
-    /// an entry it has changes nothing.
-    pub fn block(&self, address: &str, until: Timestamp) {
-        match network(address) {
-            Some(network) => {
+    /// Refuses an address, all of a network (`198.51.100.0/24`, `198.51.100.*`) or of a range
+    /// (`198.51.100.8-198.51.100.11`), until a time; an earlier time than that of an entry it has changes nothing.
+    /// A word that is no attempt at these (a host's name, a customer's number) is a client of that name.
+    ///
+    /// ```
+    /// use kinesis_lab::{BlockList, Timestamp};
+    ///
+    /// let blocked = BlockList::new();
+    /// blocked.block("198.51.*", Timestamp::MAX)?;
+    /// assert!(blocked.is_blocked("198.51.100.7", Timestamp::MIN));
+    /// let error = blocked.block("198.51.100.0/33", Timestamp::MAX).unwrap_err();
+    /// assert!(error.to_string().contains("/0 to /32"));
+    /// # Ok::<(), kinesis_lab::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for what is neither: nobody's address would be
+    /// that, and nobody refused.
+    pub fn block(&self, address: &str, until: Timestamp) -> Result<()> {
+        match BlockEntry::parse(address)? {
+            BlockEntry::Networks(networks) => {
                 let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
-                blocks.prefixes.insert(network.prefix_len());
-                let known = blocks.networks.entry(network).or_insert(until);
-                *known = until.max(*known);
+                for network in networks {
+                    blocks.prefixes.insert(network.prefix_len());
+                    let known = blocks.networks.entry(network).or_insert(until);
+                    *known = until.max(*known);
+                }
             }
-            None => {
-                self.block_client(address, until);
+            BlockEntry::Client(client) => {
+                self.block_client(&client, until);
             }
         }
+        Ok(())
     }
 
     /// Refuses one client until a time; false when it was refused until then already.
@@ -96,12 +118,21 @@ impl BlockList {
 
     /// Takes an address or a network off the list: somebody has examined it, and it was a mistake. An address in
     /// a network that is blocked stays blocked with it.
-    pub fn pardon(&self, address: &str) {
+    ///
+    /// # Errors
+    /// As [`block`](BlockList::block).
+    pub fn pardon(&self, address: &str) -> Result<()> {
+        let entry = BlockEntry::parse(address)?;
         let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
-        match network(address) {
-            Some(network) => drop(blocks.networks.remove(&network)),
-            None => drop(blocks.clients.remove(&*canonical_client(address))),
+        match entry {
+            BlockEntry::Networks(networks) => {
+                for network in networks {
+                    blocks.networks.remove(&network);
+                }
+            }
+            BlockEntry::Client(client) => drop(blocks.clients.remove(&*canonical_client(&client))),
         }
+        Ok(())
     }
 
     /// Whether the requests of an address are refused at this time.
@@ -150,38 +181,6 @@ impl Blocks {
     }
 }
 
-/// A network of several addresses, in its one form: of IPv4, also where it is written as IPv6.
-fn network(text: &str) -> Option<IpNet> {
-    let (address, length) = text.split_once('/')?;
-    let address = parsed_address(address.trim_ascii())?;
-    let length = length.trim_ascii();
-    let network = match length.parse::<Ipv4Addr>() {
-        // `198.51.100.0/255.255.255.0`, as older tools write it.
-        Ok(mask) => IpNet::with_netmask(address, IpAddr::V4(mask)).ok()?,
-        Err(_) => {
-            IpNet::new(address, length.parse().ok().filter(|_| length.bytes().all(|b| b.is_ascii_digit()))?)
-                .ok()?
-        }
-    };
-    let network = match network {
-        IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.network().to_ipv4_mapped() {
-            Some(v4) => IpNet::V4(Ipv4Net::new(v4, v6.prefix_len() - 96).ok()?),
-            None => network,
-        },
-        _ => network,
-    };
-    Some(network.trunc())
-}
-
-/// An address as it is, not in the one form of its spellings: the length of `::ffff:198.51.100.0/120` is IPv6's.
-fn parsed_address(text: &str) -> Option<IpAddr> {
-    let inside = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    match inside {
-        Some(inside) => inside.parse().ok().map(IpAddr::V6),
-        None => text.parse().ok(),
-    }
-}
-
 /// Whom the alerts of a batch block, and until when: at most so long after each came.
 pub(crate) fn blocks_in<'a>(
     batch: &'a Batch,
@@ -222,13 +221,13 @@ mod tests {
     fn the_later_end_stands_and_the_expired_leave() {
         let at = Timestamp::from_secs;
         let list = BlockList::new();
-        list.block("a", at(20));
-        list.block("a", at(10));
-        list.block("b", at(5));
+        list.block("a", at(20)).unwrap();
+        list.block("a", at(10)).unwrap();
+        list.block("b", at(5)).unwrap();
         assert_eq!(list.blocked(at(7)), [("a".to_owned(), at(20))]);
         list.sweep(at(7));
         assert_eq!(format!("{list:?}"), "block list of 1 entries");
-        list.pardon("a");
+        list.pardon("a").unwrap();
         assert!(!list.is_blocked("a", at(7)));
     }
 
@@ -243,9 +242,9 @@ mod tests {
             ("[2001:DB8::]/64", "2001:db8::/64"),
         ] {
             let list = BlockList::new();
-            list.block(spelling, until);
+            list.block(spelling, until).unwrap();
             assert_eq!(list.blocked(Timestamp::MIN), [(form.to_owned(), until)], "{spelling}");
-            list.pardon(spelling);
+            list.pardon(spelling).unwrap();
             assert!(list.blocked(Timestamp::MIN).is_empty());
         }
     }
@@ -262,12 +261,12 @@ mod tests {
         for (client, others) in spellings {
             for other in others {
                 let list = BlockList::new();
-                list.block(other, at(20));
+                list.block(other, at(20)).unwrap();
                 assert_eq!(list.blocked(at(7)), [(client.to_owned(), at(20))]);
                 assert!(list.is_blocked(client, at(7)) && list.is_blocked(other, at(7)));
-                list.pardon(client);
-                list.block(client, at(20));
-                list.pardon(other);
+                list.pardon(client).unwrap();
+                list.block(client, at(20)).unwrap();
+                list.pardon(other).unwrap();
                 assert!(!list.is_blocked(client, at(7)), "{other}");
             }
         }
@@ -278,7 +277,7 @@ mod tests {
         let at = Timestamp::from_secs;
         let list = BlockList::new();
         for network in ["198.51.100.7/24", "2001:DB8::/64", "::ffff:203.0.113.0/120"] {
-            list.block(network, at(20));
+            list.block(network, at(20)).unwrap();
         }
         for inside in ["198.51.100.255", "::ffff:198.51.100.1", "2001:db8::ffff", "203.0.113.9"] {
             assert!(list.is_blocked(inside, at(7)) && !list.is_blocked(inside, at(20)), "{inside}");
@@ -288,7 +287,7 @@ mod tests {
         }
         let names: Vec<String> = list.blocked(at(7)).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["198.51.100.0/24", "2001:db8::/64", "203.0.113.0/24"]);
-        list.pardon("198.51.100.0/24");
+        list.pardon("198.51.100.0/24").unwrap();
         assert!(!list.is_blocked("198.51.100.255", at(7)));
     }
 

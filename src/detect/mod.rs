@@ -4,6 +4,7 @@
 
 mod alert;
 mod alert_store;
+mod block_entry;
 mod block_list;
 mod detection;
 mod detector;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use foldhash::quality::RandomState;
 use md5::{Digest, Md5};
 
-use super::alert::Alert;
+use super::alert::{Alert, EVIDENCE_CHARS};
 use super::fields::value;
 use super::key::{bounded_key, hex};
 use super::playbook::Playbook;
@@ -13,8 +13,6 @@ use super::tallies::{Maker, Tallies, Tally};
 use crate::event::{Event, canonical_client};
 use crate::text::shorten;
 use crate::timestamp::Timestamp;
-
-const EVIDENCE_CHARS: usize = 300;
 
 pub(super) struct Rule {
     pub(super) playbook: Playbook,

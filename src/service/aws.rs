@@ -1,5 +1,7 @@
 //! [`Aws`]: how a connection to AWS is found.
 
+use std::fmt;
+
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::identity::IdentityCache;
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -12,7 +14,7 @@ use super::cause::Cause;
 use super::credentials::{Provider, Renewable};
 use super::http::{check_url, http_client, https_client, timeouts};
 use super::kinesis::Kinesis;
-use super::place::Place;
+use super::place::{Place, shown_url};
 use super::profiles;
 use crate::error::{Error, Result};
 use crate::runtime::{block_on, hosted};
@@ -39,7 +41,7 @@ impl Kinesis {
 /// # }
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "call .connect()"]
 pub struct Aws {
     profile: Option<String>,
@@ -147,5 +149,13 @@ impl Aws {
             .identity_cache(IdentityCache::no_cache())
             .build();
         Ok(Kinesis::assemble(Client::from_conf(config), place, None))
+    }
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.endpoint_url.as_deref().map(shown_url);
+        let mut aws = f.debug_struct("Aws");
+        aws.field("profile", &self.profile).field("region", &self.region).field("endpoint_url", &url).finish()
     }
 }

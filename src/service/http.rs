@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
+use super::place::shown_url;
 use crate::error::{Error, Result};
 use crate::runtime::on_ours;
 
@@ -33,7 +34,10 @@ pub(super) fn check_url(url: &str) -> Result<()> {
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     match rest {
         Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(()),
-        _ => Err(Error::invalid(format!("`{url}` is no URL; expected one such as http://127.0.0.1:4567"))),
+        _ => Err(Error::invalid(format!(
+            "`{}` is no URL; expected one such as http://127.0.0.1:4567",
+            shown_url(url)
+        ))),
     }
 }
 

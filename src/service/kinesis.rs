@@ -13,7 +13,7 @@ use aws_sdk_kinesis::Client;
 
 use super::access_key;
 use super::http::{ATTEMPT_TIMEOUT, check_url, http_client, on_own_runtime, timeouts, with_attempt_timeout};
-use super::place::Place;
+use super::place::{Place, shown_url};
 use crate::error::Result;
 
 /// A connection to Kinesis Data Streams: embedded, on AWS, or anything that speaks its protocol.
@@ -210,7 +210,7 @@ impl Kinesis {
 impl fmt::Debug for Kinesis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.endpoint_url() {
-            Some(url) => write!(f, "Kinesis at {url}"),
+            Some(url) => write!(f, "Kinesis at {}", shown_url(url)),
             None => write!(f, "Kinesis in region {}", self.region()),
         }
     }

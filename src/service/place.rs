@@ -39,7 +39,7 @@ impl Place {
 
     fn name(&self) -> String {
         match &self.endpoint {
-            Some(url) => url.clone(),
+            Some(url) => shown_url(url),
             None => format!("Kinesis in region {}", self.region),
         }
     }
@@ -121,8 +121,9 @@ impl Place {
     fn unreachable(&self) -> String {
         match &self.endpoint {
             Some(url) => format!(
-                "cannot reach {url}: is the service running there, and are host and port right? (a local \
-                 service ends with the notebook or program that opened it)"
+                "cannot reach {}: is the service running there, and are host and port right? (a local \
+                 service ends with the notebook or program that opened it)",
+                shown_url(url)
             ),
             None => format!(
                 "cannot reach Kinesis in region {}: check the network connection, and that the region's name \
@@ -131,6 +132,22 @@ impl Place {
             ),
         }
     }
+}
+
+/// An endpoint as errors, logs and `Debug` show it: what stands before its host and behind its path may be secret.
+pub(crate) fn shown_url(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (plain, query) = match rest.find(['?', '#']) {
+        Some(at) => (&rest[..at], "?…"),
+        None => (rest, ""),
+    };
+    // An `@` in the query is behind the host.
+    let (user, host) = match plain.rsplit_once('@') {
+        Some((_, host)) => ("…@", host),
+        None => ("", plain),
+    };
+    let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
+    format!("{scheme}{user}{host}{query}")
 }
 
 /// Whether a failed put may have been stored all the same: only an answer that refuses it, or a
@@ -148,6 +165,20 @@ pub(crate) fn is_ambiguous<E>(error: &SdkError<E, HttpResponse>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_secret_of_an_endpoint_is_not_shown() {
+        for (url, want) in [
+            ("http://127.0.0.1:4567", "http://127.0.0.1:4567"),
+            ("https://kinesis.example/a/b", "https://kinesis.example/a/b"),
+            ("http://127.0.0.1:4567/?token=secret&x=a@b", "http://127.0.0.1:4567/?…"),
+            ("http://127.0.0.1:4567#secret", "http://127.0.0.1:4567?…"),
+            ("http://user:secret@127.0.0.1:9/?secret", "http://…@127.0.0.1:9/?…"),
+            ("127.0.0.1:4567?key=secret", "127.0.0.1:4567?…"),
+        ] {
+            assert_eq!(shown_url(url), want);
+        }
+    }
 
     #[test]
     fn credentials_that_were_not_found_and_why() {

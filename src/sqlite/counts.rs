@@ -9,6 +9,7 @@ use rusqlite::types::ValueRef;
 
 use super::explain::explain;
 use super::file::{open_for_reading, unsigned as count};
+use super::rows::{ROWS, Rows};
 use super::store::{self, COUNTS};
 use crate::count::{Totals, Window, Windows};
 use crate::error::{Error, Result};
@@ -17,9 +18,6 @@ use crate::timestamp::Timestamp;
 
 #[cfg(feature = "live")]
 mod latest;
-
-/// How many rows of a query are shown.
-const ROWS: usize = 1_000;
 
 /// The database of a [`StoredCounter`](crate::StoredCounter), read by anybody at any time: its writer is
 /// not disturbed, and what is seen is always a whole commit.
@@ -184,7 +182,7 @@ impl Counts {
         rows.collect()
     }
 
-    /// The rows of a query, as text: at most 1,000 of them.
+    /// The rows of a query, as text: at most 1,000 of them. [`Rows`] says how they are shown.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) with SQLite's own words when the query is wrong, or wants to write.
@@ -217,56 +215,6 @@ impl Counts {
 impl fmt::Debug for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "counts in {}", self.path.display())
-    }
-}
-
-/// What a query gave; [`Display`](fmt::Display) lines it up in columns.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Rows {
-    /// The columns' names.
-    pub columns: Vec<String>,
-    /// Their values as text; NULL is empty.
-    pub rows: Vec<Vec<String>>,
-    /// There were more rows than these.
-    pub more: bool,
-}
-
-/// As [`Display`](fmt::Display): what a query found comes from strangers.
-impl fmt::Debug for Rows {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl fmt::Display for Rows {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |text: &String| printable(text.as_bytes()).into_owned();
-        let lines: Vec<Vec<String>> = [&self.columns]
-            .into_iter()
-            .chain(&self.rows)
-            .map(|row| row.iter().map(shown).collect())
-            .collect();
-        for (n, line) in lines.iter().enumerate() {
-            if n > 0 {
-                f.write_str("\n")?;
-            }
-            let mut text = String::new();
-            for (at, cell) in line.iter().enumerate() {
-                let width = lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
-                let numbers = self.rows.iter().all(|row| row[at].parse::<f64>().is_ok());
-                let gap = if at == 0 { "" } else { "  " };
-                match numbers {
-                    true => text += &format!("{gap}{cell:>width$}"),
-                    false => text += &format!("{gap}{cell:width$}"),
-                }
-            }
-            f.write_str(text.trim_end())?;
-        }
-        if self.more {
-            write!(f, "\n… (the first {ROWS} rows)")?;
-        }
-        Ok(())
     }
 }
 

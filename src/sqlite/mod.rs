@@ -11,10 +11,12 @@ mod file;
 mod full;
 mod lock;
 mod origins;
+mod rows;
 mod store;
 
 pub use alerts::Alerts;
-pub use counts::{Counts, Rows};
+pub use counts::Counts;
+pub use rows::Rows;
 pub use store::Sqlite;
 
 #[cfg(feature = "live")]
