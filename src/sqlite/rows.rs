@@ -39,7 +39,7 @@ struct Cell {
 
 /// What the cells of a column have in common.
 #[derive(Clone)]
-struct Column {
+struct Alignment {
     width: usize,
     /// All of its values are: they stand on the right.
     numbers: bool,
@@ -47,7 +47,7 @@ struct Column {
 
 impl fmt::Display for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut columns = vec![Column { width: 0, numbers: true }; self.columns.len()];
+        let mut columns = vec![Alignment { width: 0, numbers: true }; self.columns.len()];
         let mut lines: Vec<Vec<Cell>> = Vec::with_capacity(self.rows.len() + 1);
         for (n, row) in [&self.columns].into_iter().chain(&self.rows).enumerate() {
             let cells: Vec<Cell> = row.iter().map(|text| cell(text)).collect();
