@@ -71,7 +71,7 @@ fn count(batches: &[Batch]) -> u64 {
 }
 
 fn loop_by_hand(batches: &[Batch]) -> u64 {
-    let mut counts: HashMap<(i64, String), u64> = HashMap::new();
+    let mut counts: HashMap<(i64, Text), u64> = HashMap::new();
     for record in batches.iter().flat_map(|batch| &batch.records) {
         let minute = parse_minute(&record.data);
         *counts.entry((minute, record.partition_key.clone())).or_default() += 1;

@@ -93,13 +93,13 @@ fn count(file: &str, shards: u32) -> Result<(), Error> {
 
     product(|out| {
         table(&counter).into_iter().try_for_each(|((minute, client), count)| {
-            writeln!(out, "{minute}\t{}\t{count}", printable(client.as_bytes()))
+            writeln!(out, "{minute}\t{client}\t{count}")
         })
     })
 }
 
 /// Sorted by minute and client.
-fn table(counter: &Counter) -> BTreeMap<(String, String), u64> {
+fn table(counter: &Counter) -> BTreeMap<(String, Text), u64> {
     let windows = counter.windows().into_iter();
     windows
         .flat_map(|window| {

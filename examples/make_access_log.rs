@@ -197,7 +197,7 @@ mod tests {
             earlier += u32::from(*time < latest);
             latest = latest.max(*time);
         }
-        let clients: HashSet<&str> = records.iter().map(|r| r.client.as_str()).collect();
+        let clients: HashSet<&str> = records.iter().map(|r| r.client.raw()).collect();
         let count = |client: &str| records.iter().filter(|r| r.client == client).count();
         let rare = clients.iter().filter(|client| count(client) < 10).count();
         let mut minutes = BTreeMap::<Timestamp, u32>::new();

@@ -143,8 +143,8 @@ fn part(name: PartName) -> Part {
     }
 }
 
-fn is_page(event: &Event<'_>, page: &str) -> bool {
-    let path = event.fields.get("path").map_or("", |path| path.split('?').next().unwrap_or_default());
+fn is_page(event: &Event, page: &str) -> bool {
+    let path = event.fields.get("path").map_or("", |path| path.raw().split('?').next().unwrap_or_default());
     match page.strip_suffix('*') {
         Some(start) => path.starts_with(start),
         None => path == page,

@@ -66,6 +66,7 @@ pub(crate) mod backoff;
 pub(crate) mod epoch;
 pub(crate) mod error;
 pub(crate) mod folder;
+pub(crate) mod harmless;
 pub(crate) mod notice;
 pub mod prelude;
 pub(crate) mod record;
@@ -110,6 +111,7 @@ pub use epoch::EpochUnit;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{AccessLog, Event, EventError, LogLine, LogLineError, LogRecord, Origin, UnparsedLine};
 pub use folder::temporary_folder;
+pub use harmless::{Data, Text};
 #[cfg(feature = "live")]
 pub use live::{Live, LiveView};
 pub use pipeline::Filter;

@@ -7,9 +7,10 @@ pub use crate::Counts;
 #[cfg(feature = "local")]
 pub use crate::Local;
 pub use crate::{
-    AccessLog, Batch, Consumer, ConsumerHandle, ConsumerReport, Context, Counter, Echo, Ended, Entry, Error,
-    ErrorKind, Event, Kinesis, ProcessError, Producer, ProducerHandle, Record, RecordProcessor, Shard,
-    Stream, Timestamp, Window, Windows, block_on, printable, temporary_folder,
+    AccessLog, Batch, Consumer, ConsumerHandle, ConsumerReport, Context, Counter, Data, Echo, Ended, Entry,
+    Error, ErrorKind, Event, Kinesis, ProcessError, Producer, ProducerHandle, Record, RecordProcessor, Shard,
+    Stream, Text, Timestamp, Window, Windows, block_on, printable,
+    temporary_folder,
 };
 
 /// So many seconds.

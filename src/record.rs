@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_sdk_kinesis::primitives::DateTime;
 
 use crate::error::{Error, Result};
+use crate::harmless::{Data, Text};
 use crate::text::printable;
 use crate::timestamp::Timestamp;
 
@@ -88,9 +89,9 @@ impl fmt::Debug for Entry {
 #[non_exhaustive]
 pub struct Record {
     /// The key that it was put with.
-    pub partition_key: String,
-    /// The bytes that it was put with. They come from strangers: [`printable`] before printing.
-    pub data: Vec<u8>,
+    pub partition_key: Text,
+    /// The bytes that it was put with.
+    pub data: Data,
     /// Its place in the shard; numbers of up to 128 digits, so text.
     pub sequence_number: String,
     /// When Kinesis took it (`ApproximateArrivalTimestamp`): neither exact nor monotonic. The time
@@ -107,8 +108,8 @@ impl Record {
         arrival: Timestamp,
     ) -> Record {
         Record {
-            partition_key: partition_key.into(),
-            data: data.into(),
+            partition_key: Text::from(partition_key.into()),
+            data: Data::from(data.into()),
             sequence_number: sequence_number.into(),
             arrival,
         }
@@ -117,8 +118,8 @@ impl Record {
     pub(crate) fn from_sdk(record: aws_sdk_kinesis::types::Record) -> Record {
         Record {
             // Never absent in an answer; the SDK's model says only that it may be.
-            partition_key: record.partition_key.unwrap_or_default(),
-            data: record.data.into_inner(),
+            partition_key: record.partition_key.unwrap_or_default().into(),
+            data: record.data.into_inner().into(),
             sequence_number: record.sequence_number,
             arrival: record.approximate_arrival_timestamp.as_ref().map(timestamp).unwrap_or_default(),
         }
@@ -127,7 +128,7 @@ impl Record {
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} : {}", printable(self.partition_key.as_bytes()), printable(&self.data))
+        write!(f, "{} : {}", self.partition_key, self.data)
     }
 }
 

@@ -12,7 +12,7 @@ const CONSUMERS: usize = 6;
 
 #[derive(Default)]
 struct Seen {
-    data: HashSet<Vec<u8>>,
+    data: HashSet<Data>,
     doubled: u64,
 }
 

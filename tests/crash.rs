@@ -47,7 +47,7 @@ impl RecordProcessor for Expected {
             while start > second - self.size {
                 let iso =
                     format!("{}T{:02}:{:02}:{:02}Z", &text[..10], start / 3_600, start / 60 % 60, start % 60);
-                *self.counts.entry((iso, record.partition_key.clone())).or_default() += 1;
+                *self.counts.entry((iso, String::from(&record.partition_key))).or_default() += 1;
                 start -= self.slide;
             }
             self.records += 1;

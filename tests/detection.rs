@@ -210,7 +210,7 @@ fn one_page_has_many_spellings() {
     log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
     for (n, path) in spellings.iter().enumerate() {
         let of: Vec<Alert> = detection.alerts().into_iter().filter(|alert| alert.key == ip(n)).collect();
-        let names: HashSet<&str> = of.iter().map(|alert| alert.playbook.as_str()).collect();
+        let names: HashSet<&str> = of.iter().map(|alert| alert.playbook.raw()).collect();
         assert_eq!(names, HashSet::from(["wp", "flood"]), "{path}");
         assert!(of[0].evidence.starts_with(path), "shown as it was written: {}", of[0]);
     }
@@ -241,7 +241,7 @@ fn a_key_of_half_a_megabyte_is_an_alert_like_any_other() {
         assert_eq!((detection.undelivered(), detection.undeliverable()), (0, 0));
     }
     let written = Alerts::open(folder.join("alerts.db")).unwrap().all().unwrap();
-    let keys: HashSet<&str> = written.iter().map(|alert| alert.key.as_str()).collect();
+    let keys: HashSet<&str> = written.iter().map(|alert| alert.key.raw()).collect();
     assert_eq!((written.len(), keys.len()), (3, 3), "each its own");
     assert!(keys.iter().all(|key| key.len() <= 256));
     assert_eq!(delivered(&alerts).len(), 3);
@@ -266,7 +266,7 @@ fn a_callback_that_panics_stops_nobody() {
     let log = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
     let attack = |ip: &str| (0..3).map(|n| request(ip, n, "/", 200)).collect::<Vec<_>>();
     log.put_many([attack("192.0.2.1"), attack("192.0.2.2")].concat()).send().unwrap();
-    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard: Arc<Mutex<Vec<Text>>> = Arc::default();
     let hears = heard.clone();
     let mut detection = Detection::new(&playbooks(Playbook::new("a", 3)))
         .on_alert(|alert| assert_ne!(alert.key, "192.0.2.1"))
@@ -286,7 +286,7 @@ fn alerts_are_written_once_and_delivered_at_least_once() {
         (kinesis.create_stream("log", 1).unwrap(), kinesis.create_stream("alerts", 1).unwrap());
     let attack =
         |from: i64| (from..from + 30).map(|n| request("192.0.2.66", n, "/login", 401)).collect::<Vec<_>>();
-    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard: Arc<Mutex<Vec<Text>>> = Arc::default();
     let book = playbooks(Playbook::new("guesser", 10).when("status", &["401"]).block_for(secs(600)));
     let detection = |to: &Stream| {
         let heard = heard.clone();
@@ -325,7 +325,7 @@ fn alerts_are_written_once_and_delivered_at_least_once() {
     let written = Alerts::open(&file).unwrap().all().unwrap();
     let seconds: Vec<i64> = written.iter().map(|a| a.time.as_micros() / 1_000_000 - 1_536_220_800).collect();
     assert_eq!(seconds, [9, 339]);
-    let ids: Vec<String> = written.iter().map(|alert| alert.id.clone()).collect();
+    let ids: Vec<Text> = written.iter().map(|alert| alert.id.clone()).collect();
     assert_eq!(*heard.lock().unwrap(), ids);
 
     let blocked = kinesis_lab::BlockList::new();
@@ -341,7 +341,7 @@ fn alerts_are_written_once_and_delivered_at_least_once() {
     alerts.consumer().trim_horizon().run_until_caught_up(&mut reader).unwrap();
     assert_eq!(reader.2, written);
     let until = written[1].time + secs(600);
-    assert_eq!(blocked.blocked(written[1].time), [("192.0.2.66".to_owned(), until)]);
+    assert_eq!(blocked.blocked(written[1].time), [("192.0.2.66".into(), until)]);
 }
 
 #[test]
@@ -518,7 +518,7 @@ fn through_the_pipeline(events: &Stream, name: &str, playbooks: &Playbooks) -> V
     let first_of_may = 1_430_438_400;
     let second = |alert: &Alert| alert.time.as_micros() / 1_000_000 - first_of_may + 86_400;
     let mut found: Vec<_> =
-        alerts.iter().map(|alert| (alert.playbook.clone(), alert.key.clone(), second(alert))).collect();
+        alerts.iter().map(|a| (a.playbook.to_string(), a.key.to_string(), second(a))).collect();
     found.sort();
     found
 }

@@ -31,7 +31,7 @@ fn shard(seed: u64, events: usize, lateness: i64) -> Vec<Record> {
         .collect()
 }
 
-type Table = BTreeMap<(Timestamp, String), u64>;
+type Table = BTreeMap<(Timestamp, Text), u64>;
 
 fn table(windows: impl IntoIterator<Item = Window>) -> Table {
     let mut table = Table::new();
@@ -150,7 +150,7 @@ fn memory_is_bounded_by_what_is_open() {
             .map(|n| {
                 let time = at(minute * 60 + n * 60 / 1_000);
                 let mut record = record(0, time, time, n as usize);
-                record.partition_key = format!("10.0.{}.{}", n / 250, n % 250);
+                record.partition_key = format!("10.0.{}.{}", n / 250, n % 250).into();
                 record
             })
             .collect();
@@ -186,7 +186,7 @@ fn strange_events_disturb_nothing() {
     assert_eq!(counter.late().count(), 1, "far too late, and nothing else");
     send(&mut counter, b"2018-09-06T10:00:00+02:00");
     send(&mut counter, b"2018-09-06T08:00:60Z");
-    assert_eq!(counter.windows()[0].counts, [("192.0.2.1".to_owned(), 3)]);
+    assert_eq!(counter.windows()[0].counts, [("192.0.2.1".into(), 3)]);
     // 10^6 distinct keys: bounded, counted, said.
     let flood: Vec<Record> =
         (0..1_000_000).map(|n| Record::new(format!("{n}"), good.clone().into_bytes(), "1", at(0))).collect();

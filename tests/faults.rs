@@ -47,7 +47,7 @@ struct Tally(BTreeMap<(String, String), u64>);
 impl RecordProcessor for Tally {
     fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
         for record in &batch.records {
-            *self.0.entry((record.partition_key.clone(), text(&record.data))).or_default() += 1;
+            *self.0.entry((record.partition_key.raw().to_owned(), text(&record.data))).or_default() += 1;
         }
         Ok(())
     }
@@ -243,7 +243,7 @@ fn ordered_puts_keep_the_order_of_a_key_through_retries() {
         fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
             for record in &batch.records {
                 let n: u64 = String::from_utf8_lossy(&record.data).parse()?;
-                let before = self.0.insert(record.partition_key.clone(), n);
+                let before = self.0.insert(record.partition_key.raw().to_owned(), n);
                 assert!(before < Some(n), "{before:?} before {n}");
                 self.1 += 1;
             }

@@ -398,7 +398,7 @@ fn the_newest_alerts_come_first_and_not_all_of_them() {
         for n in from..to {
             let time = Timestamp::from_secs(1_536_220_800 + n as i64).to_string();
             stream
-                .put(&format!("192.0.2.{n}"), json!({"time": time, "ip": format!("192.0.2.{n}")}).to_string())
+                .put(format!("192.0.2.{n}"), json!({"time": time, "ip": format!("192.0.2.{n}")}).to_string())
                 .unwrap();
         }
         stream.consumer().trim_horizon().run_until_caught_up(detection).unwrap();

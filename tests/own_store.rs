@@ -19,7 +19,7 @@ fn number(digits: &str) -> (usize, &str) {
 
 #[derive(Clone, Default)]
 struct Pane {
-    counts: HashMap<String, u64>,
+    counts: HashMap<Text, u64>,
     overflow: u64,
     ids: BTreeSet<u128>,
 }
@@ -32,9 +32,9 @@ struct Tables {
     watermark: Option<Timestamp>,
     panes: HashMap<Timestamp, Pane>,
     totals: Totals,
-    origins: HashMap<(String, String), (Option<String>, BTreeSet<String>)>,
+    origins: HashMap<(String, Text), (Option<String>, BTreeSet<String>)>,
     windows: Vec<Window>,
-    late: HashMap<(Timestamp, String), u64>,
+    late: HashMap<(Timestamp, Text), u64>,
     commits: usize,
     /// This commit fails, as on a full disk.
     fails_at: Option<usize>,
@@ -127,9 +127,9 @@ fn counter(store: &Memory) -> StoredCounter {
 }
 
 /// Of each key, in all that the store has: completed windows and late events.
-fn counted(store: &Memory) -> Vec<(String, u64)> {
+fn counted(store: &Memory) -> Vec<(Text, u64)> {
     let tables = store.tables();
-    let mut counts: HashMap<String, u64> = HashMap::new();
+    let mut counts: HashMap<Text, u64> = HashMap::new();
     let windows = tables.windows.iter().flat_map(|window| window.counts.iter().cloned());
     let late = tables.late.iter().map(|((_, key), count)| (key.clone(), *count));
     windows.chain(late).for_each(|(key, count)| *counts.entry(key).or_default() += count);
@@ -168,7 +168,7 @@ fn counts_are_exact_across_a_crash_and_a_failed_commit() {
     drop(second);
     // Finished by a program that never reads the stream.
     counter(&store).flush().unwrap();
-    assert_eq!(counted(&store), [("192.0.2.10".to_owned(), 300), ("192.0.2.20".to_owned(), 200)]);
+    assert_eq!(counted(&store), [("192.0.2.10".into(), 300), ("192.0.2.20".into(), 200)]);
 }
 
 /// A filter without a memory of its own sends all again; the counter's store tells the copies.
@@ -192,5 +192,5 @@ fn records_that_were_sent_on_twice_count_once() {
     let report = log.consumer().trim_horizon().run_until_caught_up(&mut second).unwrap();
     assert_eq!((report.records, second.duplicates()), (150, 100));
     second.flush().unwrap();
-    assert_eq!(counted(&store), [("192.0.2.10".to_owned(), 100), ("192.0.2.20".to_owned(), 50)]);
+    assert_eq!(counted(&store), [("192.0.2.10".into(), 100), ("192.0.2.20".into(), 50)]);
 }

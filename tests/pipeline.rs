@@ -138,12 +138,12 @@ impl RecordProcessor for Served {
     fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
         for record in &batch.records {
             let event = Event::parse(record)?;
-            if self.ids.insert(event.id.as_deref().unwrap().to_owned()) {
+            if self.ids.insert(event.id.as_ref().map(Text::raw).unwrap().to_owned()) {
                 self.events.push(Seen {
                     ip: event.key.to_string(),
                     time: event.time,
-                    page: event.fields["path"].split('?').next().unwrap().to_owned(),
-                    status: event.fields["status"].clone(),
+                    page: event.fields["path"].raw().split('?').next().unwrap().to_owned(),
+                    status: event.fields["status"].to_string(),
                     blocked: event.fields.contains_key("blocked"),
                 });
             }
@@ -203,7 +203,7 @@ fn those_who_attack_are_refused_soon_and_nobody_else_is() {
     let counts = Counts::open(folder.join("counts.db")).unwrap();
     let mut counted: BTreeMap<String, u64> = BTreeMap::new();
     for window in counts.windows().unwrap().into_iter().chain(counts.early().unwrap()) {
-        window.counts.into_iter().for_each(|(ip, n)| *counted.entry(ip).or_default() += n);
+        window.counts.into_iter().for_each(|(ip, n)| *counted.entry(ip.into()).or_default() += n);
     }
     assert_eq!(counts.late().unwrap(), []);
     assert_eq!(counted, per_client, "counts in the database and requests served");
@@ -212,15 +212,17 @@ fn those_who_attack_are_refused_soon_and_nobody_else_is() {
     let written = Alerts::open(folder.join("alerts.db")).unwrap().all().unwrap();
     for attacker in &attackers {
         let crossed = crossing(&served.events, attacker);
-        let alert = written.iter().find(|alert| alert.ip.as_ref() == Some(attacker)).unwrap();
+        let alert = written.iter().find(|alert| alert.ip.as_ref().is_some_and(|ip| ip == attacker)).unwrap();
         assert_eq!(alert.time, crossed, "{alert}");
         let first = served.events.iter().find(|event| event.ip == *attacker && event.blocked).unwrap();
         let took = first.time.since(crossed);
         println!("{alert}\n  refused {} ms later", took.as_millis());
         assert!(took <= SLIDE + POLL + FEED, "{attacker} was refused {took:?} after its threshold");
     }
-    let innocent: Vec<&Alert> =
-        written.iter().filter(|alert| alert.ip.as_ref().is_some_and(|ip| !attackers.contains(ip))).collect();
+    let innocent: Vec<&Alert> = written
+        .iter()
+        .filter(|alert| alert.ip.as_ref().is_some_and(|ip| !attackers.contains(ip.raw())))
+        .collect();
     assert!(innocent.is_empty(), "{innocent:?}");
 }
 

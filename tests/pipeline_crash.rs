@@ -174,7 +174,7 @@ fn check(events: &Stream, folder: &Path) {
     let counts = Counts::open(folder.join("counts.db")).unwrap();
     assert_eq!(counts.late().unwrap(), []);
     let stored: Vec<Window> = counts.windows().unwrap().into_iter().chain(counts.early().unwrap()).collect();
-    let table = |windows: &[Window]| -> BTreeMap<(Timestamp, String), u64> {
+    let table = |windows: &[Window]| -> BTreeMap<(Timestamp, Text), u64> {
         let rows = windows.iter().flat_map(|w| w.counts.iter().map(move |(k, n)| ((w.start, k.clone()), *n)));
         rows.collect()
     };
@@ -201,7 +201,7 @@ fn check(events: &Stream, folder: &Path) {
 
     /// The ids that were delivered, however often.
     #[derive(Default)]
-    struct Delivered(BTreeMap<String, u64>);
+    struct Delivered(BTreeMap<Text, u64>);
     impl RecordProcessor for Delivered {
         fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
             for record in &batch.records {

@@ -37,11 +37,11 @@ fn a_live_producer_emits_the_time_until_it_is_stopped() {
     assert_eq!(records.len() as u64, report.sent);
     assert_eq!((report.ambiguous, report.failed.len()), (0, 0));
     for record in &records {
-        let text = String::from_utf8(record.data.clone()).unwrap();
+        let text = record.data.text().unwrap();
         let time: Timestamp = text.parse().unwrap();
         assert!(before <= time && time <= Timestamp::now());
         assert_eq!(
-            (text.len(), record.partition_key.as_str()),
+            (text.len(), record.partition_key.raw()),
             ("2018-09-06T08:04:56.468067Z".len(), "192.0.2.10")
         );
     }
@@ -56,7 +56,7 @@ fn simulated_runs_are_finite_fast_and_the_same() {
     assert_eq!(producer.join().sent, 300);
     assert!(begun.elapsed() > millis(300), "compressed, not at once: {:?}", begun.elapsed());
     assert_eq!(stream.producer("a").interval(secs(2)).seed(7).at_once().limit(300).start().join().sent, 300);
-    let data: Vec<Vec<u8>> = records(&stream).into_iter().map(|record| record.data).collect();
+    let data: Vec<Data> = records(&stream).into_iter().map(|record| record.data).collect();
     assert_eq!(data[..300], data[300..]);
 }
 

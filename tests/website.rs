@@ -102,7 +102,7 @@ fn it_ends_with_its_parent_when_told_to() {
 #[derive(Default)]
 struct Events {
     seen: BTreeMap<String, u64>,
-    users: std::collections::BTreeSet<String>,
+    users: std::collections::BTreeSet<Text>,
 }
 
 impl RecordProcessor for Events {

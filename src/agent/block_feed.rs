@@ -78,7 +78,7 @@ impl BlockFeed {
         drop(feeds);
         let mut lists = lock(&feed.lists);
         for (client, until) in lists.known.blocked(Timestamp::now()) {
-            list.block_client(&client, until);
+            list.block_client(client.raw(), until);
         }
         lists.fed.push(list.clone());
         drop(lists);
@@ -120,9 +120,9 @@ impl RecordProcessor for BlockReader {
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
         let lists = lock(&self.lists);
         for (client, until) in blocks_in(batch, ctx.now, self.longest) {
-            if lists.known.block_client(&client, until) {
+            if lists.known.block_client(client.raw(), until) {
                 for list in &lists.fed {
-                    list.block_client(&client, until);
+                    list.block_client(client.raw(), until);
                 }
             }
         }

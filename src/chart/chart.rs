@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::panel::{MAX_KEYS, Panel};
 use super::{paint, scene, table};
+use crate::harmless::Text;
 use crate::timestamp::Timestamp;
 
 /// A bar chart: how many events each key has in each window.
@@ -53,13 +54,20 @@ impl Chart {
     ///
     /// The rows may be in any order; a window or a key that occurs twice is added up. Title and keys
     /// may be any text: what cannot be printed is spelled out, what is too long cut off.
-    pub fn bars(title: &str, rows: Vec<(Timestamp, Vec<(String, u64)>)>) -> Chart {
+    pub fn bars<K: Into<Text>>(title: &str, rows: Vec<(Timestamp, Vec<(K, u64)>)>) -> Chart {
+        let text =
+            |counts: Vec<(K, u64)>| counts.into_iter().map(|(key, count)| (key.into(), count)).collect();
+        Chart::of_rows(title, rows.into_iter().map(|(start, counts)| (start, text(counts))).collect())
+    }
+
+    // Not generic: a notebook cell would compile the panel.
+    fn of_rows(title: &str, rows: Vec<(Timestamp, Vec<(Text, u64)>)>) -> Chart {
         Chart { panel: Panel::new(title, &rows), below: Vec::new() }
     }
 
     /// Marks events that came too late to be counted: rows of (start of the window, key, how many), as
     /// [`Late::windows`](crate::Late::windows) gives them. They stand beside their window's bars, or on top of them, in black.
-    pub fn late(mut self, rows: Vec<(Timestamp, String, u64)>) -> Chart {
+    pub fn late<K>(mut self, rows: Vec<(Timestamp, K, u64)>) -> Chart {
         for (start, _, count) in rows {
             self.panel.mark_late(start, count);
         }

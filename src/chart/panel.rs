@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::harmless::Text;
 use crate::text::{grouped, printable, shorten};
 use crate::timestamp::Timestamp;
 
@@ -46,10 +47,10 @@ impl Column {
 }
 
 impl Panel {
-    pub(super) fn new(title: &str, rows: &[(Timestamp, Vec<(String, u64)>)]) -> Panel {
+    pub(super) fn new(title: &str, rows: &[(Timestamp, Vec<(Text, u64)>)]) -> Panel {
         let mut totals: HashMap<&str, u128> = HashMap::new();
         for (key, count) in rows.iter().flat_map(|(_, counts)| counts) {
-            *totals.entry(key).or_default() += u128::from(*count);
+            *totals.entry(key.raw()).or_default() += u128::from(*count);
         }
         let key_count = totals.len();
         let mut ranked: Vec<(&str, u128)> = totals.into_iter().collect();
@@ -63,7 +64,7 @@ impl Panel {
             let column = columns.entry(*start).or_insert_with(|| Column::new(*start, ranked.len()));
             for (key, count) in counts {
                 column.total += u128::from(*count);
-                if let Some(i) = rank.get(key.as_str()) {
+                if let Some(i) = rank.get(key.raw()) {
                     column.counts[*i] += u128::from(*count);
                 }
             }

@@ -4,6 +4,7 @@ use super::Chart;
 use super::paint;
 use super::panel::{MAX_KEYS, Panel};
 use super::scene::{Align, Mark};
+use crate::harmless::Text;
 use crate::timestamp::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-type Rows = Vec<(Timestamp, Vec<(String, u64)>)>;
+type Rows = Vec<(Timestamp, Vec<(Text, u64)>)>;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOSTILE: &str = "<script>alert('x')</script>]]>&\"\u{1b}[2J\n\u{202e}EVCXR_END_CONTENT";
@@ -25,7 +26,8 @@ fn rows(windows: u32, step: Duration, keys: u32) -> Rows {
     let mut rng = fastrand::Rng::with_seed(7);
     (0..windows)
         .map(|w| {
-            let counts = (0..keys).map(|k| (format!("192.0.2.{k}"), rng.u64(10..90) / u64::from(1 + k) + 1));
+            let counts =
+                (0..keys).map(|k| (format!("192.0.2.{k}").into(), rng.u64(10..90) / u64::from(1 + k) + 1));
             (start() + step * w, counts.collect())
         })
         .collect()
@@ -177,18 +179,18 @@ fn one_window_one_key() {
 
 #[test]
 fn no_data() {
-    let chart = Chart::bars("Requests per minute", Vec::new());
+    let chart = Chart::bars::<Text>("Requests per minute", Vec::new());
     assert!(texts(&check("empty", &chart)).contains(&"no events yet"));
     assert_eq!(chart.text(), "Requests per minute\n\nno events yet");
-    check("empty_window", &Chart::bars("", vec![(start(), Vec::new())]));
-    check("zero", &Chart::bars("", vec![(start(), vec![("a".into(), 0)])]));
+    check("empty_window", &Chart::bars::<Text>("", vec![(start(), Vec::new())]));
+    check("zero", &Chart::bars("", vec![(start(), vec![("a", 0)])]));
 }
 
 #[test]
 fn hostile_keys_and_titles() {
     let mut rows = two_by_two();
     for (_, counts) in &mut rows {
-        counts.extend([(HOSTILE.to_owned(), 20), (String::new(), 5), ("長い鍵".repeat(50), 3)]);
+        counts.extend([(HOSTILE.into(), 20), (Text::default(), 5), ("長い鍵".repeat(50).into(), 3)]);
     }
     let chart = Chart::bars(HOSTILE, rows);
     check("hostile", &chart);
@@ -217,7 +219,7 @@ fn the_largest_numbers() {
     let rows =
         (0..3).map(|w| (start() + MINUTE * w, (0..20).map(|k| (key(k), u64::MAX)).collect())).collect();
     check("largest", &Chart::bars("Requests", rows));
-    let ends = vec![(Timestamp::MIN, vec![("a".into(), 1)]), (Timestamp::MAX, vec![("a".into(), u64::MAX)])];
+    let ends = vec![(Timestamp::MIN, vec![("a", 1)]), (Timestamp::MAX, vec![("a", u64::MAX)])];
     check("ends_of_time", &Chart::bars("Requests", ends));
 }
 
@@ -263,7 +265,7 @@ fn a_bundle_is_three_blocks_that_the_kernel_reads() {
 
 #[test]
 fn an_unwritable_file_is_named() {
-    let error = Chart::bars("", Vec::new()).save_png("/nowhere/chart.png").unwrap_err().to_string();
+    let error = Chart::bars::<Text>("", Vec::new()).save_png("/nowhere/chart.png").unwrap_err().to_string();
     assert!(error.contains("/nowhere/chart.png"), "{error}");
 }
 

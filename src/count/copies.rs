@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::event::Origin;
+use crate::harmless::Text;
 use crate::stream::ShardProgress;
 use crate::text::Quoted;
 
@@ -71,7 +72,7 @@ pub struct SavedOrigin {
     /// The shard that is read.
     pub shard_id: String,
     /// The stream and the shard that its records came from.
-    pub origin: String,
+    pub origin: Text,
     /// All up to this one were seen, and none of them is sent again.
     pub after: Option<String>,
     /// Those after it that were seen: in a change the new ones, in what is loaded all.
@@ -89,16 +90,16 @@ impl fmt::Debug for Copies {
 
 impl fmt::Debug for SavedOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shard_id, origin, after) = (Quoted(&self.shard_id), Quoted(&self.origin), &self.after);
+        let (shard_id, origin, after) = (Quoted(&self.shard_id), &self.origin, &self.after);
         let mut saved = f.debug_struct("SavedOrigin");
-        saved.field("shard_id", &shard_id).field("origin", &origin).field("after", after);
+        saved.field("shard_id", &shard_id).field("origin", origin).field("after", after);
         saved.field("numbers", &self.numbers).finish()
     }
 }
 
 impl SavedOrigin {
     /// Nothing is remembered yet of records that came from `origin` into this shard.
-    pub fn new(shard_id: impl Into<String>, origin: impl Into<String>) -> SavedOrigin {
+    pub fn new(shard_id: impl Into<String>, origin: impl Into<Text>) -> SavedOrigin {
         SavedOrigin { shard_id: shard_id.into(), origin: origin.into(), after: None, numbers: Vec::new() }
     }
 }
@@ -144,7 +145,7 @@ impl Copies {
 
     /// Whether the record was in this shard before, or in its parents; remembers it.
     pub(crate) fn is_copy(&mut self, shard_id: &str, origin: &Origin) -> bool {
-        let from = format!("{}/{}", origin.stream, origin.shard_id);
+        let from = format!("{}/{}", origin.stream.raw(), origin.shard_id.raw());
         // Without a copy of the keys in the common case.
         let known = self.seen.get_mut(shard_id).and_then(|seen| seen.get_mut(from.as_str()));
         let seen = match known {
@@ -201,7 +202,7 @@ impl Copies {
                 numbers: pair.numbers.iter().map(|number| Number::new(number)).collect(),
                 new: Vec::new(),
             };
-            self.seen.entry(pair.shard_id.into()).or_default().insert(pair.origin.into(), seen);
+            self.seen.entry(pair.shard_id.into()).or_default().insert(String::from(pair.origin).into(), seen);
         }
     }
 }
@@ -229,6 +230,15 @@ mod tests {
         assert!(Number::new("0010") == Number::new("10"));
         let long = "4".repeat(56);
         assert!(Number::new(&long) < Number::new(&format!("{long}0")));
+    }
+
+    /// What is shown of two names may be the same; they are two.
+    #[test]
+    fn names_that_look_alike_are_two() {
+        let mut copies = Copies::default();
+        for stream in ["a\u{1b}", r"a\x1b"] {
+            assert!(!copies.is_copy("t", &Origin { stream: stream.into(), ..origin(1, None) }), "{stream}");
+        }
     }
 
     #[test]
@@ -289,7 +299,7 @@ mod tests {
                     }
                 }
                 for change in origins.changes().1 {
-                    let of = saved.entry(change.origin.clone()).or_insert_with(|| SavedOrigin { numbers: vec![], ..change.clone() });
+                    let of = saved.entry(String::from(&change.origin)).or_insert_with(|| SavedOrigin { numbers: vec![], ..change.clone() });
                     of.after = change.after.clone();
                     of.numbers.extend(change.numbers);
                     let after = of.after.as_deref().map(Number::new);

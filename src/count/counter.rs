@@ -9,6 +9,7 @@ use super::watermark::Watermark;
 use super::window::Window;
 use super::windows::Windows;
 use crate::event::Event;
+use crate::harmless::Text;
 use crate::read::{Context, ProcessError, RecordProcessor};
 use crate::record::{Batch, Record};
 use crate::text::{printable, shorten};
@@ -217,7 +218,7 @@ impl Counter {
         }
     }
 
-    fn count_event(&mut self, shard_id: &str, record: &Record, event: &Event<'_>) {
+    fn count_event(&mut self, shard_id: &str, record: &Record, event: &Event) {
         if let Some(origin) = &event.origin
             && self.copies.is_copy(shard_id, origin)
         {
@@ -233,10 +234,11 @@ impl Counter {
                 watermark.observe(shard_id, time);
             }
         }
-        let added = self.windows.add_with_id(&event.key, event.time, 1, event.id.as_deref());
+        let added =
+            self.windows.add_with_id(event.key.raw(), event.time, 1, event.id.as_ref().map(Text::raw));
         self.duplicates += u64::from(added.duplicate);
         if !added.late.is_empty() {
-            self.late.add(&event.key, event.time, &added.late);
+            self.late.add(event.key.raw(), event.time, &added.late);
         }
     }
 }
@@ -274,7 +276,7 @@ impl std::fmt::Display for Counter {
         }
         if let Some(first) = self.unparsed.samples().first() {
             let (key, data) = (
-                printable(first.record.partition_key.as_bytes()),
+                &first.record.partition_key,
                 shorten(&printable(&first.record.data), DATA_SHOWN).into_owned(),
             );
             let n = match self.unparsed.count() {

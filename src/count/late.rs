@@ -6,8 +6,9 @@ use std::fmt;
 use super::unparsed::SAMPLES_KEPT;
 use super::window::KEY_CHARS;
 use crate::event::Event;
+use crate::harmless::Text;
 use crate::record::Record;
-use crate::text::{Quoted, shown};
+use crate::text::shown;
 use crate::timestamp::Timestamp;
 
 /// How many (window, key) pairs are counted apart; beyond that, only the total grows.
@@ -39,18 +40,18 @@ const MAX_PAIRS: usize = 100_000;
 #[derive(Clone, Default)]
 pub struct Late {
     count: u64,
-    windows: BTreeMap<(Timestamp, String), u64>,
+    windows: BTreeMap<(Timestamp, Text), u64>,
     samples: Vec<LateEvent>,
     /// A store empties `windows` again and again, so that all are kept until then.
     pub(crate) stored: bool,
 }
 
 /// One late event.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LateEvent {
     /// Whose it is.
-    pub key: String,
+    pub key: Text,
     /// When it happened.
     pub time: Timestamp,
     /// The starts of the windows for which it came too late.
@@ -65,7 +66,7 @@ impl Late {
 
     /// How many events of which key came too late for which window, by the window's start. The first
     /// 100,000 different ones; the count is of all. With a store they are in its table `late`.
-    pub fn windows(&self) -> Vec<(Timestamp, String, u64)> {
+    pub fn windows(&self) -> Vec<(Timestamp, Text, u64)> {
         self.windows.iter().map(|((start, key), n)| (*start, key.clone(), *n)).collect()
     }
 
@@ -75,7 +76,7 @@ impl Late {
     }
 
     /// What a store has not yet.
-    pub(crate) fn take_windows(&mut self) -> BTreeMap<(Timestamp, String), u64> {
+    pub(crate) fn take_windows(&mut self) -> BTreeMap<(Timestamp, Text), u64> {
         std::mem::take(&mut self.windows)
     }
 
@@ -87,13 +88,13 @@ impl Late {
     pub(crate) fn add(&mut self, key: &str, time: Timestamp, windows: &[Timestamp]) {
         for start in windows {
             self.count += 1;
-            let pair = (*start, key.to_owned());
+            let pair = (*start, Text::from(key));
             if self.stored || self.windows.len() < MAX_PAIRS || self.windows.contains_key(&pair) {
                 *self.windows.entry(pair).or_default() += 1;
             }
         }
         if self.samples.len() < SAMPLES_KEPT {
-            self.samples.push(LateEvent { key: key.to_owned(), time, windows: windows.to_vec() });
+            self.samples.push(LateEvent { key: key.into(), time, windows: windows.to_vec() });
         }
     }
 }
@@ -104,26 +105,11 @@ impl fmt::Debug for Late {
     }
 }
 
-// Keys come from strangers: `Quoted` in place of what `derive` would write.
-impl fmt::Debug for LateEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (key, mut event) = (Quoted(&self.key), f.debug_struct("LateEvent"));
-        event.field("key", &key).field("time", &self.time).field("windows", &self.windows).finish()
-    }
-}
-
-impl fmt::Debug for RefusedEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (key, mut event) = (Quoted(&self.key), f.debug_struct("RefusedEvent"));
-        event.field("key", &key).field("time", &self.time).field("arrival", &self.arrival).finish()
-    }
-}
-
 /// `3 came too late for their window; the first is 192.0.2.10 at 2018-09-06 08:04:56`
 impl fmt::Display for Late {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(first) = self.samples.first() else { return f.write_str("none came too late") };
-        let key = shown(&first.key, KEY_CHARS);
+        let key = shown(first.key.raw(), KEY_CHARS);
         write!(
             f,
             "{} came too late for their window; the first is {key} at {}",
@@ -155,11 +141,11 @@ pub struct Refused {
 }
 
 /// One event from the future.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefusedEvent {
     /// Whose it is.
-    pub key: String,
+    pub key: Text,
     /// When it claims to have happened.
     pub time: Timestamp,
     /// When Kinesis took it.
@@ -177,10 +163,10 @@ impl Refused {
         &self.samples
     }
 
-    pub(crate) fn add(&mut self, record: &Record, event: &Event<'_>) {
+    pub(crate) fn add(&mut self, record: &Record, event: &Event) {
         self.count += 1;
         if self.samples.len() < SAMPLES_KEPT {
-            let (key, time) = (event.key.to_string(), event.time);
+            let (key, time) = (event.key.clone(), event.time);
             self.samples.push(RefusedEvent { key, time, arrival: record.arrival });
         }
     }
@@ -197,7 +183,7 @@ impl fmt::Display for Refused {
             (0, _) => f.write_str("none is from the future"),
             (n, None) => write!(f, "{n} are from the future"),
             (n, Some(first)) => {
-                let key = shown(&first.key, KEY_CHARS);
+                let key = shown(first.key.raw(), KEY_CHARS);
                 write!(f, "{n} are from the future; the first is {key} at {}", first.time.plain(0))
             }
         }

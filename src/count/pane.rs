@@ -5,6 +5,8 @@ use std::fmt;
 
 use foldhash::quality::RandomState;
 
+use crate::harmless::Text;
+
 /// The keys are hashed while counting and sorted only when they are looked at.
 #[derive(Clone, Default)]
 pub(crate) struct CountPane {
@@ -38,7 +40,7 @@ impl CountPane {
         let overflow_changed = std::mem::take(&mut self.overflow.changed);
         for (key, count) in &mut self.counts {
             if std::mem::take(&mut count.changed) {
-                saved.counts.push((key.to_string(), count.n));
+                saved.counts.push(((&**key).into(), count.n));
             }
         }
         saved.overflow = self.overflow.n;
@@ -51,7 +53,7 @@ impl CountPane {
 #[non_exhaustive]
 pub struct SavedPane {
     /// Each key with its count.
-    pub counts: Vec<(String, u64)>,
+    pub counts: Vec<(Text, u64)>,
     /// Events of keys beyond the cap.
     pub overflow: u64,
     /// Hashes of the ids of the events counted.

@@ -109,6 +109,6 @@ mod tests {
         printing.process(&Batch::new("s", "0", records.to_vec()), &mut context).unwrap();
         printing.tick(&mut context).unwrap();
         assert_eq!((printing.windows().len(), printing.total()), (1, 1));
-        assert_eq!(printing.take_completed()[0].counts, [("192.0.2.10".to_owned(), 2)]);
+        assert_eq!(printing.take_completed()[0].counts, [("192.0.2.10".into(), 2)]);
     }
 }

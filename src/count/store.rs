@@ -8,6 +8,7 @@ use super::copies::SavedOrigin;
 use super::pane::SavedPane;
 use super::window::Window;
 use crate::error::Result;
+use crate::harmless::Text;
 use crate::read::{Checkpoint, StreamId};
 use crate::timestamp::Timestamp;
 
@@ -173,7 +174,7 @@ pub struct Change {
     /// Windows that are complete, in order.
     pub completed: Vec<Window>,
     /// Late events to be added: the window's start, the key, how many.
-    pub late: BTreeMap<(Timestamp, String), u64>,
+    pub late: BTreeMap<(Timestamp, Text), u64>,
     /// All so far, not only the new ones.
     pub totals: Totals,
     /// Shards whose forwarded records are no longer to be remembered …

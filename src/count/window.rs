@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::harmless::Text;
 use crate::record::Entry;
-use crate::text::{Quoted, in_quotes};
+use crate::text::in_quotes;
 use crate::timestamp::Timestamp;
 
 /// One window with its counts.
@@ -19,7 +20,7 @@ use crate::timestamp::Timestamp;
 /// assert_eq!(window.to_string(), "2018-09-06 08:04:00 : [('192.0.2.10', 9)]");
 /// # Ok::<(), kinesis_lab::TimestampError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Window {
     /// The first instant in it.
@@ -29,7 +30,7 @@ pub struct Window {
     /// Its length.
     pub size: Duration,
     /// Each key with its count, sorted by key.
-    pub counts: Vec<(String, u64)>,
+    pub counts: Vec<(Text, u64)>,
     /// Events of keys that came when no further key could be kept ([`Windows::max_pairs`](crate::Windows::max_pairs)).
     pub overflow: u64,
 }
@@ -55,7 +56,8 @@ impl Window {
     /// ```
     pub fn entries(&self) -> Vec<Entry> {
         let (time, end) = (self.start.to_string(), self.end.to_string());
-        let entry = |(key, count): &(String, u64)| {
+        let entry = |(key, count): &(Text, u64)| {
+            let key = key.raw();
             let id = format!("{time}/{end}/{key}");
             let data = serde_json::json!({ "ip": key, "time": time, "end": end, "count": count, "id": id });
             // An event's key may be what no partition key can be.
@@ -64,15 +66,6 @@ impl Window {
             Entry::new(partition_key, data.to_string())
         };
         self.counts.iter().map(entry).collect()
-    }
-}
-
-impl fmt::Debug for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts: Vec<_> = self.counts.iter().map(|(key, count)| (Quoted(key), count)).collect();
-        let mut window = f.debug_struct("Window");
-        window.field("start", &self.start).field("size", &self.size).field("counts", &counts);
-        window.field("overflow", &self.overflow).finish()
     }
 }
 
@@ -87,7 +80,7 @@ impl fmt::Display for Window {
         write!(f, "{} : [", self.start.plain(if whole_seconds { 0 } else { 6 }))?;
         for (n, (key, count)) in self.counts.iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
-            write!(f, "{comma}({}, {count})", in_quotes(key, KEY_CHARS))?;
+            write!(f, "{comma}({}, {count})", in_quotes(key.raw(), KEY_CHARS))?;
         }
         f.write_str("]")?;
         match self.overflow {

@@ -8,6 +8,7 @@ use md5::{Digest, Md5};
 
 use super::pane::{Count, CountPane, SavedPane, Span};
 use super::window::Window;
+use crate::harmless::Text;
 use crate::timestamp::Timestamp;
 
 /// How many (pane, key) pairs are kept, if nothing else is said: 250 MB of IP addresses (benches/stored.rs).
@@ -130,8 +131,8 @@ impl Windows {
     }
 
     /// Counts `count` events of a key at a time.
-    pub fn add(&mut self, key: &str, time: Timestamp, count: u64) -> Added {
-        self.add_with_id(key, time, count, None)
+    pub fn add(&mut self, key: impl AsRef<str>, time: Timestamp, count: u64) -> Added {
+        self.add_with_id(key.as_ref(), time, count, None)
     }
 
     /// As [`add`](Self::add); an `id` that was here before, in the same pane, counts nowhere.
@@ -187,7 +188,7 @@ impl Windows {
                 added.overflow = true;
             }
             None => {
-                pane.counts.insert(key.into(), Count { n: count, changed: true });
+                pane.counts.insert(String::from(key).into(), Count { n: count, changed: true });
                 self.pairs += 1;
             }
         }
@@ -295,6 +296,7 @@ impl Windows {
         }
         counts.sort_unstable();
         let (from, end) = (Timestamp::from_micros(start), Timestamp::from_micros(end));
+        let counts = counts.into_iter().map(|(key, n)| (Text::from(key), n)).collect();
         Window { start: from, end, size: self.size, counts, overflow }
     }
 
@@ -328,7 +330,7 @@ impl Windows {
             pane.overflow.n = saved.overflow;
             pane.ids.extend(saved.ids);
             for (key, n) in saved.counts {
-                pane.counts.insert(key.into(), Count { n, changed: false });
+                pane.counts.insert(String::from(key).into(), Count { n, changed: false });
             }
         }
         self.pairs = self.panes.values().map(|pane| pane.counts.len() + pane.ids.len()).sum();

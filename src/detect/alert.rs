@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::key::bounded_key;
 use crate::event::{Event, EventError};
+use crate::harmless::Text;
 use crate::record::{Entry, Record};
 use crate::text::{Quoted, shorten, shown};
 use crate::timestamp::Timestamp;
@@ -31,7 +32,7 @@ use crate::timestamp::Timestamp;
 /// detection.tick(&mut Context::at(Timestamp::now())).unwrap();
 ///
 /// let alert = &detection.alerts()[0];
-/// assert_eq!((alert.ip.as_deref(), alert.response), (Some("192.0.2.66"), Response::Block(secs(600))));
+/// assert_eq!((alert.ip.clone(), alert.response), (Some("192.0.2.66".into()), Response::Block(secs(600))));
 /// assert_eq!(alert.blocked_until().unwrap().plain(0), "2018-09-06 08:14:52");
 /// // Into a stream, and out of it:
 /// let entry = alert.entry();
@@ -40,19 +41,19 @@ use crate::timestamp::Timestamp;
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// Its texts come from strangers: `{}` and `{:?}` see to it, [`printable`] before printing a field.
+/// Its texts come from strangers, hence [`Text`].
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Alert {
     /// The same for each delivery of this alert, and for no other.
-    pub id: String,
+    pub id: Text,
     /// The name of the playbook.
-    pub playbook: String,
+    pub playbook: Text,
     /// Whom it is about: the values of the playbook's key, joined by a space. Of one with more than 256
     /// bytes the first 221, `…`, and the MD5 hash of the whole.
-    pub key: String,
+    pub key: Text,
     /// The client's address, when the playbook's key has it. What is blocked.
-    pub ip: Option<String>,
+    pub ip: Option<Text>,
     /// The time of the event that was one too many.
     pub time: Timestamp,
     /// The first instant of the window.
@@ -66,7 +67,7 @@ pub struct Alert {
     /// What is to be done.
     pub response: Response,
     /// The event that was one too many, in a line: `GET /wp-login.php 404 (curl/8.0)`.
-    pub evidence: String,
+    pub evidence: Text,
 }
 
 /// What an alert asks for.
@@ -93,7 +94,7 @@ impl Alert {
     /// The alert as a record for a stream: JSON, with its key as partition key.
     pub fn entry(&self) -> Entry {
         // A key may be what no partition key can be: empty, or, of an alert that somebody else wrote, too long.
-        let partition_key = match bounded_key(&self.key) {
+        let partition_key = match bounded_key(self.key.raw()) {
             key if key.is_empty() => "-".to_owned(),
             key => key.into_owned(),
         };
@@ -103,19 +104,19 @@ impl Alert {
     pub(crate) fn to_json(&self) -> Value {
         let mut value = json!({
             "v": 1,
-            "id": self.id,
-            "playbook": self.playbook,
-            "key": self.key,
+            "id": self.id.raw(),
+            "playbook": self.playbook.raw(),
+            "key": self.key.raw(),
             "time": self.time.to_string(),
             "start": self.start.to_string(),
             "end": self.end.to_string(),
             "count": self.count,
             "threshold": self.threshold,
             "response": self.response.to_string(),
-            "evidence": self.evidence,
+            "evidence": self.evidence.raw(),
         });
         if let Some(ip) = &self.ip {
-            value["ip"] = ip.as_str().into();
+            value["ip"] = ip.raw().into();
         }
         if let Some(until) = self.blocked_until() {
             value["until"] = until.to_string().into();
@@ -145,18 +146,18 @@ impl Alert {
         let number = |name: &str| {
             field(name)?.parse::<u64>().map_err(|_| EventError::new(&format!("\"{name}\" is no number")))
         };
-        let response = match field("response")?.as_str() {
+        let response = match field("response")?.raw() {
             "monitor" => Response::Monitor,
             "notify" => Response::Notify,
             "block" => Response::Block(time("until")?.since(event.time)),
             _ => return Err(EventError::new("\"response\" is not monitor, notify or block")),
         };
         Ok(Alert {
-            id: event.id.as_deref().ok_or_else(|| EventError::new("an alert without an \"id\""))?.to_owned(),
+            id: event.id.clone().ok_or_else(|| EventError::new("an alert without an \"id\""))?,
             playbook: field("playbook")?.clone(),
             key: field("key")?.clone(),
             // `Event::parse` takes the partition key where there is no address.
-            ip: has_ip(&record.data).then(|| event.key.to_string()),
+            ip: has_ip(&record.data).then(|| event.key.clone()),
             time: event.time,
             start: time("start")?,
             end: time("end")?,
@@ -196,14 +197,14 @@ impl fmt::Display for Alert {
             f,
             "{} {}: {} ({} of {} between {} and {}), {}: {}",
             self.time.plain(0),
-            shown(&self.playbook, PLAYBOOK_CHARS),
-            shown(&self.key, KEY_CHARS),
+            shown(self.playbook.raw(), PLAYBOOK_CHARS),
+            shown(self.key.raw(), KEY_CHARS),
             self.count,
             self.threshold,
             clock(self.start),
             clock(self.end),
             self.response,
-            shown(&self.evidence, EVIDENCE_CHARS),
+            shown(self.evidence.raw(), EVIDENCE_CHARS),
         )
     }
 }
@@ -211,17 +212,17 @@ impl fmt::Display for Alert {
 impl fmt::Debug for Alert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Alert")
-            .field("id", &Quoted(&shorten(&self.id, KEY_CHARS)))
-            .field("playbook", &Quoted(&shorten(&self.playbook, PLAYBOOK_CHARS)))
-            .field("key", &Quoted(&shorten(&self.key, KEY_CHARS)))
-            .field("ip", &self.ip.as_deref().map(|ip| shorten(ip, KEY_CHARS)).as_deref().map(Quoted))
+            .field("id", &Quoted(&shorten(self.id.raw(), KEY_CHARS)))
+            .field("playbook", &Quoted(&shorten(self.playbook.raw(), PLAYBOOK_CHARS)))
+            .field("key", &Quoted(&shorten(self.key.raw(), KEY_CHARS)))
+            .field("ip", &self.ip.as_ref().map(|ip| shorten(ip.raw(), KEY_CHARS)).as_deref().map(Quoted))
             .field("time", &self.time)
             .field("start", &self.start)
             .field("end", &self.end)
             .field("count", &self.count)
             .field("threshold", &self.threshold)
             .field("response", &self.response)
-            .field("evidence", &Quoted(&shorten(&self.evidence, EVIDENCE_CHARS)))
+            .field("evidence", &Quoted(&shorten(self.evidence.raw(), EVIDENCE_CHARS)))
             .finish()
     }
 }

@@ -12,6 +12,7 @@ use super::alert::Alert;
 use super::block_entry::BlockEntry;
 use crate::error::Result;
 use crate::event::{canonical_client, client_address};
+use crate::harmless::Text;
 use crate::read::{Context, ProcessError, RecordProcessor};
 use crate::record::Batch;
 use crate::timestamp::Timestamp;
@@ -43,7 +44,7 @@ pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(86_400);
 /// blocked.block("198.51.100.0/24", noon)?;
 /// assert!(blocked.is_blocked("198.51.100.7", Timestamp::MIN));
 /// blocked.pardon("198.51.100.0/24")?;
-/// assert_eq!(blocked.blocked(Timestamp::MIN), [("192.0.2.66".to_owned(), noon)]);
+/// assert_eq!(blocked.blocked(Timestamp::MIN), [("192.0.2.66".into(), noon)]);
 /// # Ok::<(), kinesis_lab::Error>(())
 /// ```
 #[derive(Clone, Default)]
@@ -145,10 +146,11 @@ impl BlockList {
     }
 
     /// The addresses and networks refused at this time, by name, each with the time at which that ends.
-    pub fn blocked(&self, now: Timestamp) -> Vec<(String, Timestamp)> {
+    pub fn blocked(&self, now: Timestamp) -> Vec<(Text, Timestamp)> {
         let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
-        let clients = blocks.clients.iter().map(|(client, until)| (client.to_string(), *until));
-        let networks = blocks.networks.iter().map(|(network, until)| (network.to_string(), *until));
+        let clients = blocks.clients.iter().map(|(client, until)| (Text::from(&**client), *until));
+        let networks =
+            blocks.networks.iter().map(|(network, until)| (Text::from(network.to_string()), *until));
         let mut blocked: Vec<_> = clients.chain(networks).filter(|(_, until)| now < *until).collect();
         blocked.sort_unstable();
         blocked
@@ -186,7 +188,7 @@ pub(crate) fn blocks_in<'a>(
     batch: &'a Batch,
     now: Timestamp,
     longest: Duration,
-) -> impl Iterator<Item = (String, Timestamp)> + 'a {
+) -> impl Iterator<Item = (Text, Timestamp)> + 'a {
     batch.records.iter().filter_map(move |record| {
         // What is no alert is none of its business.
         let alert = Alert::parse(record).ok()?;
@@ -198,7 +200,7 @@ pub(crate) fn blocks_in<'a>(
 impl RecordProcessor for BlockList {
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
         for (client, until) in blocks_in(batch, ctx.now, LONGEST_BLOCK) {
-            self.block_client(&client, until);
+            self.block_client(client.raw(), until);
         }
         self.sweep(ctx.now);
         Ok(())
@@ -224,7 +226,7 @@ mod tests {
         list.block("a", at(20)).unwrap();
         list.block("a", at(10)).unwrap();
         list.block("b", at(5)).unwrap();
-        assert_eq!(list.blocked(at(7)), [("a".to_owned(), at(20))]);
+        assert_eq!(list.blocked(at(7)), [("a".into(), at(20))]);
         list.sweep(at(7));
         assert_eq!(format!("{list:?}"), "block list of 1 entries");
         list.pardon("a").unwrap();
@@ -243,7 +245,7 @@ mod tests {
         ] {
             let list = BlockList::new();
             list.block(spelling, until).unwrap();
-            assert_eq!(list.blocked(Timestamp::MIN), [(form.to_owned(), until)], "{spelling}");
+            assert_eq!(list.blocked(Timestamp::MIN), [(form.into(), until)], "{spelling}");
             list.pardon(spelling).unwrap();
             assert!(list.blocked(Timestamp::MIN).is_empty());
         }
@@ -262,7 +264,7 @@ mod tests {
             for other in others {
                 let list = BlockList::new();
                 list.block(other, at(20)).unwrap();
-                assert_eq!(list.blocked(at(7)), [(client.to_owned(), at(20))]);
+                assert_eq!(list.blocked(at(7)), [(client.into(), at(20))]);
                 assert!(list.is_blocked(client, at(7)) && list.is_blocked(other, at(7)));
                 list.pardon(client).unwrap();
                 list.block(client, at(20)).unwrap();
@@ -285,7 +287,7 @@ mod tests {
         for outside in ["198.51.101.1", "2001:db8:0:1::1", "-", "198.51.100.0/24x"] {
             assert!(!list.is_blocked(outside, at(7)), "{outside}");
         }
-        let names: Vec<String> = list.blocked(at(7)).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<Text> = list.blocked(at(7)).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["198.51.100.0/24", "2001:db8::/64", "203.0.113.0/24"]);
         list.pardon("198.51.100.0/24").unwrap();
         assert!(!list.is_blocked("198.51.100.255", at(7)));

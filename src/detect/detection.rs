@@ -220,7 +220,7 @@ impl Detection {
         if let Some(time) = event.time_bound() {
             self.watermark.observe(shard_id, time);
         }
-        if event.id.as_deref().is_some_and(|id| self.ids.is_copy(id, event.time)) {
+        if event.id.as_ref().is_some_and(|id| self.ids.is_copy(id.raw(), event.time)) {
             self.totals.duplicates += 1;
             return;
         }

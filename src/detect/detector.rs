@@ -57,7 +57,7 @@ impl Detector {
     }
 
     /// Counts an event, and gives the alerts that it sets off.
-    pub(crate) fn observe(&mut self, event: &Event<'_>) -> Observed {
+    pub(crate) fn observe(&mut self, event: &Event) -> Observed {
         let mut observed = Observed::default();
         for rule in &mut self.rules {
             let Some(key) = rule.playbook.key_of(event) else { continue };

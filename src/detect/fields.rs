@@ -25,10 +25,10 @@ pub(super) fn condition<S: AsRef<str>>(field: &str, patterns: &[S]) -> Condition
 }
 
 /// The value of a field of an event.
-pub(super) fn value<'a>(event: &'a Event<'_>, field: &str) -> Option<Cow<'a, str>> {
+pub(super) fn value<'a>(event: &'a Event, field: &str) -> Option<Cow<'a, str>> {
     match field {
-        "ip" => Some(canonical_client(&event.key)),
-        "page" => Some(normal_page(event.fields.get("path")?)),
-        field => event.fields.get(field).map(|value| Cow::Borrowed(value.as_str())),
+        "ip" => Some(canonical_client(event.key.raw())),
+        "page" => Some(normal_page(event.fields.get("path")?.raw())),
+        field => event.fields.get(field).map(|value| Cow::Borrowed(value.raw())),
     }
 }

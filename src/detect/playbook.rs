@@ -162,7 +162,7 @@ impl Playbook {
     }
 
     /// The key of an event, when it is one that counts; at most 256 bytes long.
-    pub(crate) fn key_of(&self, event: &Event<'_>) -> Option<String> {
+    pub(crate) fn key_of(&self, event: &Event) -> Option<String> {
         let holds = |(field, patterns): &Condition| {
             value(event, field).is_some_and(|value| patterns.iter().any(|pattern| pattern.matches(&value)))
         };

@@ -11,6 +11,7 @@ use super::key::{bounded_key, hex};
 use super::playbook::Playbook;
 use super::tallies::{Maker, Tallies, Tally};
 use crate::event::{Event, canonical_client};
+use crate::harmless::Text;
 use crate::text::shorten;
 use crate::timestamp::Timestamp;
 
@@ -55,7 +56,7 @@ impl Rule {
     }
 
     /// Counts it in its pane, and says how many bytes that took.
-    pub(super) fn add(&mut self, key: &str, event: &Event<'_>) -> usize {
+    pub(super) fn add(&mut self, key: &str, event: &Event) -> usize {
         let time = event.time.as_micros();
         let item = match &self.playbook.distinct {
             None => None,
@@ -66,7 +67,7 @@ impl Rule {
             },
         };
         let maker = (!self.playbook.is_of_clients()).then(|| Maker {
-            client: &event.key,
+            client: event.key.raw(),
             refused: event.fields.get("blocked").is_some_and(|blocked| blocked == "true"),
         });
         let pane = self.panes.entry(time - time.rem_euclid(self.slide)).or_default();
@@ -90,7 +91,7 @@ impl Rule {
     }
 
     /// The alert that this event of the key sets off, when one of these windows has too much of it.
-    pub(super) fn alert_at(&mut self, key: &str, event: &Event<'_>, starts: &[i64]) -> Option<Alert> {
+    pub(super) fn alert_at(&mut self, key: &str, event: &Event, starts: &[i64]) -> Option<Alert> {
         let cool_down = self.playbook.cool_down;
         if self.fired.get(key).is_some_and(|last| event.time < *last + cool_down) {
             return None;
@@ -123,28 +124,28 @@ impl Rule {
         Some(self.alert(key, event, start, count))
     }
 
-    fn alert(&self, key: &str, event: &Event<'_>, start: i64, count: u64) -> Alert {
+    fn alert(&self, key: &str, event: &Event, start: i64, count: u64) -> Alert {
         let playbook = &self.playbook;
         let parts = [playbook.name.as_str(), key, &event.time.to_string()].map(|part| format!("{part:?}"));
         Alert {
-            id: hex(&Md5::digest(parts.join("/").as_bytes())),
-            playbook: playbook.name.clone(),
-            key: key.to_owned(),
-            ip: playbook.has_ip().then(|| bounded_key(&canonical_client(&event.key)).into_owned()),
+            id: hex(&Md5::digest(parts.join("/").as_bytes())).into(),
+            playbook: playbook.name.as_str().into(),
+            key: key.into(),
+            ip: playbook.has_ip().then(|| bounded_key(&canonical_client(event.key.raw())).into()),
             time: event.time,
             start: Timestamp::from_micros(start),
             end: Timestamp::from_micros(start + self.size),
             count,
             threshold: playbook.threshold,
             response: playbook.response,
-            evidence: evidence(event),
+            evidence: evidence(event).into(),
         }
     }
 }
 
 /// `GET /wp-login.php 404 (curl/8.0)`: what of it there is, as it was written.
-fn evidence(event: &Event<'_>) -> String {
-    let field = |name: &str| event.fields.get(name).map(String::as_str);
+fn evidence(event: &Event) -> String {
+    let field = |name: &str| event.fields.get(name).map(Text::raw);
     let mut words: Vec<String> =
         ["method", "path", "status"].iter().filter_map(|name| field(name)).map(str::to_owned).collect();
     words.extend(field("user_agent").map(|agent| format!("({agent})")));

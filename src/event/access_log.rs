@@ -7,9 +7,10 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::client::client_of_line;
-use super::log_line::{LogLine, LogLineError};
+use super::log_line::{LogLineError, LogParts};
+use crate::harmless::{Data, Text};
 use crate::notice::notice;
-use crate::text::{Quoted, grouped, printable, shorten};
+use crate::text::{grouped, printable, shorten};
 use crate::timestamp::Timestamp;
 
 /// A longer line is not kept: it is no request, and memory must not depend on what is in a file.
@@ -32,7 +33,7 @@ const MAX_SAMPLE_CHARS: usize = 100;
 /// let text = "192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 512\n???\n";
 /// let mut log = AccessLog::from_reader(text.as_bytes());
 /// let record = log.next().unwrap()?;
-/// assert_eq!((record.client.as_str(), record.time.plain(0).as_str()), ("192.0.2.10", "2015-05-17 10:05:03"));
+/// assert_eq!((record.client.raw(), record.time.plain(0).as_str()), ("192.0.2.10", "2015-05-17 10:05:03"));
 /// assert!(log.next().is_none()); // on stderr: 1 of 2 lines did not parse; the first: line 2: …
 /// assert_eq!(log.unparsed(), 1);
 /// # Ok::<(), std::io::Error>(())
@@ -49,26 +50,18 @@ pub struct AccessLog {
 }
 
 /// A line of a log that parsed.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogRecord {
     /// Its line's number in the file, counted from 1.
     pub number: u64,
     /// The client's address or host name, or `-`, in the one form of all its spellings: a natural partition
     /// key.
-    pub client: String,
+    pub client: Text,
     /// The time in the line, in UTC.
     pub time: Timestamp,
     /// The line as it was, without its line ending; [`LogLine::parse`] gives its other fields.
-    pub line: Vec<u8>,
-}
-
-impl fmt::Debug for LogRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut record = f.debug_struct("LogRecord");
-        record.field("client", &Quoted(&self.client)).field("time", &self.time);
-        record.field("line", &format_args!("{}", printable(&self.line))).finish()
-    }
+    pub line: Data,
 }
 
 impl AccessLog {
@@ -170,11 +163,11 @@ impl AccessLog {
                 self.leave_out(None, &line);
                 continue;
             }
-            match LogLine::parse(&line) {
-                Ok(LogLine { client, time, .. }) => {
+            match LogParts::parse(&line) {
+                Ok(LogParts { client, time, .. }) => {
                     // Never without one: what is parsed has such a client.
-                    let client = client_of_line(client).unwrap_or(Cow::Borrowed(client)).into_owned();
-                    return Ok(Some(LogRecord { number: self.number, client, time, line }));
+                    let client = client_of_line(client).unwrap_or(Cow::Borrowed(client)).into();
+                    return Ok(Some(LogRecord { number: self.number, client, time, line: line.into() }));
                 }
                 Err(reason) => self.leave_out(Some(reason), &line),
             }

@@ -9,10 +9,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::client::{canonical_client, client_of_line, not_one_client};
-use super::log_line::LogLine;
+use super::log_line::LogParts;
 use super::origin::Origin;
+use crate::harmless::Text;
 use crate::record::Record;
-use crate::text::{Quoted, shorten};
+use crate::text::shorten;
 use crate::timestamp::Timestamp;
 
 /// An event that claims to be from later than this after its arrival is refused.
@@ -22,27 +23,26 @@ const SHOWN: usize = 40;
 
 /// What a record tells: whose event it is and when it happened.
 ///
-/// Its texts come from strangers: [`printable`](crate::printable) before printing. `{:?}` and `{:#?}` of
-/// an event see to it themselves.
-#[derive(Clone, PartialEq, Eq)]
+/// Its texts come from strangers, hence [`Text`].
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Event<'a> {
+pub struct Event {
     /// What is counted: the client's address, in one form however it was written (`::ffff:192.0.2.10` and
     /// `192.0.2.10:443` are `192.0.2.10`).
-    pub key: Cow<'a, str>,
+    pub key: Text,
     /// When it happened, as the data says; not when it arrived.
     pub time: Timestamp,
     /// The event's identity, where the data gives one. A bare timestamp has none.
-    pub id: Option<Cow<'a, str>>,
+    pub id: Option<Text>,
     /// Which record of another stream this is a copy of, where a [`Filter`](crate::Filter) sent it on.
     pub origin: Option<Origin>,
     /// What else the data says: `method`, `path`, `status`, … for a line of an access log; the
     /// members of a JSON object, with anything that is no string as JSON text: numbers with all their
     /// digits, as they are written. A null is not there.
-    pub fields: BTreeMap<String, String>,
+    pub fields: BTreeMap<Text, Text>,
 }
 
-impl<'a> Event<'a> {
+impl Event {
     /// An event of this key at this time, which says nothing more of itself.
     ///
     /// ```
@@ -51,7 +51,7 @@ impl<'a> Event<'a> {
     /// let event = Event::new("192.0.2.10", Timestamp::from_secs(1_536_220_800));
     /// assert!(event.id.is_none() && event.fields.is_empty());
     /// ```
-    pub fn new(key: impl Into<Cow<'a, str>>, time: Timestamp) -> Event<'a> {
+    pub fn new(key: impl Into<Text>, time: Timestamp) -> Event {
         Event { key: key.into(), time, id: None, origin: None, fields: BTreeMap::new() }
     }
 
@@ -73,14 +73,14 @@ impl<'a> Event<'a> {
     /// let data = r#"{"time": "2018-09-06T08:04:56Z", "ip": "::ffff:192.0.2.10", "id": null, "status": 404}"#;
     /// let record = Record::new("any", data, "1", Timestamp::now());
     /// let event = Event::parse(&record)?;
-    /// assert_eq!((&*event.key, event.id.as_deref()), ("192.0.2.10", None));
+    /// assert_eq!((event.key.raw(), &event.id), ("192.0.2.10", &None));
     /// assert_eq!(event.fields["status"], "404");
     /// # Ok::<(), kinesis_lab::EventError>(())
     /// ```
     ///
     /// # Errors
     /// [`EventError`], with the reason, when it is none of them.
-    pub fn parse(record: &'a Record) -> Result<Event<'a>, EventError> {
+    pub fn parse(record: &Record) -> Result<Event, EventError> {
         // A byte order mark is how some tools of Windows begin whatever they write.
         let data = record.data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&record.data).trim_ascii();
         match data.first() {
@@ -97,7 +97,7 @@ impl<'a> Event<'a> {
     }
 }
 
-impl Event<'_> {
+impl Event {
     /// How far event time is, as this event tells. One that a filter sent on says how far it was in *all*
     /// shards that the filter reads: that it is newer itself doesn't mean that older ones have all come. One
     /// whose filter did not know tells nothing.
@@ -115,27 +115,7 @@ impl Event<'_> {
     }
 }
 
-impl fmt::Debug for Event<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Event")
-            .field("key", &Quoted(&self.key))
-            .field("time", &self.time)
-            .field("id", &self.id.as_deref().map(Quoted))
-            .field("origin", &self.origin)
-            .field("fields", &Fields(&self.fields))
-            .finish()
-    }
-}
-
-struct Fields<'a>(&'a BTreeMap<String, String>);
-
-impl fmt::Debug for Fields<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.0.iter().map(|(name, value)| (Quoted(name), Quoted(value)))).finish()
-    }
-}
-
-fn json<'a>(record: &'a Record, data: &'a [u8]) -> Result<Event<'a>, EventError> {
+fn json(record: &Record, data: &[u8]) -> Result<Event, EventError> {
     let broken = |error| EventError(format!("broken JSON: {error}"));
     // As they are written, because a number of more than 17 digits would not survive being a `f64`: two
     // orders' numbers would be one id.
@@ -156,10 +136,10 @@ fn json<'a>(record: &'a Record, data: &'a [u8]) -> Result<Event<'a>, EventError>
         None => String::new(),
     };
     let id = members.remove("id").filter(|id| tells_apart(id));
-    let id = id.map(text_of).transpose().map_err(broken)?.map(Cow::Owned);
+    let id = id.map(text_of).transpose().map_err(broken)?.map(Text::from);
     let mut fields = BTreeMap::new();
     for (name, value) in members {
-        fields.insert(name, text_of(value).map_err(broken)?);
+        fields.insert(Text::from(name), Text::from(text_of(value).map_err(broken)?));
     }
     let time = fields.remove("time").ok_or_else(|| EventError::new("JSON without a \"time\""))?;
     let time = time.parse().map_err(|error| EventError(format!("\"time\" is {error}")))?;
@@ -169,7 +149,7 @@ fn json<'a>(record: &'a Record, data: &'a [u8]) -> Result<Event<'a>, EventError>
     // `-` is what a web server writes for nobody.
     let key = match is_absent(&client) && client != "-" {
         true => key_of(record)?,
-        false => Cow::Owned(canonical_client(&client).into_owned()),
+        false => canonical_client(&client).into(),
     };
     if client.is_empty() {
         is_no_wrapping(&key, &fields)?;
@@ -178,19 +158,19 @@ fn json<'a>(record: &'a Record, data: &'a [u8]) -> Result<Event<'a>, EventError>
 }
 
 /// Whose an event is that does not say so itself.
-fn key_of(record: &Record) -> Result<Cow<'_, str>, EventError> {
-    match not_one_client(&record.partition_key) {
+fn key_of(record: &Record) -> Result<Text, EventError> {
+    match not_one_client(record.partition_key.raw()) {
         Some(what) => Err(EventError(format!("the partition key is {what}: put the client's alone"))),
-        None => Ok(canonical_client(&record.partition_key)),
+        None => Ok(canonical_client(record.partition_key.raw()).into()),
     }
 }
 
 /// Docker and the forwarders of logs send a line as a member of their own object, under a key of their own: that
 /// would be counted instead of the line's client.
-fn is_no_wrapping(key: &str, fields: &BTreeMap<String, String>) -> Result<(), EventError> {
+fn is_no_wrapping(key: &Text, fields: &BTreeMap<Text, Text>) -> Result<(), EventError> {
     for name in ["log", "message", "msg", "MESSAGE"] {
-        let line = fields.get(name).and_then(|text| LogLine::parse(text.as_bytes()).ok());
-        if line.and_then(|line| client_of_line(line.client)).is_some_and(|client| client != key) {
+        let line = fields.get(name).and_then(|text| LogParts::parse(text.raw().as_bytes()).ok());
+        if line.and_then(|line| client_of_line(line.client)).is_some_and(|client| *key != *client) {
             let reason =
                 format!("\"{name}\" is a line of an access log by another client: send the line alone");
             return Err(EventError(reason));
@@ -244,26 +224,26 @@ fn text_of(value: &RawValue) -> serde_json::Result<String> {
     Ok(value.get().chars().filter(is_part).collect())
 }
 
-fn log_line<'a>(data: &'a [u8]) -> Result<Event<'a>, EventError> {
-    let line = LogLine::parse(data).map_err(|error| {
+fn log_line(data: &[u8]) -> Result<Event, EventError> {
+    let line = LogParts::parse(data).map_err(|error| {
         EventError(format!("neither an ISO-8601 timestamp nor JSON nor a line of an access log ({error})"))
     })?;
-    let text = |field: Option<Cow<'_, str>>| field.map(Cow::into_owned);
+    let text = |field: Option<Cow<'_, str>>| field.map(Text::from);
     let fields = [
-        ("method", line.method.map(str::to_owned)),
+        ("method", line.method.map(Text::from)),
         ("path", text(line.path)),
-        ("status", Some(line.status.to_string())),
-        ("bytes", line.bytes.map(|bytes| bytes.to_string())),
+        ("status", Some(line.status.to_string().into())),
+        ("bytes", line.bytes.map(|bytes| bytes.to_string().into())),
         ("user", text(line.user)),
         ("referer", text(line.referer)),
         ("user_agent", text(line.user_agent)),
     ];
     Ok(Event {
-        key: client_of_line(line.client).unwrap_or(Cow::Borrowed(line.client)),
+        key: client_of_line(line.client).unwrap_or(Cow::Borrowed(line.client)).into(),
         time: line.time,
         id: None,
         origin: None,
-        fields: fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
+        fields: fields.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect(),
     })
 }
 

@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::harmless::Text;
 use crate::timestamp::Timestamp;
 
 /// Where a forwarded record came from; a [`Filter`](crate::Filter) writes it into the record's data, as
@@ -22,9 +23,9 @@ use crate::timestamp::Timestamp;
 #[non_exhaustive]
 pub struct Origin {
     /// The stream's name, and after a colon the filter's, if it has one.
-    pub stream: String,
+    pub stream: Text,
     /// The shard in which the record was.
-    pub shard_id: String,
+    pub shard_id: Text,
     /// Its place there.
     pub sequence_number: String,
     /// The sender's checkpoint in that shard when it sent: nothing up to here is sent again. `None` before
@@ -40,8 +41,8 @@ pub struct Origin {
 impl Origin {
     pub(crate) fn to_json(&self) -> Value {
         let mut value = json!({
-            "stream": self.stream,
-            "shard": self.shard_id,
+            "stream": self.stream.raw(),
+            "shard": self.shard_id.raw(),
             "sequence_number": self.sequence_number,
         });
         if let Some(after) = &self.after {
@@ -58,8 +59,8 @@ impl Origin {
         let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
         let number = |name: &str| text(name).filter(|text| is_number(text));
         Some(Origin {
-            stream: text("stream")?,
-            shard_id: text("shard")?,
+            stream: text("stream")?.into(),
+            shard_id: text("shard")?.into(),
             sequence_number: number("sequence_number")?,
             after: number("after"),
             watermark: text("watermark").and_then(|time| time.parse().ok()).unwrap_or(Timestamp::MIN),
@@ -69,8 +70,7 @@ impl Origin {
 
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{}/{}/{}", self.stream, self.shard_id, self.sequence_number);
-        f.write_str(&crate::text::printable(text.as_bytes()))
+        write!(f, "{}/{}/{}", self.stream, self.shard_id, self.sequence_number)
     }
 }
 

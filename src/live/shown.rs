@@ -10,6 +10,7 @@ use super::watched::{FileState, Watched};
 use crate::chart::{Chart, unit};
 use crate::detect::Alert;
 use crate::error::Result;
+use crate::harmless::Text;
 use crate::sqlite::Alerts;
 use crate::sqlite::Counts;
 use crate::text::{printable, shorten};
@@ -151,7 +152,7 @@ impl Graph {
 
     /// Of a database that is not there yet.
     pub(super) fn empty() -> Graph {
-        let chart = Chart::bars("No counts yet", Vec::new());
+        let chart = Chart::bars::<Text>("No counts yet", Vec::new());
         Graph { chart, short_title: "No counts yet".to_owned(), note: String::new() }
     }
 }
@@ -190,14 +191,14 @@ fn row(alert: &Alert) -> Value {
         None => alert.response.to_string(),
     };
     json!({
-        "id": text(&alert.id, LONG),
-        "playbook": text(&alert.playbook, SHORT),
-        "key": text(&alert.key, SHORT),
+        "id": text(alert.id.raw(), LONG),
+        "playbook": text(alert.playbook.raw(), SHORT),
+        "key": text(alert.key.raw(), SHORT),
         "time": alert.time.plain(0),
         "count": format!(
             "{} of {} between {} and {}:", alert.count, alert.threshold, clock(alert.start), clock(alert.end)
         ),
-        "evidence": text(&alert.evidence, LONG),
+        "evidence": text(alert.evidence.raw(), LONG),
         "response": alert.response.to_string(),
         "does": does,
     })

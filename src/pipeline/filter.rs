@@ -96,11 +96,11 @@ pub struct Filter {
     unparsed: UnparsedRecords,
 }
 
-type Predicate = Box<dyn FnMut(&Event<'_>) -> bool + Send>;
+type Predicate = Box<dyn FnMut(&Event) -> bool + Send>;
 
 impl Filter {
     /// A filter that sends on to this stream what the function says to keep.
-    pub fn new(to: &Stream, keep: impl FnMut(&Event<'_>) -> bool + Send + 'static) -> Filter {
+    pub fn new(to: &Stream, keep: impl FnMut(&Event) -> bool + Send + 'static) -> Filter {
         Filter::boxed(to, Box::new(keep))
     }
 
@@ -224,8 +224,8 @@ impl Filter {
         };
         let checkpoint = self.checkpoints.get(&batch.shard_id);
         Origin {
-            stream,
-            shard_id: batch.shard_id.to_string(),
+            stream: stream.into(),
+            shard_id: (&*batch.shard_id).into(),
             sequence_number: String::new(),
             after: checkpoint.and_then(|checkpoint| checkpoint.sequence_number.clone()),
             watermark: Timestamp::MIN,
@@ -269,7 +269,7 @@ impl Filter {
         // A record's data has its own number: no two are the same.
         for failed in never {
             if let Some(at) = data.iter().position(|data| *data == failed.entry.data) {
-                self.unparsed.add(&origin.shard_id, sources[at], failed.error.to_string());
+                self.unparsed.add(origin.shard_id.raw(), sources[at], failed.error.to_string());
             }
         }
         Ok(())

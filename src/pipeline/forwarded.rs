@@ -6,16 +6,16 @@ use crate::event::{Event, Origin};
 use crate::record::{Entry, Record};
 
 /// JSON as it came, or what was read of a line or a timestamp, as JSON.
-pub(super) fn entry(record: &Record, event: &Event<'_>) -> Entry {
+pub(super) fn entry(record: &Record, event: &Event) -> Entry {
     let data = record.data.trim_ascii();
     if data.first() == Some(&b'{') {
         return Entry::new(record.partition_key.clone(), data);
     }
-    let mut json = json!({ "v": 1, "ip": event.key, "time": event.time.to_string() });
+    let mut json = json!({ "v": 1, "ip": event.key.raw(), "time": event.time.to_string() });
     for (name, value) in &event.fields {
-        json[name] = match value.parse::<u64>() {
-            Ok(number) if ["status", "bytes"].contains(&name.as_str()) => number.into(),
-            _ => Value::String(value.clone()),
+        json[name.raw()] = match value.parse::<u64>() {
+            Ok(number) if ["status", "bytes"].contains(&name.raw()) => number.into(),
+            _ => Value::String(value.into()),
         };
     }
     Entry::new(record.partition_key.clone(), json.to_string())
@@ -60,7 +60,7 @@ mod tests {
             let before = record(data);
             let before = Event::parse(&before).unwrap();
             let sent = with_origin(entry(&record(data), &before), &origin);
-            let after = Record { data: sent.data, ..record("") };
+            let after = Record { data: sent.data.into(), ..record("") };
             let after = Event::parse(&after).unwrap();
             assert_eq!(after.origin.as_ref(), Some(&origin), "{data}");
             assert_eq!((&after.key, after.time), (&before.key, before.time));

@@ -88,7 +88,7 @@ impl Pipeline {
     }
 
     /// Which events the filter sends on. Default: all.
-    pub fn keep(mut self, keep: impl Fn(&Event<'_>) -> bool + Send + Sync + 'static) -> Pipeline {
+    pub fn keep(mut self, keep: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Pipeline {
         self.settings.keep = Arc::new(keep);
         self
     }

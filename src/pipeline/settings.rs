@@ -30,7 +30,7 @@ pub(super) struct PipelineSettings {
     pub(super) max_restarts: u32,
 }
 
-pub(super) type SharedPredicate = Arc<dyn Fn(&Event<'_>) -> bool + Send + Sync>;
+pub(super) type SharedPredicate = Arc<dyn Fn(&Event) -> bool + Send + Sync>;
 pub(super) type SharedCallback = Arc<dyn Fn(&Alert) + Send + Sync>;
 
 impl PipelineSettings {

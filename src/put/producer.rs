@@ -60,8 +60,8 @@ type Payload = Box<dyn FnMut(u64, Timestamp) -> Vec<u8> + Send>;
 
 impl Stream {
     /// A producer with one partition key, to be configured and started; see [`Producer`] for an example.
-    pub fn producer(&self, partition_key: &str) -> Producer {
-        Producer::new(self.clone(), partition_key)
+    pub fn producer(&self, partition_key: impl AsRef<str>) -> Producer {
+        Producer::new(self.clone(), partition_key.as_ref())
     }
 }
 

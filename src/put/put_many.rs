@@ -76,7 +76,7 @@ impl Stream {
     /// assert_eq!(stream.put("", "hello").unwrap_err().kind(), ErrorKind::InvalidInput);
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn put(&self, partition_key: &str, data: impl AsRef<[u8]>) -> Result<PutReceipt> {
+    pub fn put(&self, partition_key: impl AsRef<str>, data: impl AsRef<[u8]>) -> Result<PutReceipt> {
         block_on(self.put_async(partition_key, data))
     }
 
@@ -98,11 +98,11 @@ impl Stream {
     /// ```
     pub fn put_async(
         &self,
-        partition_key: &str,
+        partition_key: impl AsRef<str>,
         data: impl AsRef<[u8]>,
     ) -> Pin<Box<dyn Future<Output = Result<PutReceipt>> + Send>> {
         // A boxed future of everything it needs: it can be spawned, and a cell compiles nothing of it.
-        self.put_entry(Entry::new(partition_key, data.as_ref()))
+        self.put_entry(Entry::new(partition_key.as_ref(), data.as_ref()))
     }
 
     fn put_entry(&self, entry: Entry) -> Pin<Box<dyn Future<Output = Result<PutReceipt>> + Send>> {

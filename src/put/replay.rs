@@ -149,9 +149,9 @@ mod tests {
     async fn a_client_that_is_no_key_is_left_out_by_its_line() {
         let record = |number: u64, client: String| LogRecord {
             number,
-            client,
+            client: client.into(),
             time: Timestamp::from_secs(1_536_220_800),
-            line: b"a line".to_vec(),
+            line: "a line".into(),
         };
         let lines =
             [record(3, "192.0.2.1".into()), record(17, "h".repeat(257)), record(18, "192.0.2.2".into())];

@@ -5,7 +5,6 @@ use std::io::Write as _;
 use super::process_error::ProcessError;
 use super::processor::{Context, RecordProcessor};
 use crate::record::Batch;
-use crate::text::printable;
 
 /// Prints `key : data`, a line a record, as they arrive.
 ///
@@ -38,7 +37,7 @@ impl RecordProcessor for Echo {
     fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
         let mut out = std::io::stdout().lock();
         for record in &batch.records {
-            let (key, data) = (printable(record.partition_key.as_bytes()), printable(&record.data));
+            let (key, data) = (&record.partition_key, &record.data);
             // Where nobody reads them any more (`| head`), that is no reason to stop reading the stream.
             let _ = writeln!(out, "{key} : {data}");
         }

@@ -29,7 +29,7 @@ use crate::error::Result;
 ///
 /// let alerts = Alerts::open(&file)?;
 /// let all = alerts.all()?;
-/// assert_eq!((all[0].key.as_str(), alerts.count()?), ("192.0.2.66", all.len() as u64));
+/// assert_eq!((all[0].key.raw(), alerts.count()?), ("192.0.2.66", all.len() as u64));
 /// let newest = alerts.recent(1)?; // for a page that shows what is new
 /// assert_eq!((newest.len(), newest[0].time), (1, all[all.len() - 1].time));
 /// # std::fs::remove_dir_all(&folder)?;

@@ -13,6 +13,7 @@ use super::rows::{ROWS, Rows};
 use super::store::{self, COUNTS};
 use crate::count::{Totals, Window, Windows};
 use crate::error::{Error, Result};
+use crate::harmless::Text;
 use crate::text::printable;
 use crate::timestamp::Timestamp;
 
@@ -148,7 +149,7 @@ impl Counts {
     ///     println!("{window}");
     /// }
     /// for (start, key, count) in counts.late()? {
-    ///     println!("{count} of {} came too late for {}", printable(key.as_bytes()), start.plain(0));
+    ///     println!("{count} of {} came too late for {}", key, start.plain(0));
     /// }
     /// # Ok::<(), Error>(())
     /// ```
@@ -171,11 +172,11 @@ impl Counts {
     ///
     /// # Errors
     /// When the database can't be read.
-    pub fn late(&self) -> Result<Vec<(Timestamp, String, u64)>> {
+    pub fn late(&self) -> Result<Vec<(Timestamp, Text, u64)>> {
         self.read_late("").map_err(|error| explain(&self.path, error))
     }
 
-    fn read_late(&self, since: &str) -> rusqlite::Result<Vec<(Timestamp, String, u64)>> {
+    fn read_late(&self, since: &str) -> rusqlite::Result<Vec<(Timestamp, Text, u64)>> {
         let text = "SELECT start, key, count FROM late WHERE start >= ?1 ORDER BY start, key";
         let mut statement = self.database.prepare_cached(text)?;
         let rows = statement.query_map([since], |row| Ok((time(row, 0)?, row.get(1)?, count(row, 2)?)))?;
@@ -197,7 +198,7 @@ impl Counts {
 
     fn rows(&self, query: &str) -> rusqlite::Result<Rows> {
         let mut statement = self.database.prepare(query)?;
-        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+        let columns: Vec<Text> = statement.column_names().map(Text::from).collect();
         let (mut found, mut more) = (Vec::new(), false);
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -205,7 +206,7 @@ impl Counts {
             if more {
                 break;
             }
-            let cells = (0..columns.len()).map(|at| Ok(cell(row.get_ref(at)?)));
+            let cells = (0..columns.len()).map(|at| Ok(Text::from(cell(row.get_ref(at)?))));
             found.push(cells.collect::<rusqlite::Result<_>>()?);
         }
         Ok(Rows { columns, rows: found, more })

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use super::explain::explain;
 use super::lock::Lock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::harmless::Text;
 use crate::read::{Checkpoint, StreamId};
 use crate::text::printable;
 use crate::timestamp::Timestamp;
@@ -257,4 +258,17 @@ pub(crate) fn signed(count: u64) -> i64 {
 /// And back.
 pub(crate) fn unsigned(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(at)?.max(0).unsigned_abs())
+}
+
+/// As the text itself: the database is not shown, it is read.
+impl rusqlite::ToSql for Text {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        self.raw().to_sql()
+    }
+}
+
+impl rusqlite::types::FromSql for Text {
+    fn column_result(value: rusqlite::types::ValueRef<'_>) -> rusqlite::types::FromSqlResult<Text> {
+        value.as_str().map(Text::from)
+    }
 }

@@ -13,7 +13,10 @@ pub(crate) fn read(database: &Connection) -> rusqlite::Result<Vec<SavedOrigin>> 
     while let Some(row) = rows.next()? {
         let (shard_id, origin): (String, String) = (row.get(0)?, row.get(1)?);
         let key = (shard_id.clone(), origin.clone());
-        pairs.insert(key, SavedOrigin { shard_id, origin, after: row.get(2)?, numbers: Vec::new() });
+        pairs.insert(
+            key,
+            SavedOrigin { shard_id, origin: origin.into(), after: row.get(2)?, numbers: Vec::new() },
+        );
     }
     let mut statement = database.prepare("SELECT shard, origin, number FROM open_origin_numbers")?;
     let mut rows = statement.query([])?;

@@ -107,7 +107,7 @@ fn after_a_commit_that_failed_nothing_is_committed_before_it_has_loaded() {
         counter.process(&batch(1), &mut ctx()).unwrap();
         counter.tick(&mut ctx()).unwrap();
         let committed = store.now().commits.clone();
-        assert_eq!((committed.len(), &committed[0].panes[0].1.counts), (1, &vec![("k".to_owned(), 1)]));
+        assert_eq!((committed.len(), &committed[0].panes[0].1.counts), (1, &vec![("k".into(), 1)]));
         assert_eq!(committed[0].checkpoints[0].sequence_number.as_deref(), Some("1"));
     }
 }

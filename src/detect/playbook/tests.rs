@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::timestamp::Timestamp;
 
-fn event(fields: &[(&str, &str)]) -> Event<'static> {
+fn event(fields: &[(&str, &str)]) -> Event {
     Event {
         key: "192.0.2.7".into(),
         time: Timestamp::from_secs(0),
@@ -11,7 +11,7 @@ fn event(fields: &[(&str, &str)]) -> Event<'static> {
         origin: None,
         fields: fields
             .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .map(|(name, value)| ((*name).into(), (*value).into()))
             .collect::<BTreeMap<_, _>>(),
     }
 }

@@ -98,7 +98,7 @@ fn a_real_log() {
         return;
     }
     let mut log = AccessLog::open(path).unwrap();
-    let mut clients: HashMap<String, u32> = HashMap::new();
+    let mut clients: HashMap<Text, u32> = HashMap::new();
     let mut minutes = HashSet::new();
     for record in log.by_ref() {
         let record = record.unwrap();

@@ -3,8 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
-fn parse(line: &str) -> Result<LogLine<'_>, LogLineError> {
-    LogLine::parse(line.as_bytes())
+fn parse(line: &str) -> Result<LogParts<'_>, LogLineError> {
+    LogParts::parse(line.as_bytes())
 }
 
 #[test]
@@ -50,11 +50,11 @@ fn a_request_that_is_none_is_still_a_line() {
         assert_eq!((line.method, line.path.as_deref()), (method, path), "{request}");
     }
     let binary = b"a - - [17/May/2015:10:05:03 +0000] \"GET /\xff HTTP/1.1\" 400 0 \"\xfe\" \"\"";
-    let line = LogLine::parse(binary).unwrap();
+    let line = LogParts::parse(binary).unwrap();
     assert_eq!((line.path.as_deref(), line.referer.as_deref()), (Some("/\u{fffd}"), Some("\u{fffd}")));
     assert_eq!(line.user_agent.as_deref(), Some(""));
     let binary = b"a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1\xff\" 400 0";
-    let line = LogLine::parse(binary).unwrap();
+    let line = LogParts::parse(binary).unwrap();
     assert_eq!((line.path.as_deref(), line.protocol), (Some("/ HTTP/1\u{fffd}"), None));
 }
 
@@ -176,7 +176,7 @@ proptest! {
         head in prop::sample::select(vec!["", "a - - ", "a - - [17/May/2015:10:05:03 +0000] \""]),
         tail in proptest::collection::vec(any::<u8>(), 0..80),
     ) {
-        let _ = LogLine::parse(&[head.as_bytes(), &tail].concat());
+        let _ = LogParts::parse(&[head.as_bytes(), &tail].concat());
     }
 
     // What a server writes comes back, whatever the client sent (256 cases: few forms of input).

@@ -6,6 +6,7 @@ use super::super::explain::explain;
 use super::Counts;
 use crate::count::Window;
 use crate::error::Result;
+use crate::harmless::Text;
 use crate::timestamp::Timestamp;
 
 /// The latest windows.
@@ -16,7 +17,7 @@ pub(crate) struct Latest {
     /// from this one on, those still open.
     pub(crate) completed: usize,
     /// What came too late for them.
-    pub(crate) late: Vec<(Timestamp, String, u64)>,
+    pub(crate) late: Vec<(Timestamp, Text, u64)>,
 }
 
 impl Counts {
@@ -39,7 +40,7 @@ impl Counts {
     }
 
     #[allow(clippy::type_complexity)] // It is used here alone.
-    fn since(&self, count: usize) -> rusqlite::Result<(Vec<Window>, Vec<(Timestamp, String, u64)>)> {
+    fn since(&self, count: usize) -> rusqlite::Result<(Vec<Window>, Vec<(Timestamp, Text, u64)>)> {
         // Along the primary key, backwards: the other windows are not looked at.
         let text = "SELECT min(start) FROM (SELECT DISTINCT start FROM windows ORDER BY start DESC LIMIT ?1)";
         let first: Option<String> = self.database.query_row(text, [count as i64], |row| row.get(0))?;
