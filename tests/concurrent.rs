@@ -38,7 +38,7 @@ fn consumers_beside_writers_miss_nothing() {
                 let stream = &stream;
                 scope.spawn(move || {
                     for n in 0..200 {
-                        stream.put(&format!("{writer}"), format!("{writer} {n}")).unwrap();
+                        stream.put(format!("{writer}"), format!("{writer} {n}")).unwrap();
                     }
                 });
             }
