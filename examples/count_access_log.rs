@@ -92,9 +92,9 @@ fn count(file: &str, shards: u32) -> Result<(), Error> {
     }
 
     product(|out| {
-        table(&counter).into_iter().try_for_each(|((minute, client), count)| {
-            writeln!(out, "{minute}\t{client}\t{count}")
-        })
+        table(&counter)
+            .into_iter()
+            .try_for_each(|((minute, client), count)| writeln!(out, "{minute}\t{client}\t{count}"))
     })
 }
 

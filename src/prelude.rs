@@ -9,8 +9,7 @@ pub use crate::Local;
 pub use crate::{
     AccessLog, Batch, Consumer, ConsumerHandle, ConsumerReport, Context, Counter, Data, Echo, Ended, Entry,
     Error, ErrorKind, Event, Kinesis, ProcessError, Producer, ProducerHandle, Record, RecordProcessor, Shard,
-    Stream, Text, Timestamp, Window, Windows, block_on, printable,
-    temporary_folder,
+    Stream, Text, Timestamp, Window, Windows, block_on, printable, temporary_folder,
 };
 
 /// So many seconds.

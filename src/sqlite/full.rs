@@ -125,14 +125,14 @@ fn alerts_are_written_once_when_there_is_room_again() {
     let hears = heard.clone();
     let detection = Detection::new(&playbooks)
         .stored(Box::new(Limited(store.clone())))
-        .on_alert(move |alert| hears.lock().unwrap().push(alert.id.clone()));
+        .on_alert(move |alert| hears.lock().unwrap().push(alert.id.clone().into()));
     let running = events.consumer().trim_horizon().limit(1_000).start(detection).unwrap();
     let detection = until_there_is_room(running, || limit(&store.lock().unwrap().0, 100_000));
     assert_eq!((detection.totals().alerts, detection.undelivered()), (3_000, 0));
     let mut heard = heard.lock().unwrap().clone();
     heard.sort();
     let mut written: Vec<String> =
-        Alerts::open(&file).unwrap().all().unwrap().into_iter().map(|alert| alert.id).collect();
+        Alerts::open(&file).unwrap().all().unwrap().into_iter().map(|alert| alert.id.into()).collect();
     written.sort();
     assert_eq!((written.len(), written == heard), (3_000, true));
     drop((detection, store));

@@ -166,7 +166,7 @@ fn a_run_asks_for_a_wait_and_begins_with_what_is_stored() {
     counter.process(&batch(1), &mut ctx()).unwrap();
     counter.tick(&mut ctx()).unwrap();
     let committed = store.now().commits.clone();
-    assert_eq!((committed.len(), &committed[0].panes[0].1.counts), (1, &vec![("k".to_owned(), 1)]));
+    assert_eq!((committed.len(), &committed[0].panes[0].1.counts), (1, &vec![("k".into(), 1)]));
 }
 
 /// It wrote an empty state over what another process had counted.
