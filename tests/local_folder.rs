@@ -121,11 +121,11 @@ fn all_that_a_stream_is_comes_back() {
         kinesis.create_stream("gone", 1).unwrap().put("k", "gone").unwrap();
         kinesis.delete_stream("gone").unwrap();
         for n in 0..300 {
-            stream.put(&format!("{n}"), format!("{n}")).unwrap();
+            stream.put(format!("{n}"), format!("{n}")).unwrap();
         }
         stream.split_shard(&stream.shards().unwrap()[0].id).unwrap();
         for n in 300..400 {
-            stream.put(&format!("{n}"), format!("{n}")).unwrap();
+            stream.put(format!("{n}"), format!("{n}")).unwrap();
         }
         let client = kinesis.client().clone();
         block_on(async move {

@@ -99,7 +99,7 @@ mod tests {
     fn a_key_forges_no_entry() {
         let (start, size) = (Timestamp::from_secs(1_536_220_800), Duration::from_secs(60));
         let counts = ["a', 9), ('192.0.2.10", "b\n2018-09-06 08:01:00 : [('c", &"d".repeat(100_000)]
-            .map(|key| (key.to_owned(), 1))
+            .map(|key| (Text::from(key), 1))
             .to_vec();
         let shown = Window { start, end: start + size, size, counts, overflow: 0 }.to_string();
         assert_eq!(

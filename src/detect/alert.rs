@@ -266,7 +266,7 @@ mod tests {
         let long = "x".repeat(100_000);
         let mut alert = alert(Some(&long), Response::Notify);
         for text in [&mut alert.id, &mut alert.playbook, &mut alert.key, &mut alert.evidence] {
-            *text = long.clone();
+            *text = long.as_str().into();
         }
         assert!(alert.to_string().chars().count() < 900, "{}", alert.to_string().len());
         assert!(format!("{alert:?}").chars().count() < 1_700, "{}", format!("{alert:?}").len());

@@ -121,7 +121,7 @@ fn alerts_are_written_once_when_there_is_room_again() {
     let store = Arc::new(Mutex::new(AlertBook::open(&file).unwrap()));
     limit(&store.lock().unwrap().0, 20);
     let playbooks = Playbooks::new(vec![Playbook::new("four", 4).window(Duration::from_secs(600))]).unwrap();
-    let heard = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::new(Mutex::new(Vec::<String>::new()));
     let hears = heard.clone();
     let detection = Detection::new(&playbooks)
         .stored(Box::new(Limited(store.clone())))

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::harmless::Text;
 use crate::text::shown;
 
 /// How many rows of a query are shown.
@@ -17,9 +18,9 @@ const CELL_CHARS: usize = 200;
 #[non_exhaustive]
 pub struct Rows {
     /// The columns' names.
-    pub columns: Vec<String>,
+    pub columns: Vec<Text>,
     /// Their values as text; NULL is empty.
-    pub rows: Vec<Vec<String>>,
+    pub rows: Vec<Vec<Text>>,
     /// There were more rows than these.
     pub more: bool,
 }
@@ -50,7 +51,7 @@ impl fmt::Display for Rows {
         let mut columns = vec![Alignment { width: 0, numbers: true }; self.columns.len()];
         let mut lines: Vec<Vec<Cell>> = Vec::with_capacity(self.rows.len() + 1);
         for (n, row) in [&self.columns].into_iter().chain(&self.rows).enumerate() {
-            let cells: Vec<Cell> = row.iter().map(|text| cell(text)).collect();
+            let cells: Vec<Cell> = row.iter().map(|text| cell(text.raw())).collect();
             for ((column, cell), text) in columns.iter_mut().zip(&cells).zip(row) {
                 column.width = column.width.max(cell.width);
                 // The first line has the names.
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     fn rows(columns: &[&str], rows: &[&[&str]]) -> Rows {
-        let owned = |row: &[&str]| row.iter().map(|cell| (*cell).to_owned()).collect();
+        let owned = |row: &[&str]| row.iter().map(|cell| Text::from(*cell)).collect();
         Rows { columns: owned(columns), rows: rows.iter().map(|row| owned(row)).collect(), more: false }
     }
 
