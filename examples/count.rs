@@ -149,9 +149,15 @@ fn watch(running: &ConsumerHandle<StoredCounter>) {
         let rate = (report.records - before) as f64 / last.elapsed().as_secs_f64();
         let lag =
             report.millis_behind_latest.map_or("unknown".into(), |millis| format!("{} s", millis / 1_000));
-        let watermark = running.with(|counter| counter.watermark());
+        let said = running.with(|counter| {
+            let (watermark, late) = (counter.watermark(), counter.late().count());
+            let late = if late == 0 { String::new() } else { format!(", {late} late") };
+            let ahead = counter.clocks_ahead();
+            let ahead = if ahead.is_empty() { String::new() } else { format!(", {ahead}") };
+            format!("watermark {watermark}{late}{ahead}")
+        });
         let records = report.records;
-        say(format_args!("{rate:.0} records/s, {records} in all, lag {lag}, watermark {watermark}"));
+        say(format_args!("{rate:.0} records/s, {records} in all, lag {lag}, {said}"));
         (last, before) = (Instant::now(), report.records);
     }
 }

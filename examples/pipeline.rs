@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use kinesis_lab::prelude::*;
-use kinesis_lab::{Event, Part, PartStatus, Pipeline, PipelineStatus, Playbooks, RunningPipeline};
+use kinesis_lab::{
+    ClockAhead, Event, Part, PartStatus, Pipeline, PipelineStatus, Playbooks, RunningPipeline,
+};
 
 mod common;
 
@@ -189,8 +191,18 @@ fn line(status: &PipelineStatus) -> String {
                 0 => String::new(),
                 n => format!(", started again {n} times"),
             };
-            format!("{} {} records, {lag}{restarts}", part.part, part.records)
+            let late = match part.late {
+                0 => String::new(),
+                n => format!(", {n} late"),
+            };
+            format!("{} {} records, {lag}{late}{restarts}", part.part, part.records)
         })
         .collect();
-    format!("{} · {} alerts", parts.join(" · "), status.alerts)
+    // Of the same events in two streams, the first part to see them says how far ahead they really are.
+    let ahead = status.parts.iter().find(|part| !part.clocks_ahead.is_empty());
+    let ahead = ahead.map(|part| {
+        let clocks: Vec<String> = part.clocks_ahead.iter().take(3).map(ClockAhead::to_string).collect();
+        format!(" · clocks ahead: {}", clocks.join(", "))
+    });
+    format!("{} · {} alerts{}", parts.join(" · "), status.alerts, ahead.unwrap_or_default())
 }

@@ -103,8 +103,9 @@ pub use agent::{Agent, AgentAnswer, AgentFields, AgentLayer, AgentReport, AgentS
 #[cfg(feature = "chart")]
 pub use chart::{Chart, ChartError};
 pub use count::{
-    Added, Change, Counter, Fingerprint, Late, LateEvent, Printing, Refused, RefusedEvent, SavedOrigin,
-    SavedPane, SavedState, Store, StoredCounter, Totals, Unparsed, Watermark, Window, Windows,
+    Added, Change, ClockAhead, ClocksAhead, Counter, Fingerprint, Late, LateEvent, Printing, Refused,
+    RefusedEvent, SavedOrigin, SavedPane, SavedState, Store, StoredCounter, Totals, Unparsed, Watermark,
+    Window, Windows,
 };
 pub use detect::{Alert, BlockList, Detection, DetectionTotals, Playbook, Playbooks, Response};
 pub use epoch::EpochUnit;

@@ -316,7 +316,8 @@ fn a_commit_is_sent_to_everybody() {
     counter.flush().unwrap();
     assert!(live.chart().unwrap().text().starts_with("Requests per minute\n"));
     for viewer in &mut viewers {
-        viewer.until("complete", |state| state["counts"] == "");
+        // The second client's first minute, which was complete when it came.
+        viewer.until("complete", |state| state["counts"] == "6 times an event came too late for its window.");
     }
 }
 
@@ -416,6 +417,11 @@ fn the_newest_alerts_come_first_and_not_all_of_them() {
     run(3, 60, &mut detection);
     let state = viewer.until("the newest", |state| keys(state)[0] == "192.0.2.59");
     assert_eq!((keys(&state).len(), text(&state, "watch")), (50, "The latest 50; the database has all."));
+    stream.put("192.0.2.99", r#"{"time":"2018-09-06T07:00:00Z"}"#).unwrap();
+    stream.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+    // For each of the windows that it would have been in.
+    let said = " times an event came too late for its window.";
+    viewer.until("late", |state| text(state, "watch").ends_with(said));
 }
 
 #[test]

@@ -16,7 +16,8 @@ const STANDARD: [&str; 9] = ["v", "id", "ip", "time", "method", "path", "status"
 /// each with a name of up to 64 characters and a value of up to 1,024 (longer ones are shortened).
 ///
 /// A handler puts them into its answer's extensions; a layer around the agent may put them into the
-/// request's. Both count; of two with the same name, the answer's. A name that the agent uses itself
+/// request's, for example which server it is, so that a clock that is ahead can be named
+/// ([`ClocksAhead`](crate::ClocksAhead)): `AgentFields::new().with("server", "web-3")`. Both count; of two with the same name, the answer's. A name that the agent uses itself
 /// (`v`, `id`, `ip`, `time`, `method`, `path`, `status`, `user_agent`, `blocked`) is written with `app_`
 /// before it.
 ///

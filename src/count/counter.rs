@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::clocks_ahead::ClocksAhead;
 use super::copies::Copies;
 use super::late::{Late, Refused};
 use super::unparsed::{Unparsed, UnparsedRecords};
@@ -51,6 +52,7 @@ pub struct Counter {
     pub(crate) completed: Vec<Window>,
     pub(crate) late: Late,
     pub(crate) refused: Refused,
+    clocks_ahead: ClocksAhead,
     /// Of records that a filter sent on.
     pub(crate) copies: Copies,
     pub(crate) duplicates: u64,
@@ -99,6 +101,7 @@ impl Counter {
             completed: Vec::new(),
             late: Late::default(),
             refused: Refused::default(),
+            clocks_ahead: ClocksAhead::default(),
             copies: Copies::default(),
             duplicates: 0,
             unparsed: UnparsedRecords::default(),
@@ -190,6 +193,11 @@ impl Counter {
         &self.refused
     }
 
+    /// Whose clocks are ahead of the service's.
+    pub fn clocks_ahead(&self) -> &ClocksAhead {
+        &self.clocks_ahead
+    }
+
     /// How many events were counted before: they have an id that was seen, or a filter sent them twice.
     pub fn duplicates(&self) -> u64 {
         self.duplicates
@@ -225,14 +233,13 @@ impl Counter {
             self.duplicates += 1;
             return;
         }
+        self.clocks_ahead.observe(shard_id, record, event);
         if let Some(watermark) = &mut self.watermark {
             if event.is_from_the_future(record.arrival) {
                 self.refused.add(record, event);
                 return;
             }
-            if let Some(time) = event.time_bound() {
-                watermark.observe(shard_id, time);
-            }
+            watermark.observe_event(shard_id, event, record.arrival);
         }
         let added =
             self.windows.add_with_id(event.key.raw(), event.time, 1, event.id.as_ref().map(Text::raw));
@@ -247,6 +254,7 @@ impl RecordProcessor for Counter {
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
         self.copies.follow(&ctx.shards);
         batch.records.iter().for_each(|record| self.count(&batch.shard_id, record));
+        self.clocks_ahead.pass(batch);
         Ok(())
     }
 
@@ -270,6 +278,9 @@ impl std::fmt::Display for Counter {
         }
         if self.refused.count() > 0 {
             writeln!(f, "{}", self.refused)?;
+        }
+        if !self.clocks_ahead.is_empty() {
+            writeln!(f, "{}", self.clocks_ahead)?;
         }
         if self.unplaced() > 0 {
             writeln!(f, "{} are in no window: there is no room for one more (max_pairs)", self.unplaced())?;

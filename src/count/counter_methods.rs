@@ -37,6 +37,11 @@ macro_rules! counter_methods {
                 self.counter.refused()
             }
 
+            /// Whose clocks are ahead of the service's.
+            pub fn clocks_ahead(&self) -> &super::clocks_ahead::ClocksAhead {
+                self.counter.clocks_ahead()
+            }
+
             /// How many events were counted before: they have an id that was seen, or a filter sent them twice.
             pub fn duplicates(&self) -> u64 {
                 self.counter.duplicates()

@@ -2,6 +2,7 @@
 //!
 //! Uses the ground, `event`, `stream` and `read`.
 
+mod clocks_ahead;
 mod copies;
 mod counter;
 mod counter_methods;
@@ -16,6 +17,7 @@ mod watermark;
 mod window;
 mod windows;
 
+pub use clocks_ahead::{ClockAhead, ClocksAhead};
 pub use copies::SavedOrigin;
 pub use counter::Counter;
 pub use late::{Late, LateEvent, Refused, RefusedEvent};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::stream::ShardProgress;
+use crate::event::Event;
+use crate::stream::{ShardProgress, needed};
 use crate::timestamp::Timestamp;
 
 /// How far event time is: events before it are no longer waited for.
@@ -50,7 +51,29 @@ impl Watermark {
         self.current
     }
 
-    /// The time of an event of a shard, or of the newest of several.
+    /// An event of a shard, and when its record arrived. What is ahead of that moves nothing: a server whose
+    /// clock is ahead would make all that others send late. One that is ahead by more than 10 minutes is not
+    /// believed at all.
+    ///
+    /// ```
+    /// use kinesis_lab::prelude::*;
+    /// use kinesis_lab::{Event, ShardProgress, Watermark};
+    ///
+    /// let arrival = Timestamp::from_secs(1_536_220_800);
+    /// let mut watermark = Watermark::new(secs(30));
+    /// watermark.observe_event("a", &Event::new("192.0.2.10", arrival + secs(240)), arrival);
+    /// assert_eq!(watermark.advance(&[ShardProgress::reading("a", &[])]), arrival - secs(30));
+    /// ```
+    pub fn observe_event(&mut self, shard_id: &str, event: &Event, arrival: Timestamp) {
+        if let Some(time) = event.time_bound(arrival)
+            && !event.is_from_the_future(arrival)
+        {
+            self.observe(shard_id, time);
+        }
+    }
+
+    /// A time of a shard, as it is: for a record, [`observe_event`](Self::observe_event), which doesn't believe
+    /// what a clock says that is ahead.
     pub fn observe(&mut self, shard_id: &str, time: Timestamp) {
         match self.times.get_mut(shard_id) {
             Some(newest) => *newest = time.max(*newest),
@@ -69,10 +92,10 @@ impl Watermark {
             }
         }
         // A shard that is gone has handed its time to its children.
-        self.times.retain(|id, _| {
-            shards.is_empty()
-                || shards.iter().any(|s| *s.shard_id == **id || s.parents.iter().any(|p| **p == **id))
-        });
+        if !shards.is_empty() {
+            let needed = needed(shards);
+            self.times.retain(|id, _| needed.contains(&**id));
+        }
         let mut waiting = shards.iter().filter(|shard| !shard.idle || shard.ended).peekable();
         let newest = if shards.is_empty() {
             self.times.values().copied().min() // a test without a consumer: all that were seen

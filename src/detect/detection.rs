@@ -10,9 +10,7 @@ use super::detector::Detector;
 use super::outbox::Outbox;
 use super::playbooks::Playbooks;
 use super::totals::DetectionTotals;
-use crate::count::RecentIds;
-use crate::count::Watermark;
-use crate::count::{Copies, Unparsed, UnparsedRecords};
+use crate::count::{ClocksAhead, Copies, RecentIds, Unparsed, UnparsedRecords, Watermark};
 use crate::event::Event;
 use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::{Batch, Record};
@@ -100,6 +98,7 @@ pub struct Detection {
     recent: VecDeque<Alert>,
     totals: DetectionTotals,
     unparsed: UnparsedRecords,
+    clocks_ahead: ClocksAhead,
 }
 
 impl Detection {
@@ -120,6 +119,7 @@ impl Detection {
             recent: VecDeque::new(),
             totals: DetectionTotals::default(),
             unparsed: UnparsedRecords::default(),
+            clocks_ahead: ClocksAhead::default(),
         }
     }
 
@@ -188,6 +188,11 @@ impl Detection {
         self.watermark.current()
     }
 
+    /// Whose clocks are ahead of the service's.
+    pub fn clocks_ahead(&self) -> &ClocksAhead {
+        &self.clocks_ahead
+    }
+
     /// The first 100 records that did not parse, each with the reason.
     pub fn unparsed_samples(&self) -> &[Unparsed] {
         self.unparsed.samples()
@@ -213,13 +218,12 @@ impl Detection {
             self.totals.duplicates += 1;
             return;
         }
+        self.clocks_ahead.observe(shard_id, record, &event);
         if event.is_from_the_future(record.arrival) {
             self.totals.refused += 1;
             return;
         }
-        if let Some(time) = event.time_bound() {
-            self.watermark.observe(shard_id, time);
-        }
+        self.watermark.observe_event(shard_id, &event, record.arrival);
         if event.id.as_ref().is_some_and(|id| self.ids.is_copy(id.raw(), event.time)) {
             self.totals.duplicates += 1;
             return;
@@ -240,6 +244,7 @@ impl RecordProcessor for Detection {
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
         self.copies.follow(&ctx.shards);
         batch.records.iter().for_each(|record| self.observe(&batch.shard_id, record));
+        self.clocks_ahead.pass(batch);
         self.checkpoints.pass(batch);
         Ok(())
     }

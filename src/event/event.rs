@@ -98,13 +98,15 @@ impl Event {
 }
 
 impl Event {
-    /// How far event time is, as this event tells. One that a filter sent on says how far it was in *all*
+    /// How far event time is, as this event tells, never past its arrival: nobody sends events before they
+    /// happen, so what is ahead of that is a clock. One that a filter sent on says how far it was in *all*
     /// shards that the filter reads: that it is newer itself doesn't mean that older ones have all come. One
     /// whose filter did not know tells nothing.
-    pub(crate) fn time_bound(&self) -> Option<Timestamp> {
+    pub(crate) fn time_bound(&self, arrival: Timestamp) -> Option<Timestamp> {
+        let time = self.time.min(arrival);
         match &self.origin {
-            None => Some(self.time),
-            Some(origin) if origin.watermark > Timestamp::MIN => Some(self.time.min(origin.watermark)),
+            None => Some(time),
+            Some(origin) if origin.watermark > Timestamp::MIN => Some(time.min(origin.watermark)),
             Some(_) => None,
         }
     }

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::harmless::Text;
 use crate::sqlite::Alerts;
 use crate::sqlite::Counts;
-use crate::text::{printable, shorten};
+use crate::text::{grouped, printable, shorten};
 use crate::timestamp::Timestamp;
 
 /// The alerts that are listed.
@@ -30,7 +30,7 @@ pub(super) struct Sources {
     title: String,
     windows: usize,
     counts: Source<Graph>,
-    alerts: Option<Source<Vec<Alert>>>,
+    alerts: Option<Source<Watch>>,
 }
 
 /// Something in a database, or a sentence why there is nothing to see.
@@ -49,6 +49,20 @@ pub(super) struct Graph {
     note: String,
 }
 
+/// The newest alerts, and how often an event came too late to set one off.
+struct Watch {
+    alerts: Vec<Alert>,
+    late: u64,
+}
+
+impl Watch {
+    fn read(path: &Path) -> Result<Watch> {
+        let alerts = Alerts::open(path)?;
+        // One more than is listed, to know whether there are more.
+        Ok(Watch { alerts: alerts.recent(ALERTS + 1)?, late: alerts.late()? })
+    }
+}
+
 impl Sources {
     pub(super) fn new(title: String, windows: usize, counts: &Path, alerts: Option<&Path>) -> Sources {
         Sources { title, windows, counts: Source::new(counts), alerts: alerts.map(Source::new) }
@@ -58,10 +72,7 @@ impl Sources {
     pub(super) fn refresh(&mut self) -> Option<Shown> {
         let windows = self.windows;
         let counts = self.counts.refresh("counts", |path| Graph::read(path, windows));
-        let alerts = self.alerts.as_mut().is_some_and(|source| {
-            // One more than is listed, to know whether there are more.
-            source.refresh("alerts", |path| Alerts::open(path)?.recent(ALERTS + 1))
-        });
+        let alerts = self.alerts.as_mut().is_some_and(|source| source.refresh("alerts", Watch::read));
         (counts || alerts).then(|| self.shown(Timestamp::now()))
     }
 
@@ -74,14 +85,14 @@ impl Sources {
         let (alerts, watch) = match self.alerts.as_ref().map(|source| &source.seen) {
             None => (Value::Null, String::new()),
             Some(Err(sentence)) => (json!([]), sentence.clone()),
-            Some(Ok(alerts)) => {
-                let listed: Vec<Value> = alerts.iter().take(ALERTS).map(row).collect();
-                let watch = match alerts.len() {
+            Some(Ok(watch)) => {
+                let listed: Vec<Value> = watch.alerts.iter().take(ALERTS).map(row).collect();
+                let said = match watch.alerts.len() {
                     0 => "None so far.".to_owned(),
                     n if n > ALERTS => format!("The latest {ALERTS}; the database has all."),
                     _ => String::new(),
                 };
-                (listed.into(), watch)
+                (listed.into(), join(said, late(watch.late)))
             }
         };
         let words = json!({
@@ -127,7 +138,8 @@ impl<T> Source<T> {
 impl Graph {
     /// The latest windows, those still open among them.
     pub(super) fn read(path: &Path, windows: usize) -> Result<Graph> {
-        let latest = Counts::open(path)?.latest(windows)?;
+        let counts = Counts::open(path)?;
+        let latest = counts.latest(windows)?;
         // Opened by a counter that has not run yet: it says there what its windows are when it does.
         if latest.size.is_zero() {
             return Ok(Graph::empty());
@@ -147,6 +159,7 @@ impl Graph {
             }
         };
         let rows = latest.windows.into_iter().map(|window| (window.start, window.counts)).collect();
+        let note = join(note, late(counts.totals()?.late));
         Ok(Graph { chart: Chart::bars(&title, rows).late(latest.late), short_title: per, note })
     }
 
@@ -155,6 +168,19 @@ impl Graph {
         let chart = Chart::bars::<Text>("No counts yet", Vec::new());
         Graph { chart, short_title: "No counts yet".to_owned(), note: String::new() }
     }
+}
+
+/// In words, because what is late is in no bar: who looks at the latest windows would not miss it.
+fn late(number: u64) -> String {
+    match number {
+        0 => String::new(),
+        1 => "Once an event came too late for its window.".to_owned(),
+        n => format!("{} times an event came too late for its window.", grouped(n)),
+    }
+}
+
+fn join(first: String, second: String) -> String {
+    if first.is_empty() || second.is_empty() { first + &second } else { format!("{first} {second}") }
 }
 
 /// What a viewer is sent. Drawn when the first one wants it, and once for all of them.

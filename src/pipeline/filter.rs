@@ -6,9 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::forwarded::{entry, with_origin};
-use crate::count::Store;
-use crate::count::Watermark;
-use crate::count::{Unparsed, UnparsedRecords};
+use crate::count::{ClocksAhead, Store, Unparsed, UnparsedRecords, Watermark};
 use crate::error::{ErrorKind, Result};
 use crate::event::Event;
 use crate::event::Origin;
@@ -94,6 +92,7 @@ pub struct Filter {
     kept: u64,
     dropped: u64,
     unparsed: UnparsedRecords,
+    clocks_ahead: ClocksAhead,
 }
 
 type Predicate = Box<dyn FnMut(&Event) -> bool + Send>;
@@ -118,6 +117,7 @@ impl Filter {
             kept: 0,
             dropped: 0,
             unparsed: UnparsedRecords::default(),
+            clocks_ahead: ClocksAhead::default(),
         }
     }
 
@@ -164,6 +164,11 @@ impl Filter {
         self.unparsed.samples()
     }
 
+    /// Whose clocks are ahead of the service's.
+    pub fn clocks_ahead(&self) -> &ClocksAhead {
+        &self.clocks_ahead
+    }
+
     /// Where each shard is.
     pub fn positions(&self) -> impl Iterator<Item = &Checkpoint> {
         self.checkpoints.iter()
@@ -176,11 +181,8 @@ impl Filter {
         for record in records {
             match Event::parse(record) {
                 Ok(event) => {
-                    if let Some(time) = event.time_bound()
-                        && !event.is_from_the_future(record.arrival)
-                    {
-                        self.watermark.observe(shard_id, time);
-                    }
+                    self.clocks_ahead.observe(shard_id, record, &event);
+                    self.watermark.observe_event(shard_id, &event, record.arrival);
                     if (self.keep)(&event) {
                         selected.push((record, entry(record, &event)));
                     } else {
@@ -286,14 +288,16 @@ impl RecordProcessor for Filter {
             return self.save();
         }
         let (kept, dropped, unparsed) = (self.kept, self.dropped, self.unparsed.count());
-        let watermark = self.watermark.clone();
+        let (watermark, clocks_ahead) = (self.watermark.clone(), self.clocks_ahead.clone());
         if let Err(error) = self.forward(batch, ctx) {
             // Counted again with the batch, whoever reads it; and its events are still to come.
             (self.kept, self.dropped, self.watermark) = (kept, dropped, watermark);
             self.unparsed.restore(unparsed);
+            self.clocks_ahead = clocks_ahead;
             return Err(error);
         }
         self.checkpoints.pass(batch);
+        self.clocks_ahead.pass(batch);
         self.save()
     }
 

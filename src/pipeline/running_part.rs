@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::restarts::Restarts;
 use super::status::PartStatus;
-use super::summary::Summary;
+use super::summary::{PartSummary, Summary};
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::tell;
 use crate::read::{
@@ -108,7 +108,7 @@ struct PartProgress<P> {
     earlier_records: u64,
     /// Of the run before this one.
     report: ConsumerReport,
-    summary: String,
+    summary: PartSummary,
     restarts: u64,
     last_error: Option<String>,
     error: Option<String>,

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::part::Part;
+use super::summary::PartSummary;
+use crate::count::ClockAhead;
 use crate::read::ConsumerReport;
 use crate::text::{grouped, printable};
 
@@ -25,6 +27,7 @@ use crate::text::{grouped, printable};
 /// let filter = &status.parts[0];
 /// assert_eq!((filter.part, filter.records, filter.summary.as_str()), (Part::Filter, 1, "1 kept, 0 dropped"));
 /// assert_eq!((filter.running, filter.restarts, &filter.error), (false, 0, &None));
+/// assert_eq!((filter.late, filter.clocks_ahead.len()), (0, 0));
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), Error>(())
 /// ```
@@ -59,6 +62,10 @@ pub struct PartStatus {
     pub waiting: Option<String>,
     /// How often it had to try again because of that, since it was started the last time.
     pub waits: u64,
+    /// Of that line: how often an event came too late for a window, or a playbook's.
+    pub late: u64,
+    /// Of that line: whose clocks are ahead of the service's, by more than 5 s.
+    pub clocks_ahead: Vec<ClockAhead>,
     /// How often it has failed and was started again.
     pub restarts: u64,
     /// Why that was, the last time.
@@ -68,16 +75,23 @@ pub struct PartStatus {
 }
 
 impl PartStatus {
-    pub(crate) fn new(part: Part, running: bool, report: &ConsumerReport, summary: String) -> PartStatus {
+    pub(super) fn new(
+        part: Part,
+        running: bool,
+        report: &ConsumerReport,
+        summary: PartSummary,
+    ) -> PartStatus {
         PartStatus {
             part,
             running,
             records: report.records,
             millis_behind_latest: report.millis_behind_latest.filter(|_| running),
             positions: report.positions.clone().into_iter().collect(),
-            summary,
             waiting: report.waiting.clone().filter(|_| running),
             waits: report.waits,
+            summary: summary.text,
+            late: summary.late,
+            clocks_ahead: summary.clocks_ahead,
             restarts: 0,
             last_error: None,
             error: None,

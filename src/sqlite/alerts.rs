@@ -89,6 +89,13 @@ impl Alerts {
         Ok(written.optional().map_err(|error| explain(&self.path, error))?.unwrap_or(0))
     }
 
+    /// How many (playbook, window) pairs an event came too late for, as the detection says.
+    #[cfg(feature = "live")]
+    pub(crate) fn late(&self) -> Result<u64> {
+        let late = self.database.query_row("SELECT late FROM open_progress", [], |row| unsigned(row, 0));
+        Ok(late.optional().map_err(|error| explain(&self.path, error))?.unwrap_or(0))
+    }
+
     /// Where the detection is: for each shard, the last record that it has committed.
     ///
     /// # Errors

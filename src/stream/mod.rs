@@ -18,4 +18,5 @@ pub use progress::ShardProgress;
 pub use shard::{Shard, hash_key};
 pub use stream::Stream;
 
+pub(crate) use progress::needed;
 pub(crate) use shard::ready;

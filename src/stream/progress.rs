@@ -1,6 +1,9 @@
 //! [`ShardProgress`]: how far a shard has been read.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+
+use foldhash::quality::RandomState;
 
 use crate::timestamp::Timestamp;
 
@@ -67,4 +70,16 @@ impl ShardProgress {
     pub fn ended(self) -> ShardProgress {
         ShardProgress { ended: true, ..self }
     }
+}
+
+/// The shards of a run, and those that they came from: of all others, nothing is to be remembered.
+pub(crate) fn needed(shards: &[ShardProgress]) -> HashSet<&str, RandomState> {
+    let with_parents = |shard: &ShardProgress| shard.parents.len() + 1;
+    let mut needed =
+        HashSet::with_capacity_and_hasher(shards.iter().map(with_parents).sum(), RandomState::default());
+    for shard in shards {
+        needed.insert(&*shard.shard_id);
+        needed.extend(shard.parents.iter().map(String::as_str));
+    }
+    needed
 }
