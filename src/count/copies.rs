@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::event::Origin;
 use crate::harmless::Text;
-use crate::stream::ShardProgress;
+use crate::stream::{ShardProgress, needed};
 use crate::text::Quoted;
 
 /// A sequence number, in the order of numbers: they have up to 128 digits, which no integer holds.
@@ -116,10 +116,8 @@ impl Copies {
                 self.inherit(shard);
             }
         }
-        let needed = |id: &str| {
-            shards.iter().any(|s| *s.shard_id == *id || s.parents.iter().any(|parent| parent == id))
-        };
-        let gone: Vec<Box<str>> = self.seen.keys().filter(|id| !needed(id)).cloned().collect();
+        let needed = needed(shards);
+        let gone: Vec<Box<str>> = self.seen.keys().filter(|id| !needed.contains(&***id)).cloned().collect();
         for shard in gone {
             self.seen.remove(&shard);
             self.changed.retain(|(read, _)| *read != shard);

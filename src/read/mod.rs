@@ -18,6 +18,7 @@ mod position;
 mod process_error;
 mod processor;
 mod reader;
+mod reading;
 mod report;
 mod run;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! The readers (one async task a shard) only do I/O. Whoever drives a run takes one step after the other; what
 //! it does between two of them, it does alone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use super::options::ReadOptions;
 use super::position::{Position, RunMoments};
 use super::processor::Context;
 use super::reader::{PATIENCE, ShardReader};
+use super::reading::Reading;
 use super::report::{ConsumerReport, Ended, Lost, SharedReport};
 use super::shard_state::ShardState;
 use crate::error::{Error, ErrorKind, Result};
@@ -53,7 +54,7 @@ pub(super) struct Run {
     epoch: Instant,
     pub(super) until: Option<Instant>,
     lineage: Lineage,
-    active: BTreeMap<Arc<str>, ShardState>,
+    active: Reading,
     pending: VecDeque<Step>,
     listing: Listing,
     /// Before which list the last shard was caught up.
@@ -84,7 +85,7 @@ impl Run {
             epoch,
             until: time.and_then(|time| epoch.checked_add(time)),
             lineage,
-            active: BTreeMap::new(),
+            active: Reading::default(),
             pending: VecDeque::new(),
             listing: Listing::new(epoch),
             caught_up: None,
@@ -145,9 +146,9 @@ impl Run {
     /// What is to be done without a delivery.
     fn due(&mut self, now: Instant) -> Option<Step> {
         let tick_due = *self.tick_due.get_or_insert(now + self.options.poll_every + TICK_GRACE);
-        let polled = !self.active.is_empty() && self.active.values().all(|shard| shard.polled);
+        let polled = !self.active.is_empty() && self.active.states().all(|shard| shard.polled);
         if polled || tick_due <= now {
-            self.active.values_mut().for_each(|shard| shard.polled = false);
+            self.active.begin_poll();
             self.tick_due = None;
             self.look_for_closed(now);
             return Some(Step::Tick);
@@ -158,7 +159,7 @@ impl Run {
         if self.active.is_empty() {
             return Some(Step::Ended(Ended::ShardsEnded));
         }
-        if !self.options.until_caught_up || !self.active.values().all(|shard| shard.caught_up) {
+        if !self.options.until_caught_up || !self.active.states().all(|shard| shard.caught_up) {
             self.caught_up = None;
             return None;
         }
@@ -175,7 +176,7 @@ impl Run {
     /// Some emulators never end a shard that is closed. So that this is known, and can be said, the shards are
     /// listed once a minute while one of them gives nothing.
     fn look_for_closed(&mut self, now: Instant) {
-        if self.active.values().any(|shard| shard.idle) && self.listing.age(now) >= PATIENCE {
+        if self.active.states().any(|shard| shard.idle) && self.listing.age(now) >= PATIENCE {
             self.listing.want(now);
         }
     }
@@ -186,9 +187,7 @@ impl Run {
             Delivery::ShardEnded(shard) => return Ok(Some(self.shard_ended(shard))),
             Delivery::Retrying(shard, error) => {
                 self.report.lock().retries += 1;
-                if let Some(state) = self.active.get_mut(&shard) {
-                    state.failed(error);
-                }
+                self.active.update(&shard, |state| state.failed(error));
             }
             // AWS calls an iterator or a position of an earlier stream of the name an invalid argument.
             Delivery::Failed(shard, error)
@@ -210,11 +209,13 @@ impl Run {
     }
 
     fn page(&mut self, shard_id: Arc<str>, page: Page) -> Result<Option<Step>> {
-        if let Some(state) = self.active.get_mut(&shard_id) {
+        let stream = self.options.stream.name();
+        let answered = self.active.update(&shard_id, |state| {
             state.answered(&page);
-            state.check_end(&shard_id, self.options.stream.name(), Instant::now())?;
-        }
-        let behind = self.active.values().filter_map(|shard| shard.millis_behind).max();
+            state.check_end(&shard_id, stream, Instant::now())
+        });
+        answered.transpose()?;
+        let behind = self.active.states().filter_map(|shard| shard.millis_behind).max();
         self.report.lock().millis_behind_latest = behind;
         if page.records.is_empty() {
             return Ok(None);
@@ -274,11 +275,10 @@ impl Run {
     /// Notes which shards are closed, and whose children are open or not.
     pub(super) fn take_listed(&mut self, shards: &[Shard]) {
         for shard in shards.iter().filter(|shard| !shard.is_open()) {
-            if let Some(state) = self.active.get_mut(shard.id.as_str()) {
-                state.close();
-            }
+            self.active.update(&shard.id, ShardState::close);
         }
         self.lineage.settle(shards);
+        self.active.forget_ended();
         if self.lineage.childless().is_some() {
             self.listing.want(Instant::now());
         }
@@ -295,6 +295,7 @@ impl Run {
             self.read(&child, &position, reader);
         }
         self.lineage.settle(shards);
+        self.active.forget_ended();
     }
 
     /// Says why the run ends.
@@ -314,7 +315,6 @@ impl Run {
 
     /// What a processor is told beside its records.
     pub(super) fn context(&self, stop: &Stop) -> Context {
-        let reading = self.active.iter().map(|(id, state)| state.progress(id));
         let waiting = self.lineage.waiting().iter().map(|(id, parents)| ShardProgress {
             shard_id: id.clone(),
             parents: parents.clone(),
@@ -326,7 +326,7 @@ impl Run {
         Context {
             now: Timestamp::now(),
             millis_behind_latest: self.report.lock().millis_behind_latest,
-            shards: reading.chain(waiting).collect(),
+            shards: self.active.progress(waiting),
             stop: stop.clone(),
         }
     }
@@ -338,7 +338,7 @@ impl Run {
     /// What it came to.
     pub(super) fn finish(mut self, ended: Ended) -> Result<ConsumerReport> {
         if ended == Ended::Time
-            && let Some(error) = self.active.values_mut().find_map(|shard| shard.unread.take())
+            && let Some(error) = self.active.take_unread()
         {
             return Err(error); // the whole run went by without one answer for this shard
         }
