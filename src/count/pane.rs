@@ -80,10 +80,6 @@ impl Span {
         Span { size, slide, pane: gcd(size, slide) }
     }
 
-    pub(crate) fn pane_of(self, time: i64) -> i64 {
-        time - time.rem_euclid(self.pane)
-    }
-
     /// The starts of all windows that a time lies in, the earliest first.
     pub(crate) fn starts(self, time: i64) -> impl Iterator<Item = i64> {
         let last = time - time.rem_euclid(self.slide);

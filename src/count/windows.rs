@@ -1,15 +1,19 @@
 //! [`Windows`]: counts per key in windows of event time, tumbling or sliding. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::time::Duration;
 
 use md5::{Digest, Md5};
 
-use super::pane::{Count, CountPane, SavedPane, Span};
+use super::pane::{Count, Span};
+use super::panes::Panes;
+use super::sums::Sums;
 use super::window::Window;
 use crate::harmless::Text;
 use crate::timestamp::Timestamp;
+
+mod saved;
 
 /// How many (pane, key) pairs are kept, if nothing else is said: 250 MB of IP addresses (benches/stored.rs).
 const MAX_PAIRS: usize = 1_000_000;
@@ -42,8 +46,9 @@ pub struct Windows {
     slide: Duration,
     /// The same three in microseconds.
     span: Span,
-    /// By start.
-    panes: BTreeMap<i64, CountPane>,
+    panes: Panes,
+    /// Of the window that was completed last, where windows overlap.
+    sums: Sums,
     /// Windows that end here or earlier are complete: no longer in memory, nothing is added to them.
     completed_until: i64,
     pairs: usize,
@@ -87,11 +92,13 @@ impl Windows {
         let size = micros(size).min(i64::MAX / 4);
         let slide = micros(slide).min(size);
         let of = |micros: i64| Duration::from_micros(micros.unsigned_abs());
+        let span = Span::new(size, slide);
         Windows {
             size: of(size),
             slide: of(slide),
-            span: Span::new(size, slide),
-            panes: BTreeMap::new(),
+            span,
+            panes: Panes::new(span.pane),
+            sums: Sums::default(),
             completed_until: i64::MIN,
             pairs: 0,
             max_pairs: MAX_PAIRS,
@@ -159,15 +166,14 @@ impl Windows {
             if self.span.last_end(time) <= self.completed_until {
                 return added; // all of its windows are complete
             }
+            self.sums.forget();
         }
-        let at = self.span.pane_of(time);
         // Far-apart events have a pane each, and would be endless also where none has room for a key.
-        if self.panes.len() >= self.max_pairs.max(1) && !self.panes.contains_key(&at) {
+        let Some(pane) = self.panes.of(time, self.max_pairs.max(1)) else {
             self.unplaced = self.unplaced.saturating_add(count);
             added.unplaced = true;
             return added;
-        }
-        let pane = self.panes.entry(at).or_default();
+        };
         let full = self.pairs >= self.max_pairs;
         if let Some(id) = id {
             let id = u128::from_be_bytes(Md5::digest(id.as_bytes()).into());
@@ -215,20 +221,19 @@ impl Windows {
         }
         let starts: BTreeSet<i64> = self
             .panes
-            .range(..watermark)
-            .flat_map(|(pane, _)| self.span.starts(*pane))
+            .starts()
+            .take_while(|pane| *pane < watermark)
+            .flat_map(|pane| self.span.starts(pane))
             .filter(|start| {
                 start + self.span.size > self.completed_until && start + self.span.size <= watermark
             })
             .collect();
-        let completed = starts.into_iter().map(|start| self.window(start)).collect();
+        let completed = starts.into_iter().map(|start| self.next_window(start)).collect();
         self.completed_until = watermark;
         // The panes that no open window needs any more.
-        let span = self.span;
-        while let Some(first) = self.panes.first_entry()
-            && span.last_end(*first.key()) <= watermark
-        {
-            let pane = first.remove();
+        while self.panes.first_start().is_some_and(|first| self.span.last_end(first) <= watermark) {
+            let Some((start, pane)) = self.panes.pop_first() else { break };
+            self.sums.take_off(start, &pane);
             self.pairs -= pane.counts.len() + pane.ids.len();
         }
         completed
@@ -236,7 +241,8 @@ impl Windows {
 
     /// Completes whatever is still open.
     pub fn flush(&mut self) -> Vec<Window> {
-        let end = self.panes.last_key_value().map(|(pane, _)| self.span.last_end(*pane));
+        let end = self.panes.last_start().map(|pane| self.span.last_end(pane));
+        self.sums.forget();
         let open = self.open_starts().into_iter().map(|start| self.window(start)).collect();
         self.panes.clear();
         self.pairs = 0;
@@ -251,7 +257,7 @@ impl Windows {
 
     /// All events in memory, each once.
     pub fn total(&self) -> u64 {
-        self.panes.values().map(|pane| pane.counts.values().map(|c| c.n).sum::<u64>() + pane.overflow.n).sum()
+        self.panes.iter().map(|pane| pane.counts.values().map(|c| c.n).sum::<u64>() + pane.overflow.n).sum()
     }
 
     /// How many events are in no window because there was no room for a further pane.
@@ -266,15 +272,33 @@ impl Windows {
 
     fn open_starts(&self) -> BTreeSet<i64> {
         self.panes
-            .keys()
-            .flat_map(|pane| self.span.starts(*pane))
+            .starts()
+            .flat_map(|pane| self.span.starts(pane))
             .filter(|start| start + self.span.size > self.completed_until)
             .collect()
     }
 
-    fn window(&self, start: i64) -> Window {
+    /// A window that is complete, which the next one may overlap.
+    fn next_window(&mut self, start: i64) -> Window {
+        if self.span.pane == self.span.size {
+            return self.window(start);
+        }
         let end = start + self.span.size;
-        let mut panes = self.panes.range(start..end).map(|(_, pane)| pane).peekable();
+        let panes = &self.panes;
+        match self.sums.window(start..end, |starts| panes.between(starts)) {
+            Some((counts, overflow)) => self.of_counts(start, counts, overflow),
+            None => self.window(start),
+        }
+    }
+
+    fn of_counts(&self, start: i64, counts: Vec<(String, u64)>, overflow: u64) -> Window {
+        let (from, end) = (Timestamp::from_micros(start), Timestamp::from_micros(start + self.span.size));
+        let counts = counts.into_iter().map(|(key, n)| (Text::from(key), n)).collect();
+        Window { start: from, end, size: self.size, counts, overflow }
+    }
+
+    fn window(&self, start: i64) -> Window {
+        let mut panes = self.panes.between(start..start + self.span.size).peekable();
         let (mut overflow, mut counts) = (0, Vec::new());
         if let Some(first) = panes.next() {
             overflow = first.overflow.n;
@@ -283,10 +307,10 @@ impl Windows {
                 let mut sums: HashMap<String, u64, foldhash::quality::RandomState> =
                     counts.into_iter().collect();
                 for pane in panes {
-                    overflow += pane.overflow.n;
+                    overflow = pane.overflow.n.saturating_add(overflow);
                     for (key, count) in &pane.counts {
                         match sums.get_mut(&**key) {
-                            Some(sum) => *sum += count.n,
+                            Some(sum) => *sum = count.n.saturating_add(*sum),
                             None => drop(sums.insert(key.to_string(), count.n)),
                         }
                     }
@@ -295,45 +319,7 @@ impl Windows {
             }
         }
         counts.sort_unstable();
-        let (from, end) = (Timestamp::from_micros(start), Timestamp::from_micros(end));
-        let counts = counts.into_iter().map(|(key, n)| (Text::from(key), n)).collect();
-        Window { start: from, end, size: self.size, counts, overflow }
-    }
-
-    /// For a store: what it must know to bring this back.
-    pub(crate) fn panes(&mut self) -> impl Iterator<Item = (Timestamp, &mut CountPane)> {
-        self.panes.iter_mut().map(|(start, pane)| (Timestamp::from_micros(*start), pane))
-    }
-
-    /// The watermark that was last completed to; [`Timestamp::MIN`] when none was.
-    pub(crate) fn completed_until(&self) -> Timestamp {
-        Timestamp::from_micros(self.completed_until)
-    }
-
-    /// The start of the oldest pane that an open window may need.
-    pub(crate) fn oldest_needed(&self) -> Timestamp {
-        match self.completed_until {
-            i64::MIN => Timestamp::MIN,
-            until => Timestamp::from_micros(self.span.starts(until).next().unwrap_or(until)),
-        }
-    }
-
-    /// Brings back what a store has saved.
-    pub(crate) fn restore(&mut self, completed_until: Timestamp, panes: Vec<(Timestamp, SavedPane)>) {
-        self.panes.clear();
-        self.completed_until = match completed_until {
-            Timestamp::MIN => i64::MIN,
-            time => time.as_micros(),
-        };
-        for (start, saved) in panes {
-            let pane = self.panes.entry(start.as_micros()).or_default();
-            pane.overflow.n = saved.overflow;
-            pane.ids.extend(saved.ids);
-            for (key, n) in saved.counts {
-                pane.counts.insert(String::from(key).into(), Count { n, changed: false });
-            }
-        }
-        self.pairs = self.panes.values().map(|pane| pane.counts.len() + pane.ids.len()).sum();
+        self.of_counts(start, counts, overflow)
     }
 }
 

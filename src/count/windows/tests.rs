@@ -1,5 +1,7 @@
 //! Windows against counts that one would make by hand.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -91,6 +93,73 @@ proptest! {
             .collect();
         prop_assert_eq!(sum, expected);
     }
+}
+
+proptest! {
+    // 256 cases of up to 400 events that come nearly in order, as they do: so nearly every window is made of the
+    // sums of the one before it. Keys come and go, a late one disturbs the sums, a gap ends them.
+    #[test]
+    fn sums_that_are_kept_are_the_sums(
+        steps in proptest::collection::vec((0i64..3_000, 0u8..12, 0u8..100), 1..400),
+        (size, slide) in (1u64..60, 1u64..60),
+        lateness in 0i64..20_000,
+    ) {
+        let (size, slide) = (secs(size.max(slide)), secs(size.min(slide)));
+        let (mut windows, mut kept, mut completed) = (Windows::sliding(size, slide), Vec::new(), Vec::new());
+        let mut newest = 0;
+        for (step, key, dice) in steps {
+            newest += if dice == 0 { 200_000 } else { step };
+            // Which keys there are changes with time.
+            let key = key.wrapping_add((newest / 30_000) as u8);
+            let time = if dice > 95 { newest - step * 30 } else { newest };
+            if windows.add(&key.to_string(), at(time), 1).late.is_empty() {
+                kept.push((key, time));
+            } else {
+                // It counts in those of its windows that are not complete: not a case for the table by hand.
+                windows = Windows::sliding(size, slide);
+                (kept, completed) = (Vec::new(), Vec::new());
+            }
+            completed.extend(windows.complete(at(newest - lateness)));
+        }
+        completed.extend(windows.flush());
+        prop_assert_eq!(plain(completed), by_hand(&kept, size, slide));
+    }
+}
+
+/// A late event counts in the windows that are still open, whatever was added up before it came.
+#[test]
+fn a_late_event_is_in_the_sums_that_follow() {
+    let mut windows = Windows::sliding(secs(60), secs(10));
+    for second in (0..100).step_by(5) {
+        windows.add("a", at(second * 1_000), 1);
+    }
+    assert_eq!(windows.complete(at(60_000)).last().unwrap().counts, [("a".into(), 12)]);
+    // Of six windows, those that end at 40, 50 and 60 s are complete.
+    assert_eq!(windows.add("b", at(35_000), 7).late.len(), 3);
+    let counts: Vec<_> = windows.complete(at(90_000)).into_iter().map(|window| window.counts).collect();
+    assert_eq!(counts, vec![vec![("a".into(), 12), ("b".into(), 7)]; 3]);
+}
+
+#[test]
+fn sums_beyond_their_type_stay_at_its_end() {
+    let mut windows = Windows::sliding(secs(20), secs(10));
+    windows.add("a", at(0), u64::MAX);
+    windows.add("a", at(10_000), 5);
+    windows.add("a", at(20_000), 5);
+    let counts: Vec<u64> = windows.complete(at(60_000)).iter().map(|window| window.counts[0].1).collect();
+    assert_eq!(counts, [u64::MAX, u64::MAX, 10, 5]);
+}
+
+#[test]
+fn more_keys_than_sums_are_kept_of_are_counted_all_the_same() {
+    let mut windows = Windows::sliding(secs(20), secs(10));
+    for n in 0..100_001 {
+        windows.add(&n.to_string(), at(n % 20 * 1_000), 1);
+    }
+    windows.add("7", at(25_000), 1);
+    let completed: Vec<(usize, u64)> =
+        windows.complete(at(60_000)).iter().map(|window| (window.counts.len(), window.total())).collect();
+    assert_eq!(completed, [(50_001, 50_001), (100_001, 100_001), (50_001, 50_001), (1, 1)]);
 }
 
 #[test]
