@@ -20,10 +20,13 @@ pub(super) fn throughput(place: &Place) -> Result<String> {
 pub(super) fn counting(place: &Place) -> Result<String> {
     Ok(format!(
         "## Counting alone\n\n\
-         The public `Counter`, one core, in memory: batches of 10,000 records, an IP of 1,000 and an \
-         ISO-8601 timestamp with microseconds over 60 minutes, 5 % out of order. Beside it, the loop one \
-         would write: `HashMap<(i64, String), u64>` and a hand-written timestamp parser. Aim: not slower, \
-         and flat in the number of windows.\n\n```\n{}```",
+         The public `Counter`, one core, in memory, fed without a service: batches of 10,000 records, an IP of \
+         1,000 and a time with microseconds over 60 minutes, 5 % out of order. Beside it, the loop one would \
+         write over the same bytes: `HashMap<(i64, String), u64>`; timestamps by a hand-written parser, JSON by \
+         serde_json's `Value`, lines by `split` and chrono; it checks nothing and completes no window. Aims, as \
+         ratios: bare 1.8, JSON 2.5, lines 2, with lateness and 64 shards 1.8, sliding 1, 10,080 windows to 60 \
+         0.9; under 0.2 s a poll at 1,000 shards. Instructions (counter and by hand) are valgrind's, of 100,000 \
+         records.\n\n```\n{}```",
         bench(place, "counting")?
     ))
 }
