@@ -15,7 +15,7 @@ pub(crate) fn bare(batches: &[Batch]) -> u64 {
     let mut counts = Counts::new();
     for record in records(batches) {
         let minute = parse_minute(&record.data);
-        *counts.entry((minute, record.partition_key.to_string())).or_default() += 1;
+        *counts.entry((minute, record.partition_key.raw().to_owned())).or_default() += 1;
     }
     counts.values().sum()
 }
