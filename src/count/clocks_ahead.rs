@@ -119,7 +119,8 @@ impl ClocksAhead {
             oldest.and_then(|oldest| self.sources.remove(&oldest));
         }
         let clock = self.sources.entry(id).or_insert_with(|| ClockAhead {
-            source: named.unwrap_or_else(|| format!("{} (such as {})", shown(shard_id), shown(event.key.raw()))),
+            source: named
+                .unwrap_or_else(|| format!("{} (such as {})", shown(shard_id), shown(event.key.raw()))),
             by: Duration::ZERO,
             events: 0,
             last: record.arrival,

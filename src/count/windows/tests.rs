@@ -112,7 +112,7 @@ proptest! {
             // Which keys there are changes with time.
             let key = key.wrapping_add((newest / 30_000) as u8);
             let time = if dice > 95 { newest - step * 30 } else { newest };
-            if windows.add(&key.to_string(), at(time), 1).late.is_empty() {
+            if windows.add(key.to_string(), at(time), 1).late.is_empty() {
                 kept.push((key, time));
             } else {
                 // It counts in those of its windows that are not complete: not a case for the table by hand.
@@ -154,7 +154,7 @@ fn sums_beyond_their_type_stay_at_its_end() {
 fn more_keys_than_sums_are_kept_of_are_counted_all_the_same() {
     let mut windows = Windows::sliding(secs(20), secs(10));
     for n in 0..100_001 {
-        windows.add(&n.to_string(), at(n % 20 * 1_000), 1);
+        windows.add(n.to_string(), at(n % 20 * 1_000), 1);
     }
     windows.add("7", at(25_000), 1);
     let completed: Vec<(usize, u64)> =
