@@ -72,6 +72,7 @@ pub mod prelude;
 pub(crate) mod record;
 pub(crate) mod runtime;
 pub(crate) mod stop;
+pub(crate) mod strict_time;
 pub(crate) mod text;
 pub(crate) mod time_forms;
 pub(crate) mod timestamp;

@@ -7,9 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Datelike, Timelike};
 
+use crate::strict_time;
 use crate::time_forms::{self, TimestampError};
-
-mod strict;
 
 /// An instant in UTC with a resolution of one microsecond, from year 0 to year 9999.
 ///
@@ -121,7 +120,7 @@ impl Timestamp {
     /// The inverse of `text` and its relatives, over bytes because records are bytes.
     #[inline]
     pub(crate) fn parse_bytes(text: &[u8]) -> Result<Timestamp, TimestampError> {
-        match strict::parse(text) {
+        match strict_time::parse(text) {
             Some(time) => Ok(time),
             None => time_forms::parse(text),
         }
@@ -129,7 +128,7 @@ impl Timestamp {
 
     /// The first form alone: where another parser has brought the text into it.
     pub(crate) fn parse_strict(text: &[u8]) -> Option<Timestamp> {
-        strict::parse(text)
+        strict_time::parse(text)
     }
 }
 

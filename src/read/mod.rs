@@ -2,6 +2,7 @@
 //!
 //! Uses the ground and `stream`.
 
+mod active_shards;
 mod batches;
 mod beginning;
 mod checkpoints;
@@ -18,7 +19,6 @@ mod position;
 mod process_error;
 mod processor;
 mod reader;
-mod reading;
 mod report;
 mod run;
 #[cfg(test)]

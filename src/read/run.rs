@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::active_shards::ActiveShards;
 use super::delivery::{Delivery, Page};
 use super::lineage::Lineage;
 use super::listing::Listing;
@@ -19,7 +20,6 @@ use super::options::ReadOptions;
 use super::position::{Position, RunMoments};
 use super::processor::Context;
 use super::reader::{PATIENCE, ShardReader};
-use super::reading::Reading;
 use super::report::{ConsumerReport, Ended, Lost, SharedReport};
 use super::shard_state::ShardState;
 use crate::error::{Error, ErrorKind, Result};
@@ -54,7 +54,7 @@ pub(super) struct Run {
     epoch: Instant,
     pub(super) until: Option<Instant>,
     lineage: Lineage,
-    active: Reading,
+    active: ActiveShards,
     pending: VecDeque<Step>,
     listing: Listing,
     /// Before which list the last shard was caught up.
@@ -85,7 +85,7 @@ impl Run {
             epoch,
             until: time.and_then(|time| epoch.checked_add(time)),
             lineage,
-            active: Reading::default(),
+            active: ActiveShards::default(),
             pending: VecDeque::new(),
             listing: Listing::new(epoch),
             caught_up: None,

@@ -1,4 +1,4 @@
-//! [`Reading`]: the shards that a run reads, and what a processor is told of them.
+//! [`ActiveShards`]: the shards that a run reads, and what a processor is told of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,14 +9,14 @@ use crate::stream::ShardProgress;
 /// By their ids. The list that a processor is given with each batch is kept: of a thousand shards, making it anew
 /// for a batch of each would cost more than to count their records.
 #[derive(Default)]
-pub(super) struct Reading {
+pub(super) struct ActiveShards {
     shards: BTreeMap<Arc<str>, ShardState>,
     /// Those that are read, by their ids, and after them those that ended. Nobody waits for this mutex: a run has
     /// one driver.
     told: Mutex<Option<Arc<[ShardProgress]>>>,
 }
 
-impl Reading {
+impl ActiveShards {
     pub(super) fn insert(&mut self, shard_id: Arc<str>, state: ShardState) {
         self.shards.insert(shard_id, state);
         self.forget();
@@ -108,14 +108,14 @@ mod tests {
     }
 
     /// Made anew, whatever is kept.
-    fn anew(reading: &Reading, ended: &[ShardProgress]) -> Vec<ShardProgress> {
+    fn anew(reading: &ActiveShards, ended: &[ShardProgress]) -> Vec<ShardProgress> {
         reading.shards.iter().map(|(id, state)| state.progress(id)).chain(ended.iter().cloned()).collect()
     }
 
     #[test]
     fn what_is_told_is_as_if_it_were_made_anew() {
-        let (mut reading, mut ended) = (Reading::default(), Vec::new());
-        let told = |reading: &Reading, ended: &[ShardProgress]| {
+        let (mut reading, mut ended) = (ActiveShards::default(), Vec::new());
+        let told = |reading: &ActiveShards, ended: &[ShardProgress]| {
             let list = reading.progress(ended.iter().cloned());
             assert_eq!(list.to_vec(), anew(reading, ended));
             list
