@@ -202,3 +202,26 @@ fn child_lists() {
     let unreachable = Kinesis::aws().endpoint_url("http://127.0.0.1:9").connect().unwrap();
     println!("{:?}", unreachable.list_streams().unwrap_err());
 }
+
+/// As two parts of a pipeline do that begin at the same time. Seen: the one who did not create it read a stream
+/// without shards to its end, and was done.
+#[test]
+fn a_stream_that_somebody_is_creating_is_waited_for() {
+    let kinesis = Kinesis::local().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| kinesis.create_stream("coming", 2).unwrap());
+        let found = loop {
+            match kinesis.stream("coming") {
+                Err(error) if error.is_stream_not_found() => std::thread::yield_now(),
+                found => break found.unwrap(),
+            }
+        };
+        assert_eq!(found.describe().unwrap().status, "ACTIVE");
+        let running = found.consumer().trim_horizon().start(Counter::per_minute()).unwrap();
+        found.put("192.0.2.10", "2018-09-06T08:04:56Z").unwrap();
+        while running.is_running() && running.report().records == 0 {
+            std::thread::sleep(millis(10));
+        }
+        assert_eq!(running.stop().0.total(), 1);
+    });
+}

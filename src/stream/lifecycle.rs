@@ -1,5 +1,7 @@
 //! A stream's life: created, found, kept for longer, deleted.
 
+use aws_sdk_kinesis::types::StreamStatus;
+
 use super::description::{StreamDescription, until_active, until_gone};
 use super::stream::Stream;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,10 +31,12 @@ impl Kinesis {
         Stream::create(self.clone(), name, shards).await
     }
 
-    /// A stream that exists already.
+    /// A stream that exists already. One that somebody is creating is waited for until it is ACTIVE: before
+    /// that it has no shards, and would be read to its end at once.
     ///
     /// # Errors
-    /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound);
+    /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound); [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after
+    /// five minutes;
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for an ARN: it takes the name.
     pub fn stream(&self, name: &str) -> Result<Stream> {
         wait_here(self.stream_async(name))
@@ -44,8 +48,15 @@ impl Kinesis {
     /// As `stream`.
     pub async fn stream_async(&self, name: &str) -> Result<Stream> {
         check_no_arn(name)?;
-        let created = self.describe_stream_async(name).await?.created;
-        Ok(Stream::new(self.clone(), name, created))
+        let (this, name) = (self.clone(), name.to_owned());
+        hosted(async move {
+            let mut found = StreamDescription::fetch(&this, &name).await?;
+            if found.status == StreamStatus::Creating.as_str() {
+                found = until_active(&this, &name).await?;
+            }
+            Ok(Stream::new(this, &name, found.created))
+        })
+        .await
     }
 
     /// Name, status, shards, retention of a stream.

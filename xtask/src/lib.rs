@@ -18,6 +18,7 @@ mod place;
 pub mod repl;
 pub mod rooms;
 pub mod setup;
+pub mod soak;
 mod steps;
 
 // The same file that the face's build script compiles, so that both build the one engine.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{api, bench, book, checks, data, lab, notebooks, repl, rooms, setup};
+use xtask::{api, bench, book, checks, data, lab, notebooks, repl, rooms, setup, soak};
 
 /// kinesis-lab's own commands.
 #[derive(Parser)]
@@ -72,6 +72,12 @@ their checkout, where the first cell finds the library.")]
   cargo xtask bench --only kernel  one section
   cargo xtask bench --only setup   the set-up from nothing: about 15 minutes, and the network")]
     Bench(bench::Options),
+    /// A shop with its pipeline and visitors, while parts are killed, disks fill and clocks step: exact at the end.
+    #[command(after_help = "Examples:
+  cargo xtask soak                 15 minutes; a row every 10 s, and what differs at the end
+  cargo xtask soak --minutes 2 --seed 7
+  cargo xtask soak --minutes 60 --rate 1000 --release")]
+    Soak(soak::Options),
     /// Lists the library's public paths; fails where a type has more than one.
     Api,
     /// Draws the rooms of `src`: what each is for, how large it is, and which others it uses.
@@ -123,6 +129,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             book::make(&place, &options, &std::env::current_dir()?)
         }
         Command::Bench(options) => bench::run(&place, &options).map(|()| true),
+        Command::Soak(options) => soak::run(&place, &options),
         Command::Test(options) => checks::run(&place, &options),
         Command::Api => api::run(&place),
         Command::Rooms => rooms::run(&place.checkout.join("src")),
