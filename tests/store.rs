@@ -241,6 +241,31 @@ fn what_it_is_not_for_it_refuses() {
 }
 
 #[test]
+fn a_query_changes_nothing() {
+    let file = scratch("query");
+    let stream = Kinesis::local().unwrap().create_stream("query", 1).unwrap();
+    produce(&stream, "192.0.2.10", 60);
+    drain(&stream, &mut counter(&file));
+    let before = fs::read(&file).unwrap();
+    let counts = Counts::open(&file).unwrap();
+    let other = file.with_file_name("other.db");
+    for query in [
+        "DELETE FROM windows",
+        "DROP TABLE windows",
+        "UPDATE windows SET count = 0",
+        "CREATE TABLE mine (n)",
+        "PRAGMA user_version = 9",
+        &format!("VACUUM INTO '{}'", other.display()),
+    ] {
+        let error = counts.sql(query).expect_err(query);
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{query}: {error}");
+    }
+    assert_eq!(counts.sql("SELECT count(*) FROM windows").unwrap().rows.len(), 1);
+    drop(counts);
+    assert!(fs::read(&file).unwrap() == before && !other.exists());
+}
+
+#[test]
 fn a_damaged_or_locked_file_is_a_sentence_and_loses_nothing() {
     let file = scratch("damaged");
     let stream = Kinesis::local().unwrap().create_stream("s", 1).unwrap();

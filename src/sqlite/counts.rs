@@ -189,7 +189,10 @@ impl Counts {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) with SQLite's own words when the query is wrong, or wants to write.
     pub fn sql(&self, query: &str) -> Result<Rows> {
         self.rows(query).map_err(|error| match error {
-            rusqlite::Error::SqliteFailure(code, _) if code.code != rusqlite::ErrorCode::Unknown => {
+            // A query of its own that wants to write says nothing of the file's permissions.
+            rusqlite::Error::SqliteFailure(code, _)
+                if ![rusqlite::ErrorCode::Unknown, rusqlite::ErrorCode::ReadOnly].contains(&code.code) =>
+            {
                 explain(&self.path, error)
             }
             other => Error::invalid(format!("SQLite does not take the query: {other}")),
@@ -198,6 +201,10 @@ impl Counts {
 
     fn rows(&self, query: &str) -> rusqlite::Result<Rows> {
         let mut statement = self.database.prepare(query)?;
+        // The file can't be written through this; others could, by VACUUM INTO.
+        if !statement.readonly() {
+            return Err(rusqlite::Error::InvalidQuery);
+        }
         let columns: Vec<Text> = statement.column_names().map(Text::from).collect();
         let (mut found, mut more) = (Vec::new(), false);
         let mut rows = statement.query([])?;
