@@ -277,6 +277,75 @@ fn a_callback_that_panics_stops_nobody() {
     assert_eq!(*heard.lock().unwrap(), ["192.0.2.1", "192.0.2.2"]);
 }
 
+/// They were of one run, and a restart forgot them: whoever looked at the status did not see what detection had missed.
+#[test]
+fn what_it_could_not_do_is_remembered() {
+    let file = scratch("remembered").join("alerts.db");
+    let log = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
+    let pages = (0..1_500).map(|n| request("192.0.2.66", n / 100, &format!("/{n}"), 200)).collect();
+    log.put_many(pages).send().unwrap();
+    let book = Playbooks::new(vec![
+        Playbook::new("same page", 60).key(&["ip", "page"]),
+        Playbook::new("many", 1_000),
+    ])
+    .unwrap();
+    let numbers = |detection: &Detection| {
+        let beyond: Vec<_> = detection.beyond_memory().map(|(name, n)| (name.to_owned(), n)).collect();
+        (detection.callback_panics(), detection.totals(), beyond)
+    };
+    let detection = || Detection::new(&book).stored_in(&file).unwrap().on_alert(|_| panic!("for a test"));
+    let mut first = detection();
+    log.consumer().trim_horizon().run_until_caught_up(&mut first).unwrap();
+    let before = numbers(&first);
+    assert_eq!((before.0, before.1.callback_panics, before.1.alerts), (1, 1, 1));
+    // 1,000 pages of a client in each slide of ten seconds.
+    assert_eq!(
+        (before.1.overflow, before.2.clone()),
+        (0, vec![]),
+        "1,000 in the first ten seconds, 500 in the next"
+    );
+    drop(first);
+    let mut second = detection();
+    log.consumer().trim_horizon().run_until_caught_up(&mut second).unwrap();
+    assert_eq!(numbers(&second), before);
+    drop(second);
+
+    // A client that goes on, and a file from before there was such a table.
+    rusqlite::Connection::open(&file)
+        .unwrap()
+        .execute_batch("DROP TABLE totals; DROP TABLE beyond_memory; DROP INDEX alerts_undelivered")
+        .unwrap();
+    let more = (0..1_500).map(|n| request("192.0.2.66", 20 + n / 500, &format!("/more/{n}"), 200)).collect();
+    log.put_many(more).send().unwrap();
+    let mut third = detection();
+    log.consumer().trim_horizon().run_until_caught_up(&mut third).unwrap();
+    let beyond = vec![("same page".to_owned(), 500)];
+    assert_eq!((third.totals().overflow, numbers(&third).2), (500, beyond.clone()));
+    drop(third);
+    let mut fourth = detection();
+    log.consumer().trim_horizon().run_until_caught_up(&mut fourth).unwrap();
+    assert_eq!((fourth.totals().overflow, numbers(&fourth).2), (500, beyond));
+}
+
+/// A space in a path made one key of two: `/a` by a client whose name ends with it, say.
+#[test]
+fn whoever_writes_spaces_is_not_counted_as_another() {
+    let log = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
+    let entry = |user: &str, path: &str, second: i64| {
+        let time = Timestamp::from_secs(1_536_220_800 + second);
+        let event =
+            serde_json::json!({"ip": "192.0.2.7", "time": time.to_string(), "user": user, "path": path});
+        Entry::new("192.0.2.7", event.to_string())
+    };
+    let forged = (0..8).map(|n| entry("ann /secret", "/x", n));
+    let honest = (8..16).map(|n| entry("ann", "/secret /x", n));
+    log.put_many(forged.chain(honest).collect()).send().unwrap();
+    let book = playbooks(Playbook::new("same", 9).key(&["user", "path"]));
+    let mut detection = Detection::new(&book);
+    log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+    assert_eq!(detection.totals().alerts, 0, "eight each: {:?}", detection.alerts());
+}
+
 #[test]
 fn alerts_are_written_once_and_delivered_at_least_once() {
     let folder = scratch("outbox");

@@ -49,8 +49,9 @@ pub struct Alert {
     pub id: Text,
     /// The name of the playbook.
     pub playbook: Text,
-    /// Whom it is about: the values of the playbook's key, joined by a space. Of one with more than 256
-    /// bytes the first 221, `…`, and the MD5 hash of the whole.
+    /// Whom it is about: the value of the playbook's key. Of several, all of them with a space between; a space in
+    /// one is `\x20` then, a backslash `\\`. Of a key with more than 256 bytes the first 221, `…`, and the MD5 hash
+    /// of the whole.
     pub key: Text,
     /// The client's address, when the playbook's key has it. What is blocked.
     pub ip: Option<Text>,

@@ -20,6 +20,9 @@ pub(crate) trait AlertStore: Send {
 
     /// These alerts need not be delivered again.
     fn delivered(&mut self, alerts: &[Alert]) -> Result<()>;
+
+    /// Alerts that are to be delivered, the oldest first, at most so many.
+    fn undelivered(&mut self, limit: usize) -> Result<Vec<Alert>>;
 }
 
 /// What a detection goes on from.
@@ -31,7 +34,12 @@ pub(crate) struct SavedDetection {
     pub(crate) tallies: Vec<SavedTally>,
     /// Playbook, key and time of alerts, for their cool-downs.
     pub(crate) fired: Vec<(String, String, Timestamp)>,
+    /// The oldest of them.
     pub(crate) undelivered: Vec<Alert>,
+    /// How many there are beside these.
+    pub(crate) more_undelivered: u64,
+    /// Of each playbook that had any: events for which there was no room.
+    pub(crate) beyond_memory: Vec<(String, u64)>,
     pub(crate) ids: Vec<(Timestamp, u128)>,
     pub(crate) origins: Vec<SavedOrigin>,
 }
@@ -44,6 +52,8 @@ pub(crate) struct AlertChange {
     pub(crate) watermark: Timestamp,
     pub(crate) totals: DetectionTotals,
     pub(crate) alerts: Vec<Alert>,
+    /// All so far, not only the new ones.
+    pub(crate) beyond_memory: Vec<(String, u64)>,
     /// Keys in panes whose count changed, with their new values.
     pub(crate) tallies: Vec<SavedTally>,
     /// Of each playbook, the oldest pane that is needed.

@@ -157,7 +157,11 @@ impl Detection {
 
     /// What it came to so far.
     pub fn totals(&self) -> DetectionTotals {
-        self.totals
+        DetectionTotals {
+            undeliverable: self.outbox.undeliverable,
+            callback_panics: self.outbox.callback_panics,
+            ..self.totals
+        }
     }
 
     /// Alerts that are in the database, and that could not be delivered yet.
@@ -165,20 +169,19 @@ impl Detection {
         self.outbox.len()
     }
 
-    /// Alerts that the stream will never take, since this was made: they are in the database, callbacks have
-    /// heard of them, and they are not tried again.
+    /// Alerts that the stream will never take, over all its runs as [`totals`](Detection::totals): they are in the
+    /// database, callbacks have heard of them, and they are not tried again.
     pub fn undeliverable(&self) -> u64 {
         self.outbox.undeliverable
     }
 
-    /// How often a callback panicked, since this was made. The alert counts as delivered, and the next one is
+    /// How often a callback panicked, over all its runs. The alert counts as delivered, and the next one is
     /// delivered as if nothing had been.
     pub fn callback_panics(&self) -> u64 {
         self.outbox.callback_panics
     }
 
-    /// Events for which a playbook had no room, since this was made, by the names of the playbooks that had
-    /// any.
+    /// Events for which a playbook had no room, over all its runs, by the names of the playbooks that had any.
     pub fn beyond_memory(&self) -> impl Iterator<Item = (&str, u64)> {
         self.detector.beyond_memory()
     }
@@ -258,7 +261,9 @@ impl RecordProcessor for Detection {
         self.detector.complete(watermark);
         self.dirty |= watermark > before;
         self.commit().map_err(ProcessError::of_store)?;
-        self.deliver(&ctx.stop())
+        self.deliver(&ctx.stop())?;
+        // What could not be delivered for good is counted now: there may be no next time.
+        self.commit().map_err(ProcessError::of_store)
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {

@@ -153,12 +153,14 @@ impl Detector {
         self.rules.iter_mut().map(|rule| (rule.playbook.name.clone(), oldest(rule))).collect()
     }
 
-    /// Brings back what a store has: counts, and the time of the last alert of each (playbook, key).
+    /// Brings back what a store has: counts, the time of the last alert of each (playbook, key), and for how many
+    /// events there was no room.
     pub(crate) fn restore(
         &mut self,
         watermark: Timestamp,
         tallies: Vec<SavedTally>,
         fired: Vec<(String, String, Timestamp)>,
+        beyond: &[(String, u64)],
     ) {
         self.completed_until = if watermark == Timestamp::MIN { i64::MIN } else { watermark.as_micros() };
         self.bytes = 0;
@@ -166,6 +168,8 @@ impl Detector {
             rule.panes.clear();
             rule.fired.clear();
             rule.gone_before = i64::MIN;
+            let saved = beyond.iter().find(|saved| saved.0 == rule.playbook.name);
+            rule.beyond = saved.map_or(0, |saved| saved.1);
         }
         for saved in tallies {
             let Some(rule) = self.rules.iter_mut().find(|rule| rule.playbook.name == saved.playbook) else {

@@ -35,3 +35,5 @@ pub(crate) use alert_store::{AlertChange, AlertStore, SavedDetection};
 pub(crate) use block_list::{LONGEST_BLOCK, blocks_in};
 #[cfg(feature = "sqlite")]
 pub(crate) use detector::{SavedTally, is_told};
+#[cfg(feature = "sqlite")]
+pub(crate) use outbox::MOST_WAITING;

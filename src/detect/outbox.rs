@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::watch;
 
 use super::alert::Alert;
+use super::alert_store::AlertStore;
+use super::totals::DetectionTotals;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::notice;
 use crate::read::ProcessError;
@@ -16,6 +18,8 @@ use crate::stream::Stream;
 const DELIVERY_ATTEMPTS: u32 = 3;
 /// A call of PutRecords takes so many.
 const AT_ONCE: usize = 500;
+/// How many wait in memory, of about 1 KiB each; a database has the others.
+pub(crate) const MOST_WAITING: usize = 10_000;
 
 pub(super) type Callback = Box<dyn FnMut(&Alert) + Send>;
 
@@ -25,6 +29,8 @@ pub(super) struct Outbox {
     pub(super) to: Option<Stream>,
     pub(super) callbacks: Vec<Callback>,
     waiting: VecDeque<Alert>,
+    /// How many are in the store alone: no more is held in memory, however long the stream is down.
+    more: u64,
     /// Delivered, which the store could not be told for now.
     told: Vec<Alert>,
     /// Set aside, because the stream will never take them.
@@ -45,29 +51,51 @@ struct Sent {
 
 impl Outbox {
     /// In place of what is in it: what a store has.
-    pub(super) fn restore(&mut self, undelivered: Vec<Alert>) {
+    pub(super) fn restore(&mut self, undelivered: Vec<Alert>, more: u64, totals: DetectionTotals) {
         self.waiting = undelivered.into();
+        self.more = more;
         self.told.clear();
+        self.undeliverable = totals.undeliverable;
+        self.callback_panics = totals.callback_panics;
     }
 
-    pub(super) fn push(&mut self, alert: Alert) {
+    /// An alert that is committed. Where there is no room for it, it waits in the store; without one, the oldest is
+    /// set aside for it.
+    pub(super) fn push(&mut self, alert: Alert, stored: bool) {
+        // Behind those that are in the store alone, or it would be fetched from there once more.
+        if stored && (self.more > 0 || self.waiting.len() >= MOST_WAITING) {
+            self.more += 1;
+            return;
+        }
+        if self.waiting.len() >= MOST_WAITING
+            && let Some(oldest) = self.waiting.pop_front()
+        {
+            let error =
+                Error::new(ErrorKind::LimitExceeded, "10,000 alerts wait, and there is no database for more");
+            self.set_aside(&oldest, &error);
+            self.call(&oldest);
+        }
         self.waiting.push_back(alert);
     }
 
     pub(super) fn len(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + usize::try_from(self.more).unwrap_or(usize::MAX / 2)
     }
 
-    /// Delivers what it can, first to the stream, since others wait for it; `delivered` is told what needs no
-    /// more delivery. When the run is asked to stop, the stream is given two seconds more. What fails for now stays;
+    /// Delivers what it can, first to the stream, since others wait for it; the store is told what needs no more
+    /// delivery. When the run is asked to stop, the stream is given two seconds more. What fails for now stays;
     /// what the stream will never take is set aside, and the rest goes on.
     pub(super) fn deliver(
         &mut self,
         stop: &watch::Receiver<bool>,
-        mut delivered: impl FnMut(&[Alert]) -> Result<()>,
+        mut store: Option<&mut (dyn AlertStore + 'static)>,
     ) -> Result<(), ProcessError> {
-        self.tell(&mut delivered)?;
-        while !self.waiting.is_empty() {
+        self.tell(store.as_deref_mut())?;
+        loop {
+            self.fetch(store.as_deref_mut())?;
+            if self.waiting.is_empty() {
+                return Ok(());
+            }
             let some: Vec<Alert> = self.waiting.drain(..self.waiting.len().min(AT_ONCE)).collect();
             let sent = match self.to.clone() {
                 Some(stream) => match self.send(&stream, &some, stop) {
@@ -83,20 +111,36 @@ impl Outbox {
             let again = !sent.later.is_empty();
             sent.later.into_iter().rev().for_each(|alert| self.waiting.push_front(alert));
             self.told = sent.done;
-            self.tell(&mut delivered)?;
+            self.tell(store.as_deref_mut())?;
             if again {
-                break;
+                return Ok(());
             }
+        }
+    }
+
+    /// What found no room in memory, once all that did is delivered.
+    fn fetch(&mut self, store: Option<&mut (dyn AlertStore + 'static)>) -> Result<(), ProcessError> {
+        if let Some(store) = store
+            && self.waiting.is_empty()
+            && self.more > 0
+        {
+            self.waiting = store.undelivered(MOST_WAITING).map_err(ProcessError::of_store)?.into();
+            self.more = match self.waiting.len() {
+                MOST_WAITING => self.more.saturating_sub(MOST_WAITING as u64),
+                _ => 0,
+            };
         }
         Ok(())
     }
 
     /// What the store does not hear of it delivers again, to callbacks too: only after a crash.
-    fn tell(&mut self, delivered: &mut impl FnMut(&[Alert]) -> Result<()>) -> Result<(), ProcessError> {
-        if !self.told.is_empty() {
-            delivered(&self.told).map_err(ProcessError::of_store)?;
-            self.told.clear();
+    fn tell(&mut self, store: Option<&mut (dyn AlertStore + 'static)>) -> Result<(), ProcessError> {
+        if let Some(store) = store
+            && !self.told.is_empty()
+        {
+            store.delivered(&self.told).map_err(ProcessError::of_store)?;
         }
+        self.told.clear();
         Ok(())
     }
 
@@ -165,3 +209,6 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

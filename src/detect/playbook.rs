@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::alert::Response;
 use super::fields::{Condition, condition, value};
-use super::key::bounded_key;
+use super::key::{bounded_key, push_part};
 use super::pattern::Pattern;
 use crate::event::Event;
 
@@ -170,11 +170,12 @@ impl Playbook {
             return None;
         }
         let mut key = String::new();
-        for field in &self.key {
-            if !key.is_empty() {
-                key.push(' ');
+        for (n, field) in self.key.iter().enumerate() {
+            let part = value(event, field)?;
+            match self.key.len() {
+                1 => key.push_str(&part),
+                _ => push_part(&mut key, n, &part),
             }
-            key.push_str(&value(event, field)?);
         }
         match bounded_key(&key) {
             Cow::Borrowed(_) => Some(key),

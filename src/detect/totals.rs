@@ -23,4 +23,9 @@ pub struct DetectionTotals {
     /// (playbook, event) pairs that were not counted, or not for long, for want of room: a client makes at most
     /// 1,000 keys in a slide of a playbook whose key is more than `ip`, and all open counts take at most 64 MiB.
     pub overflow: u64,
+    /// Alerts that the stream will never take: they are in the database, callbacks have heard of them, and they are
+    /// not tried again.
+    pub undeliverable: u64,
+    /// How often a callback panicked.
+    pub callback_panics: u64,
 }

@@ -11,7 +11,7 @@ use crate::detect::Playbooks;
 use crate::detect::{Alert, Response};
 use crate::detect::{AlertChange, AlertStore, SavedDetection};
 use crate::detect::{Detection, DetectionTotals};
-use crate::detect::{SavedTally, is_told};
+use crate::detect::{MOST_WAITING, SavedTally, is_told};
 use crate::error::Result;
 use crate::notice::notice;
 use crate::read::StreamId;
@@ -24,6 +24,9 @@ pub(crate) const ALERTS: Kind = Kind {
     tables: concat!(include_str!("alerts.sql"), include_str!("common.sql")),
     what: "the alerts",
 };
+
+/// The index `alerts_undelivered` has them in this order.
+const UNDELIVERED: &str = "WHERE delivered = 0 ORDER BY time, id";
 
 /// The columns of an alert, in the order in which [`alert`] reads them.
 pub(crate) const COLUMNS: &str =
@@ -70,6 +73,10 @@ impl AlertStore for AlertBook {
             alerts.iter().try_for_each(|alert| update.execute([&alert.id]).map(drop))
         })
     }
+
+    fn undelivered(&mut self, limit: usize) -> Result<Vec<Alert>> {
+        self.0.read(|database| select(database, UNDELIVERED, limit))
+    }
 }
 
 /// Drops the open counts of playbooks that count something else now: they would be added to what they are
@@ -110,16 +117,35 @@ fn read(database: &Connection) -> rusqlite::Result<SavedDetection> {
             duplicates: count(4)?,
             unparsed: count(5)?,
             overflow: count(6)?,
+            ..DetectionTotals::default()
         };
         Ok((Timestamp::from_micros(row.get(0)?), totals))
     });
     let (watermark, totals) = found.optional()?.unwrap_or((Timestamp::MIN, DetectionTotals::default()));
+    let total = |name: &str| {
+        let count = "SELECT count FROM totals WHERE name = ?1";
+        Ok::<_, rusqlite::Error>(
+            database.query_row(count, [name], |row| unsigned(row, 0)).optional()?.unwrap_or(0),
+        )
+    };
+    let totals = DetectionTotals {
+        undeliverable: total("undeliverable")?,
+        callback_panics: total("callback_panics")?,
+        ..totals
+    };
     let mut statement =
         database.prepare("SELECT playbook, key, max(time) FROM alerts GROUP BY playbook, key")?;
     let fired =
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, time(&row.get::<_, String>(2)?))))?;
     let fired = fired.collect::<rusqlite::Result<_>>()?;
-    let undelivered = select(database, "WHERE delivered = 0 ORDER BY time, id", 0)?;
+    let undelivered = select(database, UNDELIVERED, MOST_WAITING)?;
+    let all: u64 =
+        database.query_row("SELECT count(*) FROM alerts WHERE delivered = 0", [], |row| unsigned(row, 0))?;
+    let more_undelivered = all.saturating_sub(undelivered.len() as u64);
+    let mut statement = database.prepare("SELECT playbook, count FROM beyond_memory")?;
+    let beyond_memory = statement
+        .query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
     let mut statement = database.prepare("SELECT minute, id FROM open_ids")?;
     let ids = statement
         .query_map([], |row| Ok((Timestamp::from_micros(row.get(0)?), u128::from_be_bytes(row.get(1)?))))?
@@ -132,6 +158,8 @@ fn read(database: &Connection) -> rusqlite::Result<SavedDetection> {
         tallies: read_tallies(database)?,
         fired,
         undelivered,
+        more_undelivered,
+        beyond_memory,
         ids,
         origins: origins::read(database)?,
     })
@@ -167,6 +195,16 @@ fn write(transaction: &Transaction<'_>, change: &AlertChange) -> rusqlite::Resul
     transaction
         .prepare_cached("INSERT OR REPLACE INTO open_progress VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(rusqlite::params_from_iter(progress))?;
+    let mut total = transaction.prepare_cached("INSERT OR REPLACE INTO totals VALUES (?1, ?2)")?;
+    for (name, count) in
+        [("undeliverable", totals.undeliverable), ("callback_panics", totals.callback_panics)]
+    {
+        total.execute(params![name, signed(count)])?;
+    }
+    let mut beyond = transaction.prepare_cached("INSERT OR REPLACE INTO beyond_memory VALUES (?1, ?2)")?;
+    for (playbook, count) in &change.beyond_memory {
+        beyond.execute(params![playbook, signed(*count)])?;
+    }
     let mut insert = transaction.prepare_cached(
         "INSERT OR IGNORE INTO alerts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;

@@ -12,6 +12,10 @@ CREATE TABLE IF NOT EXISTS open_progress (
     late INTEGER NOT NULL, refused INTEGER NOT NULL, duplicates INTEGER NOT NULL, unparsed INTEGER NOT NULL,
     overflow INTEGER NOT NULL
 );
+-- Of the whole of its life: `undeliverable`, `callback_panics`; and of each playbook, the events that had no room.
+CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS beyond_memory (playbook TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS alerts_undelivered ON alerts (time, id) WHERE delivered = 0;
 CREATE TABLE IF NOT EXISTS open_tallies (
     playbook TEXT NOT NULL, pane INTEGER NOT NULL, key TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (playbook, pane, key)

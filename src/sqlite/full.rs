@@ -44,6 +44,10 @@ impl AlertStore for Limited<AlertBook> {
     fn delivered(&mut self, alerts: &[Alert]) -> Result<()> {
         self.0.lock().unwrap().delivered(alerts)
     }
+
+    fn undelivered(&mut self, limit: usize) -> Result<Vec<Alert>> {
+        self.0.lock().unwrap().undelivered(limit)
+    }
 }
 
 /// The file takes so many more pages than it has.

@@ -16,12 +16,12 @@ impl Detection {
         let Some(store) = &mut self.store else { return Ok(Vec::new()) };
         let saved = store.load(stream, &self.playbooks)?;
         // In place of what is in memory: a run that failed may be ahead of what it committed.
-        self.detector.restore(saved.watermark, saved.tallies, saved.fired);
+        self.detector.restore(saved.watermark, saved.tallies, saved.fired, &saved.beyond_memory);
         self.watermark.restore(saved.watermark, saved.shard_times);
         self.copies.restore(saved.origins);
         self.ids.restore(saved.ids);
         self.totals = saved.totals;
-        self.outbox.restore(saved.undelivered);
+        self.outbox.restore(saved.undelivered, saved.more_undelivered, saved.totals);
         self.unwritten = None;
         self.fresh.clear();
         self.dirty = false;
@@ -32,6 +32,8 @@ impl Detection {
     /// Writes down what came since the last time, the alerts among it.
     pub(super) fn commit(&mut self) -> Result<()> {
         self.write()?;
+        let totals = self.totals();
+        self.dirty |= totals != std::mem::replace(&mut self.totals, totals);
         if !self.dirty && !self.checkpoints.have_moved() {
             return Ok(());
         }
@@ -45,6 +47,7 @@ impl Detection {
             watermark: self.detector.completed_until(),
             totals: self.totals,
             alerts: std::mem::take(&mut self.fresh),
+            beyond_memory: self.detector.beyond_memory().map(|(name, n)| (name.to_owned(), n)).collect(),
             tallies: self.detector.changes(),
             oldest_panes: self.detector.oldest_panes(),
             ids: self.ids.changes(),
@@ -72,7 +75,7 @@ impl Detection {
             }
             self.recent.push_back(alert.clone());
             if is_told(&alert) {
-                self.outbox.push(alert);
+                self.outbox.push(alert, self.store.is_some());
             }
         }
         Ok(())
@@ -80,10 +83,6 @@ impl Detection {
 
     /// What is committed, and not delivered.
     pub(super) fn deliver(&mut self, stop: &watch::Receiver<bool>) -> Result<(), ProcessError> {
-        let store = &mut self.store;
-        self.outbox.deliver(stop, |alerts| match store {
-            Some(store) if !alerts.is_empty() => store.delivered(alerts),
-            _ => Ok(()),
-        })
+        self.outbox.deliver(stop, self.store.as_deref_mut())
     }
 }

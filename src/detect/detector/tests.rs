@@ -212,7 +212,7 @@ proptest! {
                 let oldest = detector.oldest_panes()[0].1;
                 saved.retain(|(pane, _), _| *pane >= oldest);
                 detector = Detector::new(&Playbooks::new(vec![playbook.clone()]).unwrap());
-                detector.restore(watermark, saved.values().cloned().collect(), fired);
+                detector.restore(watermark, saved.values().cloned().collect(), fired, &[]);
             }
         }
         prop_assert_eq!(found, by_trial(&events, &playbook, lateness));
