@@ -62,6 +62,17 @@ pub(super) fn service(place: &Place) -> Result<String> {
     ))
 }
 
+pub(super) fn detection(place: &Place) -> Result<String> {
+    Ok(format!(
+        "## Detection beside somebody who means harm\n\n\
+         Five minutes of a small shop, 50 visitors and one who guesses passwords, beside 2,500 requests a second as \
+         named; the agent's events, the shipped playbooks, a database. Batches of a second of event time, handed over \
+         as fast as they are taken. Before a client had a share of its own (2026-11-25), the second row was no alert \
+         for anybody and a database of 311 MB.\n\n```\n{}```",
+        bench(place, "detection")?
+    ))
+}
+
 fn bench(place: &Place, name: &str) -> Result<String> {
     let mut command = setup::cargo(place);
     command.args(["bench", "--locked", "--features", "full", "--bench", name]);
