@@ -14,7 +14,7 @@ use crate::timestamp::Timestamp;
 fn alert(n: u64) -> Alert {
     let time = Timestamp::from_micros(n as i64);
     Alert {
-        id: format!("{n:06}"),
+        id: format!("{n:06}").into(),
         playbook: "p".into(),
         key: "k".into(),
         ip: None,
@@ -24,7 +24,7 @@ fn alert(n: u64) -> Alert {
         count: 1,
         threshold: 1,
         response: Response::Notify,
-        evidence: String::new(),
+        evidence: "".into(),
     }
 }
 
@@ -60,7 +60,7 @@ impl AlertStore for Kept {
     fn delivered(&mut self, alerts: &[Alert]) -> Result<()> {
         self.answer()?;
         for alert in alerts {
-            assert!(self.undelivered.remove(&alert.id.parse().unwrap()), "{} is told twice", alert.id);
+            assert!(self.undelivered.remove(&alert.id.raw().parse().unwrap()), "{} is told twice", alert.id);
         }
         Ok(())
     }
@@ -77,7 +77,9 @@ fn outbox() -> (Outbox, Arc<Mutex<Vec<String>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hears = heard.clone();
     let mut outbox = Outbox::default();
-    outbox.callbacks.push(Box::new(move |alert: &Alert| hears.lock().unwrap().push(alert.id.clone())));
+    outbox
+        .callbacks
+        .push(Box::new(move |alert: &Alert| hears.lock().unwrap().push(alert.id.raw().to_owned())));
     (outbox, heard)
 }
 
