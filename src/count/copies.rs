@@ -1,35 +1,14 @@
 //! [`Copies`]: which of the records that a filter sent on came before. Pure.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::number::Number;
 use crate::event::Origin;
 use crate::harmless::Text;
 use crate::stream::{ShardProgress, needed};
 use crate::text::Quoted;
-
-/// A sequence number, in the order of numbers: they have up to 128 digits, which no integer holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Number(Box<str>);
-
-impl Number {
-    pub(crate) fn new(digits: &str) -> Number {
-        Number(digits.trim_start_matches('0').into())
-    }
-}
-
-impl Ord for Number {
-    fn cmp(&self, other: &Number) -> Ordering {
-        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
-    }
-}
-
-impl PartialOrd for Number {
-    fn partial_cmp(&self, other: &Number) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
+use crate::timestamp::Timestamp;
 
 /// What is remembered of the records that were forwarded into each shard that is read.
 #[derive(Clone, Default)]
@@ -142,7 +121,16 @@ impl Copies {
     }
 
     /// Whether the record was in this shard before, or in its parents; remembers it.
-    pub(crate) fn is_copy(&mut self, shard_id: &str, origin: &Origin) -> bool {
+    ///
+    /// Whoever can put a record can write an origin into it. It is believed as far as the first stream's sequence
+    /// numbers tell, and can hide what was put there up to a few seconds after it arrived, and not what comes later.
+    pub(crate) fn is_copy(&mut self, shard_id: &str, origin: &Origin, arrival: Timestamp) -> bool {
+        let number = Number::new(&origin.sequence_number);
+        if !number.can_be(origin.shard_id.raw(), arrival) {
+            return false; // no filter's, and nothing to remember
+        }
+        let after = origin.after.as_deref().map(Number::new);
+        let after = after.filter(|after| after.can_be(origin.shard_id.raw(), arrival) && number.agrees(after));
         let from = format!("{}/{}", origin.stream.raw(), origin.shard_id.raw());
         // Without a copy of the keys in the common case.
         let known = self.seen.get_mut(shard_id).and_then(|seen| seen.get_mut(from.as_str()));
@@ -150,12 +138,16 @@ impl Copies {
             Some(seen) => seen,
             None => self.seen.entry(shard_id.into()).or_default().entry(from.as_str().into()).or_default(),
         };
-        let number = Number::new(&origin.sequence_number);
-        if seen.after.as_ref().is_some_and(|after| number <= *after) {
-            return true; // a put that was thought lost, and came after its repetition
-        }
         let mut news = false;
-        if let Some(after) = origin.after.as_deref().map(Number::new)
+        if let Some(after) = seen.after.take_if(|after| number <= *after) {
+            if after.agrees(&number) {
+                seen.after = Some(after);
+                return true; // a put that was thought lost, and came after its repetition
+            }
+            // One of the two was made up. Without it, the next record says how far its sender is.
+            news = true;
+        }
+        if let Some(after) = after
             && seen.after.as_ref().is_none_or(|known| after > *known)
         {
             seen.numbers = seen.numbers.split_off(&after);
@@ -184,8 +176,11 @@ impl Copies {
             Some(SavedOrigin {
                 shard_id: shard.into(),
                 origin: origin.into(),
-                after: seen.after.as_ref().map(|number| number.0.to_string()),
-                numbers: std::mem::take(&mut seen.new).into_iter().map(|number| number.0.into()).collect(),
+                after: seen.after.as_ref().map(|number| number.digits().to_owned()),
+                numbers: std::mem::take(&mut seen.new)
+                    .into_iter()
+                    .map(|number| number.digits().to_owned())
+                    .collect(),
             })
         });
         (gone, saved.collect())
@@ -206,113 +201,4 @@ impl Copies {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::timestamp::Timestamp;
-
-    fn origin(number: u64, after: Option<u64>) -> Origin {
-        Origin {
-            stream: "events".into(),
-            shard_id: "s".into(),
-            sequence_number: format!("{number}"),
-            after: after.map(|number| number.to_string()),
-            watermark: Timestamp::MIN,
-        }
-    }
-
-    #[test]
-    fn numbers_are_compared_as_numbers() {
-        assert!(Number::new("9") < Number::new("10"));
-        assert!(Number::new("0010") == Number::new("10"));
-        let long = "4".repeat(56);
-        assert!(Number::new(&long) < Number::new(&format!("{long}0")));
-    }
-
-    /// What is shown of two names may be the same; they are two.
-    #[test]
-    fn names_that_look_alike_are_two() {
-        let mut copies = Copies::default();
-        for stream in ["a\u{1b}", r"a\x1b"] {
-            assert!(!copies.is_copy("t", &Origin { stream: stream.into(), ..origin(1, None) }), "{stream}");
-        }
-    }
-
-    #[test]
-    fn debug_commands_nobody() {
-        let mut origins = Copies::default();
-        origins.is_copy("s", &Origin { stream: "EVCXR_BEGIN_CONTENT text/html".into(), ..origin(1, None) });
-        let text = format!("{origins:#?} {:#?}", origins.clone().changes());
-        assert!(!text.contains("EVCXR_"), "{text}");
-    }
-
-    #[test]
-    fn children_know_what_their_parents_knew() {
-        let mut origins = Copies::default();
-        for (shard, number) in [("a", 1), ("b", 2)] {
-            assert!(!origins.is_copy(shard, &origin(number, None)));
-        }
-        let merged = ShardProgress::reading("c", &["a", "b"]);
-        origins.follow(std::slice::from_ref(&merged));
-        assert!(origins.is_copy("c", &origin(1, None)) && origins.is_copy("c", &origin(2, None)));
-        assert!(!origins.is_copy("c", &origin(3, Some(2))));
-        assert!(origins.is_copy("c", &origin(2, Some(2))), "a zombie");
-        let (gone, saved) = origins.changes();
-        assert!(gone.is_empty());
-        assert_eq!(saved.iter().find(|pair| pair.shard_id == "c").unwrap().numbers, ["3"]);
-        origins.follow(&[ShardProgress::reading("c", &[])]);
-        assert_eq!(origins.changes().0, ["a", "b"]);
-    }
-
-    proptest! {
-        // 256 cases of up to 20 batches: each crash may come after any record of a batch.
-        #![proptest_config(ProptestConfig::with_cases(256))]
-
-        /// A sender that crashes in the middle of batches, and begins again after its checkpoint: each
-        /// record is taken once, also by a reader that forgets what it did not save.
-        #[test]
-        fn each_record_counts_once(
-            batches in prop::collection::vec((1u64..6, prop::option::of(0u64..6), any::<bool>()), 1..20),
-        ) {
-            let (mut origins, mut saved) = (Copies::default(), BTreeMap::<String, SavedOrigin>::new());
-            let (mut checkpoint, mut taken) = (0u64, Vec::new());
-            let mut committed = taken.len();
-            for (size, crash_after, reader_crashes) in batches {
-                let sent = crash_after.unwrap_or(size).min(size);
-                let first = checkpoint + 1;
-                let after = (checkpoint > 0).then_some(checkpoint);
-                for number in first..first + sent {
-                    if !origins.is_copy("t", &origin(number, after)) {
-                        taken.push(number);
-                    }
-                }
-                if reader_crashes {
-                    // What it took since its commit, it takes again.
-                    let again: Vec<u64> = taken.split_off(committed);
-                    origins.restore(saved.values().cloned().collect());
-                    for number in again {
-                        prop_assert!(!origins.is_copy("t", &origin(number, after)));
-                        taken.push(number);
-                    }
-                }
-                for change in origins.changes().1 {
-                    let of = saved.entry(String::from(&change.origin)).or_insert_with(|| SavedOrigin { numbers: vec![], ..change.clone() });
-                    of.after = change.after.clone();
-                    of.numbers.extend(change.numbers);
-                    let after = of.after.as_deref().map(Number::new);
-                    of.numbers.retain(|number| after.as_ref().is_none_or(|after| Number::new(number) > *after));
-                }
-                committed = taken.len();
-                if crash_after.is_none() {
-                    checkpoint += size;
-                }
-            }
-            let mut once = taken.clone();
-            once.sort_unstable();
-            once.dedup();
-            prop_assert_eq!(once.len(), taken.len());
-            prop_assert!((1..=checkpoint).all(|number| taken.contains(&number)));
-        }
-    }
-}
+mod tests;

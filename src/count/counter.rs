@@ -228,7 +228,7 @@ impl Counter {
 
     fn count_event(&mut self, shard_id: &str, record: &Record, event: &Event) {
         if let Some(origin) = &event.origin
-            && self.copies.is_copy(shard_id, origin)
+            && self.copies.is_copy(shard_id, origin, record.arrival)
         {
             self.duplicates += 1;
             return;

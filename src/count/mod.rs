@@ -7,6 +7,7 @@ mod copies;
 mod counter;
 mod counter_methods;
 mod late;
+mod number;
 mod pane;
 mod panes;
 mod printing;

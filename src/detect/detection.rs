@@ -216,7 +216,7 @@ impl Detection {
             }
         };
         let forwarded_before =
-            event.origin.as_ref().is_some_and(|origin| self.copies.is_copy(shard_id, origin));
+            event.origin.as_ref().is_some_and(|origin| self.copies.is_copy(shard_id, origin, record.arrival));
         if forwarded_before {
             self.totals.duplicates += 1;
             return;
