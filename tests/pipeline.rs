@@ -253,3 +253,27 @@ fn crossing(events: &[Seen], ip: &str) -> Timestamp {
     }
     panic!("{ip} never did too much")
 }
+
+/// What visitors did is in them.
+#[test]
+fn its_files_are_for_this_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let events = Kinesis::local().unwrap().create_stream("shop", 1).unwrap();
+    events.put("192.0.2.10", "2018-09-06T08:04:56Z").unwrap();
+    let folder = kinesis_lab::temporary_folder("pipeline").unwrap().join("its/state");
+    let running = Pipeline::over(&events).folder(&folder).poll_every(millis(50)).start().unwrap();
+    let begun = std::time::Instant::now();
+    // The log of changes beside each database is SQLite's own.
+    while !folder.join("counts.db-wal").exists() || !folder.join("alerts.db-wal").exists() {
+        assert!(begun.elapsed() < secs(30), "{:?}", fs::read_dir(&folder).unwrap().collect::<Vec<_>>());
+        std::thread::sleep(millis(20));
+    }
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&folder), mode(folder.parent().unwrap())), (0o700, 0o700));
+    for file in fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+    drop(running);
+    fs::remove_dir_all(folder.ancestors().nth(2).unwrap()).unwrap();
+}

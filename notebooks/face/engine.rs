@@ -53,7 +53,67 @@ pub fn cache_root() -> Result<PathBuf, String> {
         .or_else(|| path("XDG_CACHE_HOME").map(|dir| dir.join("kinesis-lab")))
         .or_else(|| path("HOME").map(|dir| dir.join(".cache/kinesis-lab")))
         .ok_or("no home directory: set KINESIS_LAB_CACHE to a folder that may take 2 GB")?;
-    std::path::absolute(&root).map_err(|e| format!("{}: {e}", root.display()))
+    let root = std::path::absolute(&root).map_err(|e| format!("{}: {e}", root.display()))?;
+    // What lies in it is run as this user.
+    for folder in [&root, &root.join("engine")] {
+        check_trusted(folder)?;
+    }
+    Ok(root)
+}
+
+/// Refuses a folder that another user could have made or filled, or can write to. One that is absent is nobody's.
+pub fn check_trusted(folder: &Path) -> Result<(), String> {
+    check_owned(folder)?;
+    #[cfg(unix)]
+    if fs::metadata(folder).is_ok_and(|found| std::os::unix::fs::MetadataExt::mode(&found) & 0o022 != 0) {
+        return Err(format!(
+            "Others can write to {0}, and so run anything in your name: `chmod go-w {0}`, if you know that nobody has, \
+             or set KINESIS_LAB_CACHE to a folder of your own.",
+            folder.display()
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a folder of another user's, and one with a file of another's in it. Root can do anything anyway.
+pub fn check_owned(folder: &Path) -> Result<(), String> {
+    #[cfg(unix)]
+    if folder.exists() {
+        let user = user()?;
+        let of_others = |path: &PathBuf| {
+            let owner = fs::metadata(path).map(|found| std::os::unix::fs::MetadataExt::uid(&found));
+            owner.is_ok_and(|owner| owner != user && owner != 0)
+        };
+        let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
+        if let Some(path) = std::iter::once(folder.to_owned()).chain(files).find(of_others) {
+            return Err(format!(
+                "{} belongs to another user, who could run anything in your name through it: set KINESIS_LAB_CACHE to \
+                 a folder of your own.",
+                path.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Std doesn't say who runs this.
+#[cfg(unix)]
+fn user() -> Result<u32, String> {
+    use std::os::unix::fs::MetadataExt;
+    if let Ok(own) = fs::metadata("/proc/self") {
+        return Ok(own.uid());
+    }
+    let id = Command::new("id").arg("-u").output().map_err(|e| format!("cannot run `id -u`: {e}"))?;
+    String::from_utf8_lossy(&id.stdout).trim().parse().map_err(|_| "`id -u` gives no number".to_owned())
+}
+
+/// For this user alone, whatever the umask is; one that is there stays as it is.
+pub fn create_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 /// The folder to put on rustc's search path; builds the engine when there is none yet for these
@@ -63,6 +123,7 @@ pub fn ensure(checkout: &Path, tools: &Tools, show: Show) -> Result<PathBuf, Str
     let name = fingerprint(checkout, &version)?;
     let home = cache_root()?.join("engine");
     let dir = home.join(&name);
+    check_trusted(&dir)?;
     if !touch(&dir) {
         let unchanged = || Ok(fingerprint(checkout, &version)? == name);
         build(checkout, tools, &home, &dir, unchanged, &mut Progress::new(show))?;
@@ -178,7 +239,7 @@ fn build(
         let path = path.display().to_string();
         move |e: std::io::Error| format!("{path}: {e}")
     };
-    fs::create_dir_all(home).map_err(at(home))?;
+    create_private(home).map_err(at(home))?;
     let lock = File::create(home.join("lock")).map_err(at(home))?;
     match lock.try_lock() {
         Ok(()) => {}
@@ -207,7 +268,7 @@ fn build(
     // Assembled beside its place and renamed, so that a finished engine is always a whole one.
     let unfinished = home.join("unfinished");
     let _ = fs::remove_dir_all(&unfinished);
-    fs::create_dir(&unfinished).map_err(at(&unfinished))?;
+    create_private(&unfinished).map_err(at(&unfinished))?;
     for file in artifacts {
         let link = unfinished.join(file.file_name().unwrap_or_default());
         // Links cost no disk, and cargo never writes into a file that it has finished.

@@ -81,7 +81,7 @@ impl Pipeline {
         Pipeline { settings: PipelineSettings::over(events) }
     }
 
-    /// Where its three files are; the folder is made when it is not there.
+    /// Where its three files are; the folder is made when it is not there, for this user alone.
     pub fn folder(mut self, folder: impl AsRef<Path>) -> Pipeline {
         self.settings.folder = folder.as_ref().to_owned();
         self

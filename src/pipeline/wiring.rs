@@ -8,6 +8,7 @@ use super::settings::PipelineSettings;
 use crate::count::{Counter, StoredCounter};
 use crate::detect::{Detection, Playbooks};
 use crate::error::{Error, ErrorKind, Result};
+use crate::folder::make_private;
 use crate::read::Consumer;
 use crate::service::Kinesis;
 use crate::stream::Stream;
@@ -26,7 +27,7 @@ impl Wiring {
         if settings.parts().is_empty() {
             return Err(Error::invalid("a pipeline without parts does nothing: name at least one of them"));
         }
-        std::fs::create_dir_all(&settings.folder).map_err(|error| {
+        make_private(&settings.folder).map_err(|error| {
             Error::with_source(
                 ErrorKind::Io,
                 format!(

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use super::explain::explain;
 use super::lock::Lock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::folder::private_file;
 use crate::harmless::Text;
 use crate::read::{Checkpoint, StreamId};
 use crate::text::printable;
@@ -45,6 +46,9 @@ impl DatabaseFile {
     pub(crate) fn open(path: &Path, kind: &Kind) -> Result<DatabaseFile> {
         let lock = Lock::take(path)?;
         let prepare = || {
+            // For this user alone, as what SQLite writes beside it then is too. Never one that is there: to close it
+            // would let go of the locks that other connections of this program hold. What fails here fails below.
+            let _ = private_file().write(true).create_new(true).open(path);
             let database = Connection::open(path)?;
             database.busy_timeout(BUSY)?;
             database.pragma_update(None, "journal_mode", "WAL")?;

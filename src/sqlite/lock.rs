@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::folder::private_file;
 use crate::notice::notice;
 
 /// Waiting for oneself would be for ever: the databases that this process has open.
@@ -34,7 +35,7 @@ impl Lock {
                 error,
             )
         };
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(fails)?;
+        let file = private_file().create(true).truncate(false).write(true).open(&path).map_err(fails)?;
         let path = path.canonicalize().map_err(fails)?;
         if !OPEN_HERE.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone()) {
             return Err(Error::new(

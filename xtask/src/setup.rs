@@ -47,9 +47,13 @@ pub fn installed_kernel(place: &Place) -> Option<PathBuf> {
 
 /// The program `name` of the package `package`, in evcxr's version.
 fn installed(place: &Place, package: &str, name: &str) -> Option<PathBuf> {
-    let own = place.kernel_root().join("bin").join(name);
+    let bin = place.kernel_root().join("bin");
+    let own = bin.join(name);
     if own.is_file() {
-        return Some(own);
+        match engine::check_trusted(&place.kernel_root()).and_then(|()| engine::check_owned(&bin)) {
+            Ok(()) => return Some(own),
+            Err(sentence) => eprintln!("{sentence}"),
+        }
     }
     let folder = |variable| std::env::var_os(variable).map(PathBuf::from);
     let root = folder("CARGO_INSTALL_ROOT")
@@ -90,7 +94,7 @@ fn lock(place: &Place) -> Result<fs::File> {
     let root = place.kernel_root();
     let path = root.join("lock");
     let at = || path.display().to_string();
-    fs::create_dir_all(&root).with_context(at)?;
+    engine::create_private(&root).with_context(at)?;
     let file = fs::File::create(&path).with_context(at)?;
     match file.try_lock() {
         Ok(()) => {}

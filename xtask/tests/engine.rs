@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use xtask::engine::fingerprint;
+use xtask::engine::{check_owned, check_trusted, create_private, fingerprint};
 
 fn checkout(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fingerprints").join(name);
@@ -101,4 +101,37 @@ fn the_face_has_the_engines_features() {
     assert_eq!(listed("notebooks/face/Cargo.toml", "default"), full);
     let engine = fs::read_to_string(root.join("notebooks/engine/Cargo.toml")).unwrap();
     assert!(engine.contains(r#"features = ["full"]"#), "{engine}");
+}
+
+/// What is in the cache is run in the user's name.
+#[cfg(unix)]
+#[test]
+fn a_cache_that_others_can_fill_is_refused() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+    let _ = fs::remove_dir_all(&folder);
+    check_trusted(&folder).unwrap();
+    create_private(&folder).unwrap();
+    check_trusted(&folder).unwrap();
+    let mode = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+    for open in [0o777, 0o1777, 0o770, 0o702] {
+        mode(open);
+        assert!(check_trusted(&folder).unwrap_err().contains("chmod go-w"), "{open:o}");
+    }
+    for closed in [0o700, 0o755, 0o500] {
+        mode(closed);
+        check_trusted(&folder).unwrap();
+    }
+    mode(0o700);
+    let file = folder.join("libengine.so");
+    fs::write(&file, "").unwrap();
+    check_owned(&folder).unwrap();
+    // Only root can give a file away, to one who is not root.
+    if chown(&file, Some(65_534), None).is_ok() {
+        assert!(check_trusted(&folder).unwrap_err().contains("libengine.so belongs to another user"));
+        chown(&file, Some(0), None).unwrap();
+        chown(&folder, Some(65_534), None).unwrap();
+        assert!(check_owned(&folder).unwrap_err().contains("another user"));
+    }
+    fs::remove_dir_all(&folder).unwrap();
 }
