@@ -18,13 +18,7 @@ const APPLICATIONS: [&str; 2] = [
 
 /// False when something failed; `browser.py` says what is looked at. True also without a browser.
 pub fn check(place: &Place) -> Result<bool> {
-    let Some(chromium) = chromium() else {
-        println!(
-            "SKIPPED: no Chromium; install it (Debian, Ubuntu: sudo apt install chromium; Fedora: sudo dnf \
-             install chromium; macOS: brew install --cask chromium) and run this again"
-        );
-        return Ok(true);
-    };
+    let Some(chromium) = chromium_or_say() else { return Ok(true) };
     let packages = setup::install_for_browser(place)?;
     let away = Away::best(place);
     println!("{away}");
@@ -37,6 +31,39 @@ pub fn check(place: &Place) -> Result<bool> {
     };
     println!("pictures of what it saw: {}", folder.display());
     Ok(passed)
+}
+
+/// A page of another site at a local Kinesis (`browser_origin.py`): half a minute, without JupyterLab.
+pub fn check_origin(place: &Place) -> Result<bool> {
+    let Some(chromium) = chromium_or_say() else { return Ok(true) };
+    let packages = setup::install_for_browser(place)?;
+    let mut build = setup::cargo_of_the_caller(place);
+    build.args(["build", "--locked", "--features", "full", "--example", "local_kinesis"]);
+    if !build.status().context("cargo does not run")?.success() {
+        return Ok(false);
+    }
+    let mut command = jupyter::python(place);
+    command
+        .arg(place.checkout.join("xtask/src/browser_origin.py"))
+        .arg("--chromium")
+        .arg(chromium)
+        .arg("--service")
+        .arg(target(place).join("debug/examples/local_kinesis"))
+        .env("PYTHONPATH", packages)
+        .env("PYTHONUNBUFFERED", "1")
+        .stdin(Stdio::null());
+    Ok(command.status().context("the Python in .venv does not run")?.success())
+}
+
+fn chromium_or_say() -> Option<PathBuf> {
+    let found = chromium();
+    if found.is_none() {
+        println!(
+            "SKIPPED: no Chromium; install it (Debian, Ubuntu: sudo apt install chromium; Fedora: sudo dnf \
+             install chromium; macOS: brew install --cask chromium) and run this again"
+        );
+    }
+    found
 }
 
 fn run(place: &Place, away: Away, chromium: &Path, packages: &Path, folder: &Path) -> Result<bool> {

@@ -23,7 +23,7 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 14] = [
+const STEPS: [(&str, &str, Work); 15] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("rooms", "the layout of src: who uses whom, and one path a type", |place, _| rooms(place)),
@@ -40,6 +40,9 @@ const STEPS: [(&str, &str, Work); 14] = [
         "the notebooks against their stored outputs, their exercises unsolved and solved",
         check_notebooks,
     ),
+    ("origin", "a page of another site, in a real browser, at a local Kinesis", |place, _| {
+        browser::check_origin(place)
+    }),
     ("browser", "`cargo xtask lab` in a real browser", |place, _| browser::check(place)),
     (
         "repl",
