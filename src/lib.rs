@@ -134,7 +134,7 @@ pub use service::Local;
 pub use service::{Aws, Kinesis};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Alerts, Counts, Rows, Sqlite};
-pub use stream::{Shard, ShardProgress, Stream, StreamDescription, hash_key};
+pub use stream::{NewStream, Shard, ShardProgress, Stream, StreamDescription, hash_key};
 pub use text::{printable, shorten};
 pub use time_forms::TimestampError;
 pub use timestamp::Timestamp;

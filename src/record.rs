@@ -51,12 +51,32 @@ pub struct Entry {
     pub partition_key: String,
     /// Any bytes; with the key, up to 1 MiB.
     pub data: Vec<u8>,
+    /// Which shard takes it, by a number in its hash range; `None`, the default: the MD5 hash of the partition key
+    /// says so.
+    pub explicit_hash_key: Option<u128>,
 }
 
 impl Entry {
     /// A record to be put; checked when it is.
     pub fn new(partition_key: impl Into<String>, data: impl Into<Vec<u8>>) -> Entry {
-        Entry { partition_key: partition_key.into(), data: data.into() }
+        Entry { partition_key: partition_key.into(), data: data.into(), explicit_hash_key: None }
+    }
+
+    /// Chooses its shard, whatever its partition key is: the one whose hash range has this number.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("visits", 2)?;
+    /// let second = &stream.shards()?[1];
+    /// let entry = Entry::new("192.0.2.10", "hello").explicit_hash_key(second.hash_range.0);
+    /// stream.put_many(vec![entry]).send()?;
+    /// let read = stream.consumer().shard(&second.id).trim_horizon().run_until_caught_up(&mut Echo::new())?;
+    /// assert_eq!(read.records, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn explicit_hash_key(mut self, key: u128) -> Entry {
+        self.explicit_hash_key = Some(key);
+        self
     }
 
     /// What counts towards the service's limits: the data and the key.

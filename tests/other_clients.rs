@@ -2,8 +2,8 @@
 
 #![cfg(feature = "full")]
 
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use kinesis_lab::prelude::*;
@@ -56,4 +56,196 @@ fn boto3_writes_and_reads_through_a_chosen_port() {
     let mut counter = Counter::per_minute();
     stream.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
     assert_eq!(counter.windows()[0].to_string(), "2018-09-06 08:04:00 : [('192.0.2.10', 1)]");
+}
+
+const ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/on-demand";
+
+/// Everything by ARN; and by both, as the KCL does.
+const BY_ARN: &str = r#"
+import sys, time, boto3
+kinesis = boto3.client("kinesis", endpoint_url=sys.argv[1], region_name="us-east-1",
+                       aws_access_key_id="any", aws_secret_access_key="any")
+arn = sys.argv[2]
+both = {"StreamName": "on-demand", "StreamARN": arn}
+kinesis.create_stream(StreamName="on-demand", StreamModeDetails={"StreamMode": "ON_DEMAND"}, Tags={"team": "web"})
+while kinesis.describe_stream_summary(StreamARN=arn)["StreamDescriptionSummary"]["StreamStatus"] != "ACTIVE":
+    time.sleep(0.05)
+shards = kinesis.list_shards(**both)["Shards"]
+kinesis.put_record(PartitionKey="a", Data=b"1", ExplicitHashKey=shards[2]["HashKeyRange"]["StartingHashKey"], **both)
+kinesis.put_records(StreamARN=arn, Records=[
+    {"PartitionKey": "b", "Data": b"2", "ExplicitHashKey": shards[2]["HashKeyRange"]["EndingHashKey"]}])
+iterator = kinesis.get_shard_iterator(ShardId=shards[2]["ShardId"], ShardIteratorType="TRIM_HORIZON", **both)
+page = kinesis.get_records(ShardIterator=iterator["ShardIterator"], StreamARN=arn)
+print([record["Data"] for record in page["Records"]])
+kinesis.add_tags_to_stream(StreamARN=arn, Tags={"cost": "low"})
+kinesis.remove_tags_from_stream(StreamARN=arn, TagKeys=["cost"])
+print(kinesis.list_tags_for_stream(StreamARN=arn)["Tags"], kinesis.list_tags_for_resource(ResourceARN=arn)["Tags"])
+kinesis.increase_stream_retention_period(StreamARN=arn, RetentionPeriodHours=48)
+kinesis.decrease_stream_retention_period(RetentionPeriodHours=24, **both)
+kinesis.enable_enhanced_monitoring(StreamARN=arn, ShardLevelMetrics=["ALL"])
+kinesis.disable_enhanced_monitoring(StreamARN=arn, ShardLevelMetrics=["ALL"])
+consumer = kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="c")["Consumer"]
+print(kinesis.list_stream_consumers(StreamARN=arn)["Consumers"][0]["ConsumerName"])
+description = kinesis.describe_stream(StreamARN=arn)["StreamDescription"]
+print(len(description["Shards"]), description["StreamModeDetails"]["StreamMode"])
+kinesis.update_stream_mode(StreamARN=arn, StreamModeDetails={"StreamMode": "PROVISIONED"})
+def settle():
+    while kinesis.describe_stream_summary(**both)["StreamDescriptionSummary"]["StreamStatus"] != "ACTIVE":
+        time.sleep(0.05)
+kinesis.update_shard_count(StreamARN=arn, TargetShardCount=2, ScalingType="UNIFORM_SCALING"); settle()
+open_shards = [s for s in kinesis.list_shards(StreamARN=arn)["Shards"] if "EndingSequenceNumber" not in s["SequenceNumberRange"]]
+first, second = (shard["ShardId"] for shard in open_shards)
+kinesis.merge_shards(ShardToMerge=first, AdjacentShardToMerge=second, **both); settle()
+last = kinesis.list_shards(StreamARN=arn)["Shards"][-1]
+kinesis.split_shard(StreamARN=arn, ShardToSplit=last["ShardId"], NewStartingHashKey=str(1 << 127)); settle()
+print(kinesis.describe_stream_summary(StreamARN=arn)["StreamDescriptionSummary"]["OpenShardCount"])
+try:
+    kinesis.put_record(StreamName="another", StreamARN=arn, PartitionKey="a", Data=b"1")
+except kinesis.exceptions.InvalidArgumentException as error:
+    print(error.response["Error"]["Message"])
+kinesis.delete_stream(StreamARN=arn, EnforceConsumerDeletion=True)
+"#;
+
+#[test]
+fn boto3_names_streams_by_their_arn_in_every_call() {
+    let Some(mut python) = python_with_boto3() else {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no Python with boto3 here");
+        return;
+    };
+    let kinesis = Local::new().open().unwrap();
+    let output = python.args([BY_ARN, kinesis.endpoint_url().unwrap(), ARN]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "[b'1', b'2']",
+            "[{'Key': 'team', 'Value': 'web'}] [{'Key': 'team', 'Value': 'web'}]",
+            "c",
+            "4 ON_DEMAND",
+            "2",
+            "StreamName is another, and StreamARN is that of on-demand: name one stream",
+        ]
+    );
+}
+
+#[test]
+fn the_aws_command_line_creates_an_on_demand_stream_and_names_it_by_its_arn() {
+    let kinesis = Local::new().open().unwrap();
+    let aws = |arguments: &str| {
+        let mut command = Command::new("aws");
+        command.args([
+            "--endpoint-url",
+            kinesis.endpoint_url().unwrap(),
+            "--region",
+            "us-east-1",
+            "--output",
+            "text",
+        ]);
+        command.arg("kinesis").args(arguments.split(' '));
+        command.env("AWS_ACCESS_KEY_ID", "any").env("AWS_SECRET_ACCESS_KEY", "any").env_remove("AWS_PROFILE");
+        command.output()
+    };
+    if !aws("list-streams").is_ok_and(|output| output.status.success()) {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no AWS CLI here");
+        return;
+    }
+    let say = |arguments: &str| {
+        let output = aws(arguments).unwrap();
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    say("create-stream --stream-name on-demand --stream-mode-details StreamMode=ON_DEMAND --tags team=web");
+    say(&format!("wait stream-exists --stream-arn {ARN}"));
+    assert!(say(&format!("describe-stream-summary --stream-arn {ARN}")).contains("ON_DEMAND"));
+    say(&format!("put-record --stream-arn {ARN} --partition-key k --data aGVsbG8="));
+    assert_eq!(say(&format!("list-tags-for-stream --stream-arn {ARN} --query Tags[].Value")), "web");
+    // And by the name, from here.
+    assert_eq!(kinesis.describe_stream("on-demand").unwrap().open_shards, 4);
+}
+
+#[test]
+fn our_own_client_names_a_stream_as_it_was_opened() {
+    let kinesis = Local::new().open().unwrap();
+    let by_name = kinesis.new_stream("on-demand").on_demand().tag("team", "web").create().unwrap();
+    let stream = kinesis.stream(ARN).unwrap();
+    assert_eq!((stream.name(), stream.created()), ("on-demand", by_name.created()));
+    let description = kinesis.describe_stream(ARN).unwrap();
+    assert!(description.on_demand && description.arn == ARN && description == stream.describe().unwrap());
+    let shards = stream.shards().unwrap();
+    let entry = |key, shard: &Shard| Entry::new(key, "data").explicit_hash_key(shard.hash_range.0);
+    stream.put_many(shards.iter().map(|shard| entry("k", shard)).collect()).send().unwrap();
+    for shard in &shards {
+        let read =
+            stream.consumer().shard(&shard.id).trim_horizon().run_until_caught_up(&mut Echo::new()).unwrap();
+        assert_eq!(read.records, 1, "{}", shard.id);
+    }
+    stream.set_retention(48).unwrap();
+    stream.update_shard_count(2).unwrap();
+    let open: Vec<String> =
+        stream.shards().unwrap().into_iter().filter(Shard::is_open).map(|shard| shard.id).collect();
+    stream.merge_shards(&open[0], &open[1]).unwrap();
+    let merged = stream.shards().unwrap().pop().unwrap();
+    stream.split_shard(&merged.id).unwrap();
+    assert_eq!(by_name.describe().unwrap().open_shards, 2);
+    assert_eq!(stream.update_shard_count(0).unwrap_err().kind(), ErrorKind::InvalidInput);
+    let error = kinesis.create_stream(ARN, 1).unwrap_err().to_string();
+    assert!(error.contains("created by its name"), "{error}");
+    stream.delete().unwrap();
+    assert!(kinesis.describe_stream(ARN).unwrap_err().is_stream_not_found());
+}
+
+/// As the SDKs for Java do, by hand.
+#[test]
+fn a_client_that_speaks_cbor_puts_and_reads() {
+    let folder = kinesis_lab::temporary_folder("cbor").unwrap();
+    let kinesis = Local::new().folder(&folder).open().unwrap();
+    let stream = kinesis.create_stream("cbor", 1).unwrap();
+    let host = kinesis.endpoint_url().unwrap().strip_prefix("http://").unwrap().to_owned();
+    let ask = |operation: &str, body: &[u8]| {
+        let mut socket = TcpStream::connect(&host).unwrap();
+        let head = format!(
+            "POST / HTTP/1.1\r\nhost: {host}\r\nx-amz-target: Kinesis_20131202.{operation}\r\n\
+             content-type: application/x-amz-cbor-1.1\r\nx-amz-date: 20180906T080000Z\r\nconnection: close\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential=any/20180906/us-east-1/kinesis/aws4_request, \
+             SignedHeaders=host, Signature=0\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        socket.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).unwrap();
+        answer
+    };
+    // A map of so many, texts of less than 24 bytes, or with a length of one byte; bytes likewise.
+    let text = |text: &str| match text.len() {
+        0..24 => [&[0x60 | text.len() as u8], text.as_bytes()].concat(),
+        _ => [&[0x78, text.len() as u8], text.as_bytes()].concat(),
+    };
+    let mut put = vec![0xa3];
+    put.extend([text("StreamARN"), text("arn:aws:kinesis:us-east-1:000000000000:stream/cbor")].concat());
+    put.extend(
+        [text("PartitionKey"), text("k"), text("Data"), [&[0x45], &b"\x00\xffabc"[..]].concat()].concat(),
+    );
+    let answer = ask("PutRecord", &put);
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    let has = |answer: &[u8], part: &[u8]| answer.windows(part.len()).any(|window| window == part);
+    assert!(has(&answer, &text("SequenceNumber")) && has(&answer, b"x-amz-cbor"), "{answer:?}");
+    // What was put so is in the folder, too; what is refused is told in CBOR.
+    let refused = ask("PutRecord", &[vec![0xa1], text("PartitionKey"), text("k")].concat());
+    assert!(refused.starts_with(b"HTTP/1.1 400") && has(&refused, &text("__type")), "{refused:?}");
+    assert!(ask("PutRecord", b"\xff").starts_with(b"HTTP/1.1 400"));
+    drop((stream, kinesis));
+    let stream = Local::new().folder(&folder).open().unwrap().stream("cbor").unwrap();
+    let mut read = Vec::new();
+    struct Keep<'a>(&'a mut Vec<u8>);
+    impl RecordProcessor for Keep<'_> {
+        fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+            batch.records.iter().for_each(|record| self.0.extend_from_slice(&record.data[..]));
+            Ok(())
+        }
+    }
+    stream.consumer().trim_horizon().run_until_caught_up(&mut Keep(&mut read)).unwrap();
+    assert_eq!(read, b"\x00\xffabc");
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -51,15 +51,21 @@ fn a_missing_permission_names_action_and_resource() {
 }
 
 #[test]
-fn a_stream_by_its_arn_is_to_come() {
-    let kinesis = answering("ResourceNotFoundException", "no such stream");
+fn a_stream_is_opened_by_its_arn_and_created_by_its_name() {
     let arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks";
-    for error in [kinesis.stream(arn).unwrap_err(), kinesis.create_stream(arn, 1).unwrap_err()] {
-        assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(
-            error.to_string().contains("by its name so far: `clicks`, with a connection to eu-west-1"),
-            "{error}"
-        );
+    let (url, _) = service(move |call| match &call.body {
+        body if body["StreamARN"] == arn && body["StreamName"].is_null() => stored(&call),
+        body => Answer::Refused("InvalidArgumentException", format!("called by {body}")),
+    });
+    let kinesis = Kinesis::endpoint(&url).unwrap();
+    let stream = kinesis.stream(arn).unwrap();
+    assert_eq!(stream.name(), "clicks");
+    stream.put("k", "1").unwrap();
+    let error = kinesis.create_stream(arn, 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("by its name, in the account of the connection: `clicks`"), "{error}");
+    for odd in ["arn:", "arn:aws:s3:::bucket", "arn:aws:kinesis:eu-west-1:123456789012:stream/"] {
+        assert_eq!(kinesis.stream(odd).unwrap_err().kind(), ErrorKind::InvalidInput, "{odd}");
     }
 }
 

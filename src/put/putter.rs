@@ -131,7 +131,9 @@ impl Putter {
             return whole(batch, error);
         }
         let entries = batch.iter().map(|pending| request(&pending.entry)).collect();
-        let call = self.stream.kinesis().data().put_records().stream_name(self.stream.name());
+        let address = self.stream.address();
+        let call = self.stream.kinesis().data().put_records();
+        let call = call.set_stream_name(address.stream_name()).set_stream_arn(address.stream_arn());
         let sent = tokio::select! {
             sent = call.set_records(Some(entries)).send() => sent,
             () = cutoff.reached() => {
@@ -195,6 +197,7 @@ fn whole(batch: &[Pending], error: Error) -> Result<Vec<Outcome>> {
 fn request(entry: &Entry) -> PutRecordsRequestEntry {
     PutRecordsRequestEntry::builder()
         .partition_key(&entry.partition_key)
+        .set_explicit_hash_key(entry.explicit_hash_key.map(|key| key.to_string()))
         .data(Blob::new(entry.data.clone()))
         .build()
         .expect("both required members are set")

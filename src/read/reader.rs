@@ -244,6 +244,7 @@ impl ShardReader {
         }
         let call = self.options.stream.kinesis().data().get_records();
         let call = call.set_shard_iterator(self.iterator.clone()).limit(self.options.limit);
+        let call = call.set_stream_arn(self.options.stream.address().stream_arn());
         // The same iterator gives the same records again, so a failed read is simply repeated.
         let page = call.send().await.map_err(|error| self.explain(error))?;
         self.make_sure(true).await?;
@@ -257,7 +258,9 @@ impl ShardReader {
 
     async fn open(&mut self) -> Result<()> {
         let call = self.options.stream.kinesis().data().get_shard_iterator();
-        let call = call.stream_name(self.options.stream.name()).shard_id(&*self.shard_id);
+        let address = self.options.stream.address();
+        let call = call.set_stream_name(address.stream_name()).set_stream_arn(address.stream_arn());
+        let call = call.shard_id(&*self.shard_id);
         let position = self.position();
         let by_number = position.is_number();
         let answer = position.ask(call).send().await.map_err(|error| match self.explain(error) {

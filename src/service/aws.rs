@@ -94,7 +94,7 @@ impl Aws {
     async fn load(self) -> Result<Kinesis> {
         profiles::check(self.profile.as_deref()).await?;
         // Whatever gives out credentials is asked by TLS, also when Kinesis is at an `http://` endpoint.
-        let https = https_client();
+        let https = https_client()?;
         let mut loader =
             aws_config::defaults(BehaviorVersion::latest()).http_client(https.clone()).no_credentials();
         if let Some(profile) = &self.profile {
@@ -143,7 +143,7 @@ impl Aws {
         let found = credentials.credentials().await;
         found.map_err(|error| place.no_credentials(Cause::of(&error)))?;
         let config = aws_sdk_kinesis::config::Builder::from(&config)
-            .http_client(http_client(endpoint.unwrap_or("https://")))
+            .http_client(http_client(endpoint.unwrap_or("https://"))?)
             .credentials_provider(Provider(credentials))
             // They are kept there.
             .identity_cache(IdentityCache::no_cache())

@@ -7,7 +7,8 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::{
     ConfigBag, HttpClient, RuntimeComponents, RuntimeComponentsBuilder, SharedHttpClient,
 };
-use aws_smithy_http_client::{Builder, tls};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Builder, Connector, tls};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
@@ -42,18 +43,52 @@ pub(super) fn check_url(url: &str) -> Result<()> {
 }
 
 /// For calls to this URL.
-pub(super) fn http_client(url: &str) -> SharedHttpClient {
+pub(super) fn http_client(url: &str) -> Result<SharedHttpClient> {
     match url.starts_with("http://") {
-        // A plain client doesn't read the system's certificates, which takes 100 ms.
-        true => on_own_runtime(Builder::new().build_http()),
+        // A plain client doesn't read the system's certificates, which takes 100 ms. It asks no proxy: what speaks
+        // plain HTTP is an emulator nearby, or gives out a machine's credentials.
+        true => Ok(on_own_runtime(Builder::new().build_http())),
         false => https_client(),
     }
 }
 
-/// For calls to any URL. The certificates are read at the first one.
-pub(super) fn https_client() -> SharedHttpClient {
-    let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-    on_own_runtime(Builder::new().tls_provider(ring).build_https())
+/// For calls to any URL, `https://` ones through the proxy of the environment. The certificates are read at the first
+/// one.
+pub(super) fn https_client() -> Result<SharedHttpClient> {
+    let proxy = proxy(|name| std::env::var(name).ok())?;
+    let client = Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = Connector::builder();
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.set_proxy_config(proxy.clone());
+        connector.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build()
+    });
+    Ok(on_own_runtime(client))
+}
+
+/// `HTTPS_PROXY`, or `ALL_PROXY`, and `NO_PROXY`, which curl and the AWS CLI know too, in small letters as well.
+fn proxy(variable: impl Fn(&str) -> Option<String>) -> Result<Option<ProxyConfig>> {
+    let set = |name: &str| {
+        let either = [name.to_ascii_lowercase(), name.to_owned()];
+        either.iter().find_map(|name| variable(name)).filter(|value| !value.trim().is_empty())
+    };
+    let Some(url) = set("HTTPS_PROXY").or_else(|| set("ALL_PROXY")) else { return Ok(None) };
+    let url = if url.contains("://") { url } else { format!("http://{url}") };
+    let proxy = ProxyConfig::https(url).map_err(|_| {
+        // Not quoted: a password may be in it.
+        Error::invalid("HTTPS_PROXY is no URL of a proxy: one reads http://proxy.example:8080")
+    })?;
+    Ok(match set("NO_PROXY") {
+        // It is not taken for addresses there.
+        Some(hosts) if hosts.split(',').any(|host| host.trim() == "*") => None,
+        Some(hosts) => Some(proxy.no_proxy(hosts)),
+        None => Some(proxy),
+    })
+}
+
+/// Whether calls to AWS go through one.
+pub(super) fn has_proxy() -> bool {
+    proxy(|name| std::env::var(name).ok()).is_ok_and(|proxy| proxy.is_some())
 }
 
 pub(super) fn with_attempt_timeout(client: &Client, limit: Duration) -> Client {
@@ -113,5 +148,28 @@ impl HttpConnector for OnOwnRuntime<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let connector = self.0.clone();
         HttpConnectorFuture::new(on_ours(async move { connector.call(request).await }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proxy_of_the_environment() {
+        let of = |set: &'static [(&'static str, &'static str)]| {
+            proxy(|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert!(of(&[]).unwrap().is_none() && of(&[("HTTPS_PROXY", " ")]).unwrap().is_none());
+        assert!(of(&[("HTTP_PROXY", "http://proxy:1")]).unwrap().is_none(), "of plain HTTP");
+        for set in [
+            &[("HTTPS_PROXY", "http://proxy:1")][..],
+            &[("https_proxy", "proxy:1"), ("NO_PROXY", "127.0.0.1")],
+            &[("ALL_PROXY", "http://user:secret@proxy:1")],
+        ] {
+            assert!(of(set).unwrap().is_some(), "{set:?}");
+        }
+        let error = of(&[("HTTPS_PROXY", "http://user:secret@pro xy")]).unwrap_err().to_string();
+        assert!(error.contains("HTTPS_PROXY") && !error.contains("secret"), "{error}");
     }
 }

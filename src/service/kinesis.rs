@@ -111,7 +111,7 @@ impl Kinesis {
             .endpoint_url(url)
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new(access_key, "local", None, None, "kinesis-lab"))
-            .http_client(http_client(url))
+            .http_client(http_client(url)?)
             .timeout_config(timeouts())
             .build();
         Ok(Kinesis::assemble(Client::from_conf(config), Place::new(region, Some(url), None), local))

@@ -8,6 +8,7 @@ use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
 use super::cause::Cause;
 use super::credentials::{Renewable, odd_key};
+use super::http::has_proxy;
 use super::refusal::{Refusal, clock};
 use crate::error::{Error, ErrorKind};
 
@@ -119,15 +120,21 @@ impl Place {
     }
 
     fn unreachable(&self) -> String {
+        let proxy = match self.is_aws() && has_proxy() {
+            true => {
+                "; calls go through the proxy of HTTPS_PROXY, which must let them pass (NO_PROXY names hosts to ask directly)"
+            }
+            false => "",
+        };
         match &self.endpoint {
             Some(url) => format!(
                 "cannot reach {}: is the service running there, and are host and port right? (a local \
-                 service ends with the notebook or program that opened it)",
+                 service ends with the notebook or program that opened it){proxy}",
                 shown_url(url)
             ),
             None => format!(
                 "cannot reach Kinesis in region {}: check the network connection, and that the region's name \
-                 is right",
+                 is right{proxy}",
                 self.region
             ),
         }

@@ -2,10 +2,10 @@
 
 use aws_sdk_kinesis::types::StreamStatus;
 
+use super::address::StreamAddress;
 use super::description::{StreamDescription, until_active, until_gone};
 use super::stream::Stream;
-use crate::error::{Error, ErrorKind, Result};
-use crate::notice::notice;
+use crate::error::{Error, Result};
 use crate::runtime::{hosted, wait_here};
 use crate::service::Kinesis;
 
@@ -28,16 +28,27 @@ impl Kinesis {
     /// # Errors
     /// As `create_stream`.
     pub async fn create_stream_async(&self, name: &str, shards: u32) -> Result<Stream> {
-        Stream::create(self.clone(), name, shards).await
+        self.new_stream(name).shards(shards).create_async().await
     }
 
-    /// A stream that exists already. One that somebody is creating is waited for until it is ACTIVE: before
-    /// that it has no shards, and would be read to its end at once.
+    /// A stream that exists already, by its name or its ARN; by the latter, another account's too, whose policy lets
+    /// you in. Every call names it as it was opened. One that somebody is creating is waited for until it is ACTIVE:
+    /// before that it has no shards, and would be read to its end at once.
     ///
     /// # Errors
     /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound); [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after
     /// five minutes;
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for an ARN: it takes the name.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for what begins as an ARN and is none of a stream,
+    /// or is of another region than this connection.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let kinesis = Kinesis::local()?;
+    /// kinesis.create_stream("clicks", 1)?;
+    /// let stream = kinesis.stream("arn:aws:kinesis:us-east-1:000000000000:stream/clicks")?;
+    /// assert_eq!(stream.name(), "clicks");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn stream(&self, name: &str) -> Result<Stream> {
         wait_here(self.stream_async(name))
     }
@@ -47,19 +58,18 @@ impl Kinesis {
     /// # Errors
     /// As `stream`.
     pub async fn stream_async(&self, name: &str) -> Result<Stream> {
-        check_no_arn(name)?;
-        let (this, name) = (self.clone(), name.to_owned());
+        let (this, address) = (self.clone(), StreamAddress::parse(name, self)?);
         hosted(async move {
-            let mut found = StreamDescription::fetch(&this, &name).await?;
+            let mut found = StreamDescription::fetch(&this, &address).await?;
             if found.status == StreamStatus::Creating.as_str() {
-                found = until_active(&this, &name).await?;
+                found = until_active(&this, &address).await?;
             }
-            Ok(Stream::new(this, &name, found.created))
+            Ok(Stream::new(this, address, found.created))
         })
         .await
     }
 
-    /// Name, status, shards, retention of a stream.
+    /// Name, status, shards, retention of a stream, by its name or its ARN.
     ///
     /// # Errors
     /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound).
@@ -72,8 +82,8 @@ impl Kinesis {
     /// # Errors
     /// As `describe_stream`.
     pub async fn describe_stream_async(&self, name: &str) -> Result<StreamDescription> {
-        let (this, name) = (self.clone(), name.to_owned());
-        hosted(async move { StreamDescription::fetch(&this, &name).await }).await
+        let (this, address) = (self.clone(), StreamAddress::parse(name, self)?);
+        hosted(async move { StreamDescription::fetch(&this, &address).await }).await
     }
 
     /// The names of all streams in the region, sorted.
@@ -111,7 +121,7 @@ impl Kinesis {
         .await
     }
 
-    /// Deletes a stream with all its records, and waits until it is gone.
+    /// Deletes a stream with all its records, by its name or its ARN, and waits until it is gone.
     ///
     /// # Errors
     /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound); [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after five minutes;
@@ -130,40 +140,6 @@ impl Kinesis {
 }
 
 impl Stream {
-    async fn create(kinesis: Kinesis, name: &str, shards: u32) -> Result<Stream> {
-        check_no_arn(name)?;
-        let valid = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        if name.is_empty() || name.len() > 128 || !name.chars().all(valid) {
-            return Err(Error::invalid(format!(
-                "`{name}` can't be the name of a stream: it takes 1 to 128 of the characters a-z A-Z 0-9 _ . -"
-            )));
-        }
-        let count = i32::try_from(shards).ok().filter(|n| *n > 0).ok_or_else(|| {
-            Error::invalid(format!("a stream has at least 1 shard; {shards} were asked for"))
-        })?;
-        let name = name.to_owned();
-        hosted(async move {
-            let request = || kinesis.client().create_stream().stream_name(&name).shard_count(count).send();
-            match request().await.map_err(|error| kinesis.place().explain(&name, error)) {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::StreamInUse => {
-                    // It is there, or it is on its way out: then wait for its end and take its place.
-                    let there = StreamDescription::fetch(&kinesis, &name).await?;
-                    if there.status == "DELETING" {
-                        until_gone(&kinesis, &name, there.created).await?;
-                        request().await.map_err(|error| kinesis.place().explain(&name, error))?;
-                    } else {
-                        notice(&format!("stream {name} already exists in region {}", kinesis.region()));
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-            let created = until_active(&kinesis, &name).await?.created;
-            Ok(Stream::new(kinesis, &name, created))
-        })
-        .await
-    }
-
     /// Keeps records for `hours` from now on: 24 (the default of a new stream) to 8,760 (a year).
     /// More than 24 costs extra on AWS.
     ///
@@ -187,20 +163,23 @@ impl Stream {
         hosted(async move {
             let now = this.verify().await?.retention_hours;
             let (client, name, hours) = (this.kinesis.client(), &*this.name, hours as i32);
+            let (by_name, by_arn) = (this.address.stream_name(), this.address.stream_arn());
             // Two calls, because the service has two; each refuses the other's direction.
             let place = this.kinesis.place();
             match hours.cmp(&(now as i32)) {
                 std::cmp::Ordering::Equal => return Ok(()),
                 std::cmp::Ordering::Greater => {
-                    let call = client.increase_stream_retention_period().stream_name(name);
+                    let call = client.increase_stream_retention_period();
+                    let call = call.set_stream_name(by_name).set_stream_arn(by_arn);
                     call.retention_period_hours(hours).send().await.map_err(|e| place.explain(name, e))?;
                 }
                 std::cmp::Ordering::Less => {
-                    let call = client.decrease_stream_retention_period().stream_name(name);
+                    let call = client.decrease_stream_retention_period();
+                    let call = call.set_stream_name(by_name).set_stream_arn(by_arn);
                     call.retention_period_hours(hours).send().await.map_err(|e| place.explain(name, e))?;
                 }
             }
-            until_active(&this.kinesis, name).await.map(drop)
+            until_active(&this.kinesis, &this.address).await.map(drop)
         })
         .await
     }
@@ -221,24 +200,14 @@ impl Stream {
         let this = self.clone();
         hosted(async move {
             this.verify().await?;
-            let call = this.kinesis.client().delete_stream().stream_name(&*this.name);
+            let call = this.kinesis.client().delete_stream();
+            let call =
+                call.set_stream_name(this.address.stream_name()).set_stream_arn(this.address.stream_arn());
             let sent = call.enforce_consumer_deletion(true).send().await;
             sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
             this.identity.doubt();
-            until_gone(&this.kinesis, &this.name, this.created()).await
+            until_gone(&this.kinesis, &this.address, this.created()).await
         })
         .await
     }
-}
-
-/// Streams by ARN are to come; until then, a sentence.
-fn check_no_arn(name: &str) -> Result<()> {
-    let Some(arn) = name.strip_prefix("arn:") else { return Ok(()) };
-    let mut parts = arn.split(':');
-    let (region, stream) =
-        (parts.nth(2).unwrap_or("its region"), arn.rsplit('/').next().unwrap_or("its name"));
-    Err(Error::invalid(format!(
-        "`{name}` is the ARN of a stream, and a stream is opened by its name so far: `{stream}`, with a connection to \
-         {region} and credentials of the account that owns it"
-    )))
 }

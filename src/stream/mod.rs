@@ -2,9 +2,11 @@
 //!
 //! Uses the ground and `service`.
 
+mod address;
 mod description;
 mod identity;
 mod lifecycle;
+mod new_stream;
 mod progress;
 mod resharding;
 mod service_time;
@@ -14,6 +16,7 @@ mod stream;
 mod verify;
 
 pub use description::StreamDescription;
+pub use new_stream::NewStream;
 pub use progress::ShardProgress;
 pub use shard::{Shard, hash_key};
 pub use stream::Stream;

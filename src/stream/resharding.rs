@@ -1,5 +1,7 @@
 //! Splitting and merging shards.
 
+use aws_sdk_kinesis::types::ScalingType;
+
 use super::description::until_active;
 use super::shard::check_adjacent;
 use super::stream::Stream;
@@ -29,10 +31,12 @@ impl Stream {
             })?;
             let (low, high) = shard.hash_range;
             let middle = low + (high - low) / 2 + 1;
-            let call = this.kinesis.client().split_shard().stream_name(&*this.name).shard_to_split(&shard_id);
+            let call = this.kinesis.client().split_shard().shard_to_split(&shard_id);
+            let call =
+                call.set_stream_name(this.address.stream_name()).set_stream_arn(this.address.stream_arn());
             let sent = call.new_starting_hash_key(middle.to_string()).send().await;
             sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
-            until_active(&this.kinesis, &this.name).await.map(drop)
+            until_active(&this.kinesis, &this.address).await.map(drop)
         })
         .await
     }
@@ -56,11 +60,70 @@ impl Stream {
         hosted(async move {
             this.verify().await?;
             check_adjacent(&this.list_shards().await?, &shard, &adjacent)?;
-            let call = this.kinesis.client().merge_shards().stream_name(&*this.name);
+            let call = this.kinesis.client().merge_shards();
+            let call =
+                call.set_stream_name(this.address.stream_name()).set_stream_arn(this.address.stream_arn());
             let sent = call.shard_to_merge(shard).adjacent_shard_to_merge(adjacent).send().await;
             sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
-            until_active(&this.kinesis, &this.name).await.map(drop)
+            until_active(&this.kinesis, &this.address).await.map(drop)
         })
         .await
     }
+
+    /// Splits and merges shards until there are `shards` open ones of one size, and waits until they are there.
+    ///
+    /// AWS takes up to twice as many as there are and down to half of them, ten times in 24 hours
+    /// (API reference, *UpdateShardCount*).
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for 0 shards;
+    /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) beyond these limits.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("visits", 2)?;
+    /// stream.update_shard_count(4)?;
+    /// assert_eq!(stream.describe()?.open_shards, 4);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn update_shard_count(&self, shards: u32) -> Result<()> {
+        wait_here(self.update_shard_count_async(shards))
+    }
+
+    /// [`update_shard_count`](Self::update_shard_count) for async code.
+    ///
+    /// # Errors
+    /// As `update_shard_count`.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// # async fn in_a_service(stream: Stream) -> Result<(), Error> {
+    /// stream.update_shard_count_async(4).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn update_shard_count_async(&self, shards: u32) -> Result<()> {
+        let count = shard_count(shards)?;
+        let this = self.clone();
+        hosted(async move {
+            if this.verify().await?.open_shards == shards {
+                return Ok(()); // the service refuses a change to what is
+            }
+            let call = this.kinesis.client().update_shard_count().target_shard_count(count);
+            let call =
+                call.set_stream_name(this.address.stream_name()).set_stream_arn(this.address.stream_arn());
+            let sent = call.scaling_type(ScalingType::UniformScaling).send().await;
+            sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
+            until_active(&this.kinesis, &this.address).await.map(drop)
+        })
+        .await
+    }
+}
+
+/// As the service wants it.
+pub(super) fn shard_count(shards: u32) -> Result<i32> {
+    i32::try_from(shards)
+        .ok()
+        .filter(|n| *n > 0)
+        .ok_or_else(|| Error::invalid(format!("a stream has at least 1 shard; {shards} were asked for")))
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::address::StreamAddress;
 use super::description::StreamDescription;
 use super::identity::Identity;
 use super::service_time::ServiceTime;
@@ -72,23 +73,31 @@ use crate::timestamp::Timestamp;
 pub struct Stream {
     pub(super) kinesis: Kinesis,
     pub(super) name: Arc<str>,
+    /// How calls name it: by the ARN that it was opened with, which may be of another account's stream, or by its
+    /// name.
+    pub(super) address: StreamAddress,
     pub(super) identity: Arc<Identity>,
 }
 
 impl Stream {
-    pub(super) fn new(kinesis: Kinesis, name: &str, created: Timestamp) -> Stream {
-        Stream { kinesis, name: name.into(), identity: Arc::new(Identity::new(created)) }
+    pub(super) fn new(kinesis: Kinesis, address: StreamAddress, created: Timestamp) -> Stream {
+        Stream { kinesis, name: address.name().into(), address, identity: Arc::new(Identity::new(created)) }
     }
 
     /// One that need not be asked for.
     #[cfg(test)]
     pub(crate) fn existing(client: aws_sdk_kinesis::Client, name: &str, created: Timestamp) -> Stream {
-        Stream::new(Kinesis::in_virtual_time(client), name, created)
+        Stream::new(Kinesis::in_virtual_time(client), StreamAddress::named(name), created)
     }
 
     /// The stream's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What calls name it by.
+    pub(crate) fn address(&self) -> &StreamAddress {
+        &self.address
     }
 
     /// The name, to be kept by batches without copying it.
@@ -187,7 +196,9 @@ impl Stream {
             // The service refuses a name beside a token.
             let call = match next.take() {
                 Some(token) => call.next_token(token),
-                None => call.stream_name(&*self.name),
+                None => {
+                    call.set_stream_name(self.address.stream_name()).set_stream_arn(self.address.stream_arn())
+                }
             };
             let sent = call.customize().interceptor(time.clone()).send().await;
             let page = sent.map_err(|error| self.kinesis.place().explain(&self.name, error))?;

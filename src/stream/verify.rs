@@ -8,7 +8,7 @@ use crate::service::replaced;
 impl Stream {
     /// Describes the stream, and makes sure that it is the one that this handle was opened for.
     pub(crate) async fn verify(&self) -> Result<StreamDescription> {
-        match StreamDescription::fetch(self.kinesis(), self.name()).await {
+        match StreamDescription::fetch(self.kinesis(), self.address()).await {
             Ok(found) if self.identity().confirm(found.created) => Ok(found),
             Ok(found) => Err(Error::new(
                 ErrorKind::StreamNotFound,
