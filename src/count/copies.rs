@@ -130,7 +130,8 @@ impl Copies {
             return false; // no filter's, and nothing to remember
         }
         let after = origin.after.as_deref().map(Number::new);
-        let after = after.filter(|after| after.can_be(origin.shard_id.raw(), arrival) && number.agrees(after));
+        let after =
+            after.filter(|after| after.can_be(origin.shard_id.raw(), arrival) && number.agrees(after));
         let from = format!("{}/{}", origin.stream.raw(), origin.shard_id.raw());
         // Without a copy of the keys in the common case.
         let known = self.seen.get_mut(shard_id).and_then(|seen| seen.get_mut(from.as_str()));

@@ -114,7 +114,7 @@ proptest! {
     fn each_record_counts_once(
         batches in prop::collection::vec((1u64..6, prop::option::of(0u64..6), any::<bool>()), 1..20),
     ) {
-        let (mut origins, mut saved) = (Copies::default(), BTreeMap::<String, SavedOrigin>::new());
+        let (mut origins, mut saved) = (Copies::default(), BTreeMap::<Text, SavedOrigin>::new());
         let (mut checkpoint, mut taken) = (0u64, Vec::new());
         let mut committed = taken.len();
         for (size, crash_after, reader_crashes) in batches {
