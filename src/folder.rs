@@ -46,12 +46,14 @@ pub fn temporary_folder(name: &str) -> Result<PathBuf> {
 }
 
 /// Makes a folder and those above it that are missing, for this user alone; one that is there stays as it is.
+#[cfg(any(feature = "local", feature = "sqlite"))]
 pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
     private_folders().recursive(true).create(folder)
 }
 
 /// Makes a folder for this user alone where anybody can make one, or takes the one that this made before. One that
 /// is another user's, open to others, or a link is an error.
+#[cfg(feature = "local")]
 pub(crate) fn claim(folder: &Path) -> io::Result<()> {
     match private_folders().create(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_private(folder),
@@ -128,6 +130,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "local")]
     #[test]
     fn a_folder_of_others_or_a_link_is_not_taken() {
         let above = temporary_folder("claim").unwrap();
