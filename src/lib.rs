@@ -67,6 +67,7 @@ pub(crate) mod epoch;
 pub(crate) mod error;
 pub(crate) mod folder;
 pub(crate) mod harmless;
+pub(crate) mod hash_key;
 pub(crate) mod notice;
 pub mod prelude;
 pub(crate) mod record;
@@ -86,6 +87,7 @@ pub(crate) mod detect;
 pub(crate) mod event;
 #[cfg(feature = "live")]
 pub(crate) mod live;
+pub(crate) mod packed;
 pub(crate) mod pipeline;
 pub(crate) mod put;
 pub(crate) mod read;
@@ -114,6 +116,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{AccessLog, Event, EventError, LogLine, LogLineError, LogRecord, Origin, UnparsedLine};
 pub use folder::temporary_folder;
 pub use harmless::{Data, Text};
+pub use hash_key::hash_key;
 #[cfg(feature = "live")]
 pub use live::{Live, LiveView};
 pub use pipeline::Filter;
@@ -134,7 +137,7 @@ pub use service::Local;
 pub use service::{Aws, Kinesis};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Alerts, Counts, Rows, Sqlite};
-pub use stream::{NewStream, Shard, ShardProgress, Stream, StreamDescription, hash_key};
+pub use stream::{NewStream, Shard, ShardProgress, Stream, StreamDescription};
 pub use text::{printable, shorten};
 pub use time_forms::TimestampError;
 pub use timestamp::Timestamp;

@@ -7,6 +7,7 @@ use aws_sdk_kinesis::primitives::DateTime;
 
 use crate::error::{Error, Result};
 use crate::harmless::{Data, Text};
+use crate::hash_key::hash_key;
 use crate::text::printable;
 use crate::timestamp::Timestamp;
 
@@ -79,6 +80,11 @@ impl Entry {
         self
     }
 
+    /// What decides on its shard.
+    pub(crate) fn hash(&self) -> u128 {
+        self.explicit_hash_key.unwrap_or_else(|| hash_key(&self.partition_key))
+    }
+
     /// What counts towards the service's limits: the data and the key.
     pub(crate) fn size(&self) -> usize {
         self.partition_key.len() + self.data.len()
@@ -112,8 +118,12 @@ pub struct Record {
     pub partition_key: Text,
     /// The bytes that it was put with.
     pub data: Data,
-    /// Its place in the shard; numbers of up to 128 digits, so text.
+    /// Its place in the shard; numbers of up to 128 digits, so text. Those that came in one Kinesis record, an
+    /// aggregate, share it.
     pub sequence_number: String,
+    /// Its place in the aggregate that it came in, from 0 on, as the KCL counts them; `None` for a record that
+    /// was put alone. The two numbers together are the record's identity.
+    pub sub_sequence_number: Option<u64>,
     /// When Kinesis took it (`ApproximateArrivalTimestamp`): neither exact nor monotonic. The time
     /// of the event is in the data.
     pub arrival: Timestamp,
@@ -131,7 +141,31 @@ impl Record {
             partition_key: Text::from(partition_key.into()),
             data: Data::from(data.into()),
             sequence_number: sequence_number.into(),
+            sub_sequence_number: None,
             arrival,
+        }
+    }
+
+    /// The same, as one of an aggregate: for tests of your own processors.
+    ///
+    /// ```
+    /// use kinesis_lab::{Batch, Record, Timestamp};
+    ///
+    /// let record = |data, number| Record::new("key", data, number, Timestamp::now());
+    /// let records = vec![record("a", "7").in_aggregate(0), record("b", "7").in_aggregate(1), record("c", "8")];
+    /// assert_eq!(records[1].sub_sequence_number, Some(1));
+    /// let batch = Batch::new("visits", "shardId-000000000000", records);
+    /// assert_eq!((batch.records.len(), batch.kinesis_records()), (3, 2));
+    /// ```
+    pub fn in_aggregate(self, sub_sequence_number: u64) -> Record {
+        Record { sub_sequence_number: Some(sub_sequence_number), ..self }
+    }
+
+    /// Its place as one text: `4959…`, or `4959…/3` for the fourth of an aggregate.
+    pub(crate) fn place(&self) -> String {
+        match self.sub_sequence_number {
+            Some(sub) => format!("{}/{sub}", self.sequence_number),
+            None => self.sequence_number.clone(),
         }
     }
 
@@ -141,6 +175,7 @@ impl Record {
             partition_key: record.partition_key.unwrap_or_default().into(),
             data: record.data.into_inner().into(),
             sequence_number: record.sequence_number,
+            sub_sequence_number: None,
             arrival: record.approximate_arrival_timestamp.as_ref().map(timestamp).unwrap_or_default(),
         }
     }
@@ -152,7 +187,8 @@ impl fmt::Debug for Record {
     }
 }
 
-/// Records of one shard, in the order of the shard; never empty.
+/// Records of one shard, in the order of the shard; never empty. An aggregate is never cut: all user records of it
+/// are in one batch.
 ///
 /// ```
 /// use kinesis_lab::prelude::*;
@@ -174,7 +210,7 @@ pub struct Batch {
     pub stream: Arc<str>,
     /// The shard's id.
     pub shard_id: Arc<str>,
-    /// 1 to 10,000 records.
+    /// 1 to 10,000 records; more, where a single aggregate holds more.
     pub records: Vec<Record>,
 }
 
@@ -182,6 +218,14 @@ impl Batch {
     /// A batch as a consumer would deliver it: for tests of your own processors, without a stream.
     pub fn new(stream: &str, shard_id: &str, records: Vec<Record>) -> Batch {
         Batch { stream: stream.into(), shard_id: shard_id.into(), records }
+    }
+
+    /// How many records of Kinesis they came in: an aggregate is one of them, whatever it holds.
+    pub fn kinesis_records(&self) -> usize {
+        let aggregates = |(one, other): (&Record, &Record)| one.sequence_number == other.sequence_number;
+        let pairs = self.records.iter().zip(self.records.iter().skip(1));
+        self.records.len()
+            - pairs.filter(|pair| pair.0.sub_sequence_number.is_some() && aggregates(*pair)).count()
     }
 
     /// The bytes of data in it.

@@ -228,3 +228,13 @@ fn times_of_other_loggers() {
     );
     assert!(reasons[1].contains("\"time\" is not a timestamp"), "{reasons:?}");
 }
+
+#[test]
+fn packed_and_aggregated_records() {
+    let data = std::fs::read(input("packed-and-aggregated-records/cwl.gz")).unwrap();
+    let stream = Kinesis::local().unwrap().create_stream("packed", 1).unwrap();
+    stream.put("any", &data).unwrap();
+    let mut counter = Counter::per_minute();
+    stream.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
+    assert_eq!(counter.windows()[0].to_string(), "2024-03-01 10:15:00 : [('192.0.2.1', 1)]");
+}

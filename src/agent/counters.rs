@@ -22,6 +22,7 @@ pub(crate) struct AgentCounters {
 #[derive(Default, Clone)]
 pub(crate) struct Sending {
     pub(crate) sent: u64,
+    pub(crate) kinesis_records: u64,
     pub(crate) retried: u64,
     pub(crate) ambiguous: u64,
     pub(crate) failed: u64,

@@ -15,6 +15,8 @@ pub struct AgentReport {
     pub dropped: u64,
     /// Events that the service acknowledged.
     pub sent: u64,
+    /// Records of Kinesis in which they went out; fewer, when they are [`aggregated`](crate::Agent::aggregated).
+    pub kinesis_records: u64,
     /// Attempts that were made again after a failure.
     pub retried: u64,
     /// Attempts whose answer never came: their events may be in the stream, even twice. Their ids tell.

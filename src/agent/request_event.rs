@@ -97,12 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn record(entry: Entry) -> Record {
-        Record {
-            partition_key: entry.partition_key.into(),
-            data: entry.data.into(),
-            sequence_number: "1".into(),
-            arrival: Timestamp::MIN,
-        }
+        Record::new(entry.partition_key, entry.data, "1", Timestamp::MIN)
     }
 
     #[test]

@@ -23,6 +23,8 @@ const BEAT: Duration = Duration::from_millis(50);
 /// Taken from the queue and not acknowledged: two calls. So a shard that refuses its records for a while
 /// does not hold up the others, and memory has an end.
 const UNDER_WAY: usize = 2 * MAX_RECORDS;
+/// When they are packed: a call holds many more of them.
+const UNDER_WAY_AGGREGATED: usize = 20 * MAX_RECORDS;
 /// Before the next call, when the last one was refused for a reason that stays: the stream is gone, the
 /// credentials are not good enough.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -38,6 +40,9 @@ pub(crate) struct Sender {
     run: String,
     /// How many events may wait, for the sentence that says that more did.
     room: usize,
+    /// How long events are gathered, and how many are under way at most.
+    beat: Duration,
+    under_way: usize,
     /// The last call was refused for a reason that stays.
     refused: bool,
     told: Option<Instant>,
@@ -51,8 +56,25 @@ impl Sender {
         counters: Arc<AgentCounters>,
         run: String,
         room: usize,
+        aggregated: Option<Duration>,
     ) -> Sender {
-        Sender { putter, events, closing, closed: false, counters, run, room, refused: false, told: None }
+        let (beat, under_way) = match aggregated {
+            Some(delay) => (delay, UNDER_WAY_AGGREGATED),
+            None => (BEAT, UNDER_WAY),
+        };
+        Sender {
+            putter,
+            events,
+            closing,
+            closed: false,
+            counters,
+            run,
+            room,
+            beat,
+            under_way,
+            refused: false,
+            told: None,
+        }
     }
 
     /// Sends until it is asked to end, or nobody is left who could emit an event; and then the rest.
@@ -89,7 +111,7 @@ impl Sender {
     /// Lets more events come, so that a call has many of them.
     async fn gather(&mut self) {
         if !self.closed {
-            let time = if self.refused { PAUSE } else { BEAT };
+            let time = if self.refused { PAUSE } else { self.beat };
             tokio::select! {
                 () = sleep(time) => {}
                 () = asked(&mut self.closing) => self.close(),
@@ -117,7 +139,7 @@ impl Sender {
     }
 
     fn take_all(&mut self) {
-        while self.putter.pending() < UNDER_WAY
+        while self.putter.pending() < self.under_way
             && let Ok(event) = self.events.try_recv()
         {
             self.take(event);
@@ -139,8 +161,8 @@ impl Sender {
         self.refused = given_up.last().is_some_and(|last| stays(last.error.kind()));
         let failed = {
             let (mut sending, report) = (self.counters.sending(), &self.putter.report);
-            (sending.sent, sending.retried, sending.ambiguous) =
-                (report.sent, report.retried, report.ambiguous);
+            (sending.sent, sending.kinesis_records) = (report.sent, report.kinesis_records);
+            (sending.retried, sending.ambiguous) = (report.retried, report.ambiguous);
             sending.failed += given_up.len() as u64;
             sending.last_error.clone_from(&self.putter.last_error);
             sending.failed

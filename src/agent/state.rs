@@ -21,8 +21,7 @@ use super::sender;
 use crate::detect::BlockList;
 use crate::error::{Error, ErrorKind};
 use crate::event::{ForwardedHeader, is_trusted};
-use crate::put::PutOptions;
-use crate::put::Putter;
+use crate::put::{AGGREGATE_BYTES, PutOptions, Putter};
 use crate::runtime::{self, block_on};
 use crate::stream::Stream;
 use crate::timestamp::Timestamp;
@@ -41,6 +40,8 @@ pub(crate) struct AgentSettings {
     /// How many events may wait to be sent.
     pub(super) queue: usize,
     pub(super) blocks: BlockList,
+    /// For how long events are gathered to aggregates.
+    pub(super) aggregated: Option<Duration>,
 }
 
 pub(crate) struct AgentState {
@@ -59,15 +60,16 @@ pub(crate) struct AgentState {
 
 impl AgentState {
     pub(crate) fn begin(settings: AgentSettings, run: String, feed: Option<BlockFeed>) -> AgentState {
-        let AgentSettings { stream, trusted, header, queue, blocks } = settings;
+        let AgentSettings { stream, trusted, header, queue, blocks, aggregated } = settings;
         let (events, waiting) = channel(queue);
         let (closing, asked) = watch::channel(false);
         let (end, ended) = watch::channel(false);
         let counters = Arc::<AgentCounters>::default();
-        let putter = Putter::new(stream, PutOptions::default(), fastrand::Rng::new());
+        let options = PutOptions { aggregate: aggregated.map(|_| AGGREGATE_BYTES), ..PutOptions::default() };
+        let putter = Putter::new(stream, options, fastrand::Rng::new());
         // It has no share of this: when the last clone of the layer goes, so does the channel's end, and
         // the task sends what is left and ends.
-        let sender = sender::Sender::new(putter, waiting, asked, counters.clone(), run, queue);
+        let sender = sender::Sender::new(putter, waiting, asked, counters.clone(), run, queue, aggregated);
         let task = runtime::handle().spawn(async move {
             sender.run().await;
             let _ = end.send(true);
@@ -114,12 +116,14 @@ impl AgentState {
 
     pub(crate) fn report(&self) -> AgentReport {
         // First what comes last: a request that comes meanwhile is waiting then, not negative.
-        let Sending { sent, retried, ambiguous, failed, last_error } = self.counters.sending().clone();
+        let Sending { sent, kinesis_records, retried, ambiguous, failed, last_error } =
+            self.counters.sending().clone();
         AgentReport {
             dropped: self.counters.dropped.load(Ordering::Relaxed),
             refused: self.counters.refused.load(Ordering::Relaxed),
             emitted: self.counters.emitted.load(Ordering::Relaxed),
             sent,
+            kinesis_records,
             retried,
             ambiguous,
             failed,

@@ -33,17 +33,19 @@ struct Remembered {
 /// What a store keeps of one pair of shards.
 ///
 /// Numbers are decimal digits without leading zeros: of two, the longer one is the larger, and of two of a
-/// length the one that sorts last as text.
+/// length the one that sorts last as text. Those of records that came in an aggregate have a second one behind a
+/// slash, `99/7`; it says nothing of what can be forgotten.
 ///
 /// ```
 /// use kinesis_lab::SavedOrigin;
 ///
 /// let mut saved = SavedOrigin::new("shardId-000000000003", "events/shardId-000000000000");
-/// saved.numbers = vec!["99".to_owned(), "100".to_owned()];
-/// saved.after = Some("99".to_owned()); // so that the first of them can be forgotten
+/// saved.numbers = ["99", "99/0", "100/0"].map(str::to_owned).to_vec();
+/// saved.after = Some("99".to_owned()); // so that the first two of them can be forgotten
 /// let after = saved.after.as_deref().unwrap();
-/// saved.numbers.retain(|number| (number.len(), number.as_str()) > (after.len(), after));
-/// assert_eq!(saved.numbers, ["100"]);
+/// let digits = |number: &String| number.split('/').next().unwrap().to_owned();
+/// saved.numbers.retain(|number| (digits(number).len(), &*digits(number)) > (after.len(), after));
+/// assert_eq!(saved.numbers, ["100/0"]);
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -125,7 +127,7 @@ impl Copies {
     /// Whoever can put a record can write an origin into it. It is believed as far as the first stream's sequence
     /// numbers tell, and can hide what was put there up to a few seconds after it arrived, and not what comes later.
     pub(crate) fn is_copy(&mut self, shard_id: &str, origin: &Origin, arrival: Timestamp) -> bool {
-        let number = Number::new(&origin.sequence_number);
+        let number = Number::new(&origin.sequence_number).in_aggregate(origin.sub_sequence_number);
         if !number.can_be(origin.shard_id.raw(), arrival) {
             return false; // no filter's, and nothing to remember
         }
@@ -140,7 +142,7 @@ impl Copies {
             None => self.seen.entry(shard_id.into()).or_default().entry(from.as_str().into()).or_default(),
         };
         let mut news = false;
-        if let Some(after) = seen.after.take_if(|after| number <= *after) {
+        if let Some(after) = seen.after.take_if(|after| number.is_up_to(after)) {
             if after.agrees(&number) {
                 seen.after = Some(after);
                 return true; // a put that was thought lost, and came after its repetition
@@ -151,9 +153,10 @@ impl Copies {
         if let Some(after) = after
             && seen.after.as_ref().is_none_or(|known| after > *known)
         {
-            seen.numbers = seen.numbers.split_off(&after);
-            seen.numbers.remove(&after);
-            seen.new.retain(|number| *number > after);
+            let last = after.last_of_aggregate();
+            seen.numbers = seen.numbers.split_off(&last);
+            seen.numbers.remove(&last);
+            seen.new.retain(|number| !number.is_up_to(&after));
             seen.after = Some(after);
             news = true;
         }
@@ -177,11 +180,8 @@ impl Copies {
             Some(SavedOrigin {
                 shard_id: shard.into(),
                 origin: origin.into(),
-                after: seen.after.as_ref().map(|number| number.digits().to_owned()),
-                numbers: std::mem::take(&mut seen.new)
-                    .into_iter()
-                    .map(|number| number.digits().to_owned())
-                    .collect(),
+                after: seen.after.as_ref().map(Number::to_string),
+                numbers: std::mem::take(&mut seen.new).iter().map(Number::to_string).collect(),
             })
         });
         (gone, saved.collect())

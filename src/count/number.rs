@@ -1,12 +1,17 @@
 //! [`Number`]: a sequence number, and what can be read off it. Pure.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use crate::timestamp::Timestamp;
 
-/// A sequence number, in the order of numbers: they have up to 128 digits, which no integer holds.
+/// A sequence number, in the order of numbers: they have up to 128 digits, which no integer holds. Of a record that
+/// came in an aggregate, with its number there; a checkpoint has none, and is behind all of its aggregate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Number(Box<str>);
+pub(crate) struct Number {
+    digits: Box<str>,
+    sub: Option<u64>,
+}
 
 /// How far the clocks of a service's machines may be apart, in seconds.
 const CLOCKS: u64 = 10;
@@ -27,23 +32,38 @@ pub(super) struct SequenceParts {
 }
 
 impl Number {
-    pub(crate) fn new(digits: &str) -> Number {
-        Number(digits.trim_start_matches('0').into())
+    /// Digits, and of one in an aggregate `digits/sub`, as `Display` writes it.
+    pub(crate) fn new(text: &str) -> Number {
+        let (digits, sub) = match text.split_once('/') {
+            Some((digits, sub)) => (digits, sub.parse().ok()),
+            None => (text, None),
+        };
+        Number { digits: digits.trim_start_matches('0').into(), sub }
     }
 
-    pub(super) fn digits(&self) -> &str {
-        &self.0
+    pub(super) fn in_aggregate(self, sub: Option<u64>) -> Number {
+        Number { sub, ..self }
+    }
+
+    /// The greatest number of this record of Kinesis and those in it.
+    pub(super) fn last_of_aggregate(&self) -> Number {
+        self.clone().in_aggregate(Some(u64::MAX))
+    }
+
+    /// Whether this record of Kinesis, or one in it, is up to a checkpoint.
+    pub(super) fn is_up_to(&self, checkpoint: &Number) -> bool {
+        compare(&self.digits, &checkpoint.digits).is_le()
     }
 
     /// See [`SequenceParts`].
     pub(super) fn inside(&self) -> Option<SequenceParts> {
         // 2 * 16^46 has 56 digits, and so has 3 * 16^46.
-        if self.0.len() != 56 {
+        if self.digits.len() != 56 {
             return None;
         }
         // The upper and the lower 96 bits, of 188.
         let (mut upper, mut lower) = (0u128, 0u128);
-        for digit in self.0.bytes() {
+        for digit in self.digits.bytes() {
             lower = lower * 10 + u128::from(digit.wrapping_sub(b'0'));
             upper = upper * 10 + (lower >> 96);
             lower &= (1 << 96) - 1;
@@ -82,9 +102,20 @@ impl Number {
     }
 }
 
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.digits)?;
+        self.sub.map_or(Ok(()), |sub| write!(f, "/{sub}"))
+    }
+}
+
+fn compare(digits: &str, other: &str) -> Ordering {
+    digits.len().cmp(&other.len()).then_with(|| digits.cmp(other))
+}
+
 impl Ord for Number {
     fn cmp(&self, other: &Number) -> Ordering {
-        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
+        compare(&self.digits, &other.digits).then_with(|| self.sub.cmp(&other.sub))
     }
 }
 
@@ -104,6 +135,12 @@ mod tests {
         assert!(Number::new("0010") == Number::new("10"));
         let long = "4".repeat(56);
         assert!(Number::new(&long) < Number::new(&format!("{long}0")));
+        let number = Number::new;
+        assert!(
+            number("9") < number("9/0") && number("9/9") < number("9/10") && number("9/10") < number("10")
+        );
+        assert_eq!(["10", "10/7"].map(|text| number(text).to_string()), ["10", "10/7"]);
+        assert!(number("9/10").is_up_to(&number("9")) && !number("10/0").is_up_to(&number("9")));
     }
 
     /// Of AWS's API reference (GetShardIterator, PutRecords, GetRecords), and their decimal and hexadecimal forms by

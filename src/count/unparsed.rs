@@ -37,7 +37,7 @@ pub struct Unparsed {
 
 impl fmt::Display for Unparsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shard, number) = (&self.shard_id, &self.record.sequence_number);
+        let (shard, number) = (&self.shard_id, self.record.place());
         f.write_str(&printable(format!("{shard} at {number}: {}", self.reason).as_bytes()))
     }
 }

@@ -12,6 +12,7 @@ use super::client::{canonical_client, client_of_line, not_one_client};
 use super::log_line::LogParts;
 use super::origin::Origin;
 use crate::harmless::Text;
+use crate::packed::{is_gzip, packer, unpack_single};
 use crate::record::Record;
 use crate::text::shorten;
 use crate::timestamp::Timestamp;
@@ -63,6 +64,9 @@ impl Event {
     /// | a JSON object | its `ip`, else the partition key | its `time`, text or number, in any of these forms |
     /// | a line of an access log | the client's address | the line's time |
     ///
+    /// Any of them may be packed by gzip, up to 16 MiB; and a line of a log as CloudWatch Logs' subscriptions send it,
+    /// in their JSON and gzip, is the event that the line is, with the id that CloudWatch gave it.
+    ///
     /// In JSON, what is null or empty is not there: an event with `"id": null` has no identity, and one
     /// with `"ip": ""` is the partition key's. So are the words by which loggers write that (`"null"`, `"None"`,
     /// `"undefined"`, …). An `id` may be text, a number, or an object; an `ip` is text, and one address or name.
@@ -81,6 +85,9 @@ impl Event {
     /// # Errors
     /// [`EventError`], with the reason, when it is none of them.
     pub fn parse(record: &Record) -> Result<Event, EventError> {
+        if is_gzip(&record.data[..]) {
+            return gunzipped(record);
+        }
         // A byte order mark is how some tools of Windows begin whatever they write.
         let data = record.data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&record.data).trim_ascii();
         match data.first() {
@@ -91,7 +98,10 @@ impl Event {
                     Ok(Event { key: key_of(record)?, time, id: None, origin: None, fields: BTreeMap::new() })
                 }
                 Err(error) if error.is_without_offset() => Err(EventError(format!("the data is {error}"))),
-                Err(_) => log_line(data),
+                Err(_) => log_line(data).map_err(|error| match packer(&record.data[..]) {
+                    Some(packer) => EventError(format!("packed by {packer}")),
+                    None => error,
+                }),
             },
         }
     }
@@ -115,6 +125,14 @@ impl Event {
     pub(crate) fn is_from_the_future(&self, arrival: Timestamp) -> bool {
         self.time > arrival + FUTURE
     }
+}
+
+fn gunzipped(record: &Record) -> Result<Event, EventError> {
+    let (data, given) = unpack_single(&record.data[..]).map_err(EventError)?;
+    let inner = Record::new(record.partition_key.raw(), data, "", record.arrival);
+    let mut event = Event::parse(&inner)?;
+    event.id = event.id.or(given.map(Text::from));
+    Ok(event)
 }
 
 fn json(record: &Record, data: &[u8]) -> Result<Event, EventError> {

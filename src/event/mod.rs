@@ -1,6 +1,6 @@
 //! What data says: who did what, and when, as an agent, a web server or a producer wrote it.
 //!
-//! Uses the ground alone.
+//! Uses the ground and `packed`.
 
 mod access_log;
 mod client;

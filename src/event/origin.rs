@@ -28,8 +28,10 @@ pub struct Origin {
     pub shard_id: Text,
     /// Its place there.
     pub sequence_number: String,
-    /// The sender's checkpoint in that shard when it sent: nothing up to here is sent again. `None` before
-    /// its first one.
+    /// Its place in the aggregate that it came in, if it did.
+    pub sub_sequence_number: Option<u64>,
+    /// The sender's checkpoint in that shard when it sent: nothing up to here is sent again, and of an aggregate all
+    /// or nothing. `None` before its first one.
     pub after: Option<String>,
     /// How far event time was in *all* shards of the first stream, before the call in which this record was
     /// sent: nothing that the sender still has to send is from before it, but for what was late in the first
@@ -45,6 +47,9 @@ impl Origin {
             "shard": self.shard_id.raw(),
             "sequence_number": self.sequence_number,
         });
+        if let Some(sub) = self.sub_sequence_number {
+            value["sub_sequence_number"] = sub.into();
+        }
         if let Some(after) = &self.after {
             value["after"] = after.as_str().into();
         }
@@ -62,6 +67,7 @@ impl Origin {
             stream: text("stream")?.into(),
             shard_id: text("shard")?.into(),
             sequence_number: number("sequence_number")?,
+            sub_sequence_number: value.get("sub_sequence_number").and_then(Value::as_u64),
             after: number("after"),
             watermark: text("watermark").and_then(|time| time.parse().ok()).unwrap_or(Timestamp::MIN),
         })
@@ -70,7 +76,8 @@ impl Origin {
 
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.stream, self.shard_id, self.sequence_number)
+        write!(f, "{}/{}/{}", self.stream, self.shard_id, self.sequence_number)?;
+        self.sub_sequence_number.map_or(Ok(()), |sub| write!(f, "/{sub}"))
     }
 }
 
@@ -88,6 +95,7 @@ mod tests {
             stream: "events".into(),
             shard_id: "s".into(),
             sequence_number: format!("{number}"),
+            sub_sequence_number: None,
             after: after.map(|number| number.to_string()),
             watermark: Timestamp::MIN,
         }
@@ -97,6 +105,8 @@ mod tests {
     fn json_and_back() {
         let mut all = origin(5, Some(3));
         all.watermark = Timestamp::from_secs(1_536_220_800);
+        all.sub_sequence_number = Some(0);
+        assert_eq!(format!("{all:?}"), "events/s/5/0");
         assert_eq!(Origin::from_json(&all.to_json()), Some(all));
         assert_eq!(Origin::from_json(&origin(5, None).to_json()), Some(origin(5, None)));
         for odd in [json!("x"), json!({ "stream": "a", "shard": "b", "sequence_number": "1e9" })] {

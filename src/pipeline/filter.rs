@@ -229,6 +229,7 @@ impl Filter {
             stream: stream.into(),
             shard_id: (&*batch.shard_id).into(),
             sequence_number: String::new(),
+            sub_sequence_number: None,
             after: checkpoint.and_then(|checkpoint| checkpoint.sequence_number.clone()),
             watermark: Timestamp::MIN,
         }
@@ -245,7 +246,11 @@ impl Filter {
         let mut sources: Vec<&Record> = Vec::with_capacity(records.len());
         let mut entries: Vec<Entry> = Vec::with_capacity(records.len());
         for (record, entry) in records {
-            let origin = Origin { sequence_number: record.sequence_number.clone(), ..origin.clone() };
+            let origin = Origin {
+                sequence_number: record.sequence_number.clone(),
+                sub_sequence_number: record.sub_sequence_number,
+                ..origin.clone()
+            };
             sources.push(record);
             entries.push(with_origin(entry, &origin));
         }

@@ -35,12 +35,7 @@ mod tests {
     use crate::timestamp::Timestamp;
 
     fn record(data: &str) -> Record {
-        Record {
-            partition_key: "192.0.2.7".into(),
-            data: data.into(),
-            sequence_number: "7".into(),
-            arrival: Timestamp::MIN,
-        }
+        Record::new("192.0.2.7", data, "7", Timestamp::MIN)
     }
 
     #[test]
@@ -49,6 +44,7 @@ mod tests {
             stream: "events".into(),
             shard_id: "s".into(),
             sequence_number: "7".into(),
+            sub_sequence_number: Some(2),
             after: None,
             watermark: Timestamp::from_secs(5),
         };

@@ -1,11 +1,13 @@
 //! Records in: one, many, or a producer's in the background.
 //!
-//! Uses the ground, `event`, `service` and `stream`.
+//! Uses the ground, `packed`, `event`, `service` and `stream`.
 
+mod aggregation;
 mod cutoff;
 mod emitter;
 mod left_out;
 mod pace;
+mod parcel;
 mod plan;
 mod plan_feed;
 mod producer;
@@ -16,6 +18,7 @@ mod putter;
 mod queue;
 mod replay;
 mod report;
+mod shard_map;
 
 pub use left_out::LeftOut;
 pub use producer::Producer;
@@ -28,4 +31,4 @@ pub use report::{FailedEntry, PutFailure, PutReceipt, PutReport};
 #[cfg(feature = "agent")]
 pub(crate) use putter::Putter;
 #[cfg(feature = "agent")]
-pub(crate) use queue::{MAX_RECORDS, PutOptions};
+pub(crate) use queue::{AGGREGATE_BYTES, MAX_RECORDS, PutOptions};

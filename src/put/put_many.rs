@@ -7,10 +7,10 @@ use tokio::sync::watch;
 
 use super::cutoff::Cutoff;
 use super::putter::Putter;
-use super::queue::PutOptions;
+use super::queue::{AGGREGATE_BYTES, PutOptions};
 use super::report::{PutFailure, PutReceipt, PutReport};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Entry;
+use crate::record::{Entry, MAX_RECORD_BYTES};
 use crate::runtime::{block_on, hosted};
 use crate::stream::Stream;
 
@@ -141,6 +141,46 @@ impl PutMany {
     /// order of their times, so give a counter some [lateness](crate::Counter::lateness). Default: a record
     /// that is retried may come after later ones.
     pub fn ordered(mut self) -> PutMany {
+        self.options.ordered = true;
+        self
+    }
+
+    /// Packs records to aggregates, as the Kinesis Producer Library does: up to 24,999 bytes of them are one record of
+    /// Kinesis. A record costs as a whole PUT payload unit of 25 KB, and counts towards the 1,000 records a second
+    /// that a shard takes, however small it is; so a hundred small ones come for the price of one. Readers unpack
+    /// them: every [`Consumer`](crate::Consumer) of this crate, the KCL, Firehose, AWS' modules for Lambda.
+    ///
+    /// Records that go to one shard are packed together; a list of the shards says which do. When another shard takes an
+    /// aggregate, because of a reshard meanwhile, what does not belong there is put again, as by the KPL. Where the
+    /// shards can't be listed (`kinesis:ListShards`), records are put one by one, which is said on stderr.
+    ///
+    /// The records of a key stay in order: a shard has one aggregate under way at a time. A larger one
+    /// is packed by [`aggregated_up_to`](PutMany::aggregated_up_to); a record that fits into none goes alone.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("many", 2)?;
+    /// let entries = || (0..1_200).map(|n| Entry::new(format!("key {}", n % 7), format!("{n}"))).collect();
+    /// let report = stream.put_many(entries()).aggregated().send()?;
+    /// assert_eq!((report.sent, report.kinesis_records), (1_200, 2)); // one a shard
+    /// let report = stream.put_many(entries()).aggregated_up_to(1_000).send()?;
+    /// assert!(report.kinesis_records > 10);
+    ///
+    /// let mut counter = Counter::per_minute();
+    /// let report = stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// assert_eq!(report.records, 2_400);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn aggregated(self) -> PutMany {
+        self.aggregated_up_to(AGGREGATE_BYTES)
+    }
+
+    /// [`aggregated`](PutMany::aggregated), up to so many bytes: 50,000 cost two units, and 1 MiB, the most, is a
+    /// record of 42. Fewer and larger records are quicker put; what is lost with one is more to put again.
+    pub fn aggregated_up_to(mut self, bytes: usize) -> PutMany {
+        // Its partition key counts, too.
+        self.options.aggregate = Some(bytes.min(MAX_RECORD_BYTES - 1));
+        // Where no shard can be predicted.
         self.options.ordered = true;
         self
     }

@@ -17,9 +17,15 @@ use crate::service::is_ambiguous;
 use crate::stream::Stream;
 use crate::text::printable;
 
+mod packing;
+
+use packing::Packing;
+
 pub(crate) struct Putter {
     stream: Stream,
     queue: Queue,
+    /// Where records are packed to aggregates: what is not packed yet, and for which shards.
+    packing: Option<Packing>,
     rng: fastrand::Rng,
     started: Instant,
     pub(crate) report: PutReport,
@@ -34,6 +40,7 @@ impl Putter {
         Putter {
             stream,
             queue: Queue::new(options),
+            packing: options.aggregate.map(Packing::new),
             rng,
             started: Instant::now(),
             report: PutReport::default(),
@@ -47,21 +54,25 @@ impl Putter {
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {
-        match entry.check() {
-            Ok(()) => self.queue.push(entry),
-            Err(error) => self.failed.push(FailedEntry { entry, error }),
+        match (entry.check(), &mut self.packing) {
+            (Ok(()), Some(packing)) => packing.push(entry),
+            (Ok(()), None) => self.queue.push(entry),
+            (Err(error), _) => self.failed.push(FailedEntry { entry, error }),
         }
     }
 
     /// Records that are neither stored nor given up.
     #[cfg(feature = "agent")]
     pub(crate) fn pending(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.packing.as_ref().map_or(0, Packing::len)
     }
 
     /// When there is something to send; `None` when nothing is left.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.queue.next_due().map(|due| self.started + due)
+        match &self.packing {
+            Some(packing) if packing.len() > 0 => Some(self.started),
+            _ => self.queue.next_due().map(|due| self.started + due),
+        }
     }
 
     /// Makes one call, of what is due.
@@ -73,8 +84,12 @@ impl Putter {
     /// Makes one call, of what is due. At the cutoff it is dropped: its records may be stored, and are counted as
     /// ambiguous; they and all the rest go to `failed`.
     pub(crate) async fn step_until(&mut self, cutoff: &mut Cutoff) {
+        self.pack(cutoff).await;
         let batch = self.queue.take(self.started.elapsed());
-        self.send(batch, cutoff).await;
+        // What was packed may have to wait for an aggregate before it that is to be tried again.
+        if !batch.is_empty() {
+            self.send(batch, cutoff).await;
+        }
     }
 
     /// Sends until nothing is left to be sent, or the cutoff is reached.
@@ -93,21 +108,23 @@ impl Putter {
     async fn send(&mut self, batch: Vec<Pending>, cutoff: &mut Cutoff) {
         let attempt = batch.iter().map(Pending::attempt).max().unwrap_or(1);
         let span = tracing::debug_span!(
-            target: "kinesis_lab", "put", stream = self.stream.name(), records = batch.len(), attempt
+            target: "kinesis_lab", "put", stream = self.stream.name(), records = records(&batch),
+            kinesis_records = batch.len(), attempt
         );
         let outcomes = match self.call(&batch, cutoff).instrument(span.clone()).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 // No later call will fare better: say so at once, for these and for the rest.
                 self.last_error = Some(error.clone());
-                let these = batch.into_iter().map(|p| FailedEntry { entry: p.entry, error: error.clone() });
-                self.failed.extend(these);
+                let these = batch.into_iter().flat_map(|pending| pending.parcel.into_entries());
+                self.failed.extend(these.map(|entry| FailedEntry { entry, error: error.clone() }));
                 return self.give_up(&error);
             }
         };
         let error = outcomes.iter().find_map(Outcome::error).cloned();
         let settled = self.queue.settle(batch, outcomes, self.started.elapsed(), &mut self.rng);
         self.report.sent += settled.stored;
+        self.report.kinesis_records += settled.kinesis_records;
         self.report.retried += settled.retried;
         self.report.last = settled.last.or(self.report.last.take());
         if let Some(error) = error {
@@ -119,6 +136,7 @@ impl Putter {
             self.last_error = Some(error);
         }
         self.failed.extend(settled.failed);
+        self.repack(settled.strayed, cutoff).await;
     }
 
     /// What came of each record, or an error that every later call would meet too.
@@ -130,14 +148,14 @@ impl Putter {
         if let Err(error) = looked {
             return whole(batch, error);
         }
-        let entries = batch.iter().map(|pending| request(&pending.entry)).collect();
+        let entries = batch.iter().map(|pending| request(pending.parcel.entry())).collect();
         let address = self.stream.address();
         let call = self.stream.kinesis().data().put_records();
         let call = call.set_stream_name(address.stream_name()).set_stream_arn(address.stream_arn());
         let sent = tokio::select! {
             sent = call.set_records(Some(entries)).send() => sent,
             () = cutoff.reached() => {
-                self.report.ambiguous += batch.len() as u64;
+                self.report.ambiguous += records(batch);
                 return Err(stopped());
             }
         };
@@ -146,7 +164,7 @@ impl Putter {
             Err(error) => error,
         };
         if is_ambiguous(&error) {
-            self.report.ambiguous += batch.len() as u64;
+            self.report.ambiguous += records(batch);
         }
         let again = error.code() == Some("InternalFailure");
         let error = self.stream.kinesis().place().explain(self.stream.name(), error);
@@ -170,7 +188,8 @@ impl Putter {
     }
 
     fn give_up(&mut self, error: &Error) {
-        let rest = self.queue.drain();
+        let mut rest = self.queue.drain();
+        rest.extend(self.packing.as_mut().map(Packing::take).unwrap_or_default());
         self.failed.extend(rest.into_iter().map(|entry| FailedEntry { entry, error: error.clone() }));
     }
 }
@@ -178,6 +197,10 @@ impl Putter {
 /// Of what was not put because nobody waits for it any more.
 fn stopped() -> Error {
     Error::new(ErrorKind::Timeout, "stopped before it was acknowledged")
+}
+
+fn records(batch: &[Pending]) -> u64 {
+    batch.iter().map(Pending::records).sum()
 }
 
 /// What a call that failed as a whole means for its records.

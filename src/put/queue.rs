@@ -1,10 +1,12 @@
 //! Which record is put when: batches, retries and order, as a pure function of answers and time.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::parcel::Parcel;
 use super::report::{FailedEntry, PutReceipt};
 use crate::backoff::step;
 use crate::error::Error;
@@ -15,24 +17,30 @@ pub(crate) const MAX_RECORDS: usize = 500;
 /// … and 5 MiB in older service models (10 MiB now), keys included; stay clearly below.
 pub(crate) const MAX_BYTES: usize = 5 * (1 << 20) - (64 << 10);
 
+/// What an aggregate has, if nothing else is said. A PUT payload unit is 25 KB (Pricing page), and it is not said
+/// whether that is 25,600: with its partition key (one byte), this is one of either.
+pub(crate) const AGGREGATE_BYTES: usize = 24_999;
+
 /// How records are put, by [`PutMany`] and by producers alike.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PutOptions {
     pub(crate) ordered: bool,
     pub(crate) max_attempts: u32,
+    /// Packed to aggregates of up to so many bytes, one of a shard under way at a time.
+    pub(crate) aggregate: Option<usize>,
 }
 
 impl Default for PutOptions {
     fn default() -> PutOptions {
         // Fifteen attempts with full jitter are about 25 seconds of waiting: longer than a throttled
         // burst or a failover lasts, shorter than a reader's patience.
-        PutOptions { ordered: false, max_attempts: 15 }
+        PutOptions { ordered: false, max_attempts: 15, aggregate: None }
     }
 }
 
 /// A record that is under way.
 pub(crate) struct Pending {
-    pub(crate) entry: Entry,
+    pub(crate) parcel: Parcel,
     failures: u32,
     /// Not before this time (since the queue's beginning).
     due: Duration,
@@ -42,6 +50,10 @@ impl Pending {
     /// The first is 1.
     pub(crate) fn attempt(&self) -> u32 {
         self.failures + 1
+    }
+
+    pub(crate) fn records(&self) -> u64 {
+        self.parcel.records() as u64
     }
 }
 
@@ -68,6 +80,9 @@ impl Outcome {
 #[derive(Default)]
 pub(crate) struct Settled {
     pub(crate) stored: u64,
+    pub(crate) kinesis_records: u64,
+    /// Aggregates that another shard took than the one that they were packed for.
+    pub(crate) strayed: Vec<(Parcel, PutReceipt)>,
     pub(crate) retried: u64,
     pub(crate) last: Option<PutReceipt>,
     pub(crate) failed: Vec<FailedEntry>,
@@ -76,16 +91,16 @@ pub(crate) struct Settled {
 pub(crate) struct Queue {
     options: PutOptions,
     /// Never tried, in the order in which they came.
-    fresh: VecDeque<Entry>,
+    fresh: VecDeque<Parcel>,
     /// Failed before, to be tried again when they are due.
     retries: Vec<Pending>,
     /// Halves of batches that were refused as a whole: one record of 500 that the service doesn't take fails the
     /// call, and it doesn't say which. Each goes out as a call of its own, and is halved again when that is refused
     /// too, until the culprit stands alone: some 19 calls for one among 500, 999 if all of them are.
     halves: VecDeque<Vec<Pending>>,
-    /// With `ordered`: the keys that have a record in a batch, in `fresh` or in `retries`, and what
-    /// waits behind it.
-    behind: HashMap<String, VecDeque<Entry>>,
+    /// What must stay in order (a key's records, or a shard's aggregates) and has a parcel in a batch, in `fresh`, in
+    /// `retries` or in `halves`; and what waits behind it.
+    behind: HashMap<Arc<str>, VecDeque<Parcel>>,
 }
 
 impl Queue {
@@ -99,22 +114,23 @@ impl Queue {
         }
     }
 
-    pub(crate) fn push(&mut self, entry: Entry) {
-        if self.options.ordered {
-            if let Some(waiting) = self.behind.get_mut(&entry.partition_key) {
-                return waiting.push_back(entry);
+    pub(crate) fn push(&mut self, parcel: impl Into<Parcel>) {
+        let parcel = parcel.into();
+        if let Some(line) = parcel.line(self.options.ordered) {
+            if let Some(waiting) = self.behind.get_mut(&line) {
+                return waiting.push_back(parcel);
             }
-            self.behind.insert(entry.partition_key.clone(), VecDeque::new());
+            self.behind.insert(line, VecDeque::new());
         }
-        self.fresh.push_back(entry);
+        self.fresh.push_back(parcel);
     }
 
     /// Records that are not settled yet.
     #[cfg(feature = "agent")]
     pub(crate) fn len(&self) -> usize {
-        let behind: usize = self.behind.values().map(VecDeque::len).sum();
-        let halves: usize = self.halves.iter().map(Vec::len).sum();
-        self.fresh.len() + self.retries.len() + halves + behind
+        let behind = self.behind.values().flatten();
+        let tried = self.halves.iter().flatten().chain(&self.retries).map(|pending| &pending.parcel);
+        self.fresh.iter().chain(behind).chain(tried).map(Parcel::records).sum()
     }
 
     /// When there is something to send; `None` when nothing is left.
@@ -133,22 +149,23 @@ impl Queue {
         }
         let mut batch = Vec::new();
         let mut bytes = 0;
-        let mut fits = |entry: &Entry, records: usize| {
+        let mut fits = |parcel: &Parcel, records: usize| {
+            let size = parcel.entry().size();
             // A record alone always fits: its size was checked before.
-            let fits = records == 0 || (records < MAX_RECORDS && bytes + entry.size() <= MAX_BYTES);
-            bytes += if fits { entry.size() } else { 0 };
+            let fits = records == 0 || (records < MAX_RECORDS && bytes + size <= MAX_BYTES);
+            bytes += if fits { size } else { 0 };
             fits
         };
         let mut later = Vec::new();
         for pending in self.retries.drain(..) {
-            match pending.due <= now && fits(&pending.entry, batch.len()) {
+            match pending.due <= now && fits(&pending.parcel, batch.len()) {
                 true => batch.push(pending),
                 false => later.push(pending),
             }
         }
         self.retries = later;
-        while let Some(entry) = self.fresh.pop_front_if(|entry| fits(entry, batch.len())) {
-            batch.push(Pending { entry, failures: 0, due: Duration::ZERO });
+        while let Some(parcel) = self.fresh.pop_front_if(|parcel| fits(parcel, batch.len())) {
+            batch.push(Pending { parcel, failures: 0, due: Duration::ZERO });
         }
         batch
     }
@@ -168,7 +185,7 @@ impl Queue {
     ) -> Settled {
         let mut settled = Settled::default();
         if batch.len() > 1 && outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_))) {
-            settled.retried = batch.len() as u64;
+            settled.retried = batch.iter().map(Pending::records).sum();
             self.halve(batch);
             return settled;
         }
@@ -178,15 +195,20 @@ impl Queue {
             let outcome = outcomes.next().unwrap_or_else(|| Outcome::Retry(unanswered()));
             let error = match outcome {
                 Outcome::Stored(receipt) => {
-                    settled.stored += 1;
-                    settled.last = Some(receipt);
-                    self.release(&pending.entry.partition_key);
+                    settled.kinesis_records += 1;
+                    settled.last = Some(receipt.clone());
+                    self.release(&pending.parcel);
+                    if pending.parcel.has_strayed(&receipt) {
+                        settled.strayed.push((pending.parcel, receipt));
+                    } else {
+                        settled.stored += pending.records();
+                    }
                     continue;
                 }
                 Outcome::Retry(error) => {
                     pending.failures += 1;
                     if pending.failures < self.options.max_attempts {
-                        settled.retried += 1;
+                        settled.retried += pending.records();
                         pending.due = now + step(pending.failures).mul_f64(jitter);
                         self.retries.push(pending);
                         continue;
@@ -195,8 +217,9 @@ impl Queue {
                 }
                 Outcome::Refused(error) | Outcome::Failed(error) => error,
             };
-            self.release(&pending.entry.partition_key);
-            settled.failed.push(FailedEntry { entry: pending.entry, error });
+            self.release(&pending.parcel);
+            let failed = |entry| FailedEntry { entry, error: error.clone() };
+            settled.failed.extend(pending.parcel.into_entries().into_iter().map(failed));
         }
         settled
     }
@@ -208,21 +231,22 @@ impl Queue {
         self.halves.push_front(batch);
     }
 
-    /// The record of this key that was under way is done with; the next one may go.
-    fn release(&mut self, key: &str) {
-        let Some(waiting) = self.behind.get_mut(key) else { return };
+    /// What was under way is done with; the next one of its line may go.
+    fn release(&mut self, parcel: &Parcel) {
+        let Some(line) = parcel.line(self.options.ordered) else { return };
+        let Some(waiting) = self.behind.get_mut(&line) else { return };
         match waiting.pop_front() {
             Some(next) => self.fresh.push_back(next),
-            None => drop(self.behind.remove(key)),
+            None => drop(self.behind.remove(&line)),
         }
     }
 
-    /// Everything that is left.
+    /// Everything that is left; what must stay in order is in it.
     pub(crate) fn drain(&mut self) -> Vec<Entry> {
         let tried = self.halves.drain(..).flatten().chain(self.retries.drain(..));
-        let retries = tried.map(|pending| pending.entry);
+        let retries = tried.map(|pending| pending.parcel);
         let behind = self.behind.drain().flat_map(|(_, waiting)| waiting);
-        retries.chain(self.fresh.drain(..)).chain(behind).collect()
+        retries.chain(self.fresh.drain(..)).chain(behind).flat_map(Parcel::into_entries).collect()
     }
 }
 

@@ -19,8 +19,10 @@ pub struct PutReceipt {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PutReport {
-    /// Records that the service acknowledged.
+    /// Records that the service acknowledged; of an aggregate, each that is in it.
     pub sent: u64,
+    /// Records of Kinesis that they went out in: an aggregate is one. What the service counts and bills.
+    pub kinesis_records: u64,
     /// Attempts that were made again after a failure.
     pub retried: u64,
     /// Attempts whose answer never came (a timeout, a broken connection, a 5xx): the record may have

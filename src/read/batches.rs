@@ -227,7 +227,7 @@ async fn steps(
                     let Some(record) = batch.records.last() else { continue };
                     let number = Some(record.sequence_number.as_str());
                     let checkpoint = Checkpoint::new(&*batch.shard_id, number, record.arrival);
-                    break (batch, checkpoint, Some(permit));
+                    break (batch, checkpoint, permit);
                 }
                 Step::ShardEnded(shard_id) => {
                     let before = last.remove(&*shard_id);

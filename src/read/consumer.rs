@@ -22,6 +22,9 @@ use crate::timestamp::Timestamp;
 /// records a call, a poll every 0.5 s, runs of 30 s. While it is behind, it reads on without waiting
 /// for the next poll, up to five calls a second and shard, which is what the service allows.
 ///
+/// Aggregates, as the Kinesis Producer Library (KPL) packs them, are unpacked: each user record is a
+/// [`Record`](crate::Record) with a sub-sequence number. Positions and checkpoints stay at whole records of Kinesis.
+///
 /// Throttling, dropped connections and server errors are waited out; an expired iterator is opened
 /// again after the last sequence number; the children of a split or merged shard are read when all
 /// their parents have been read to the end. When the stream is deleted, `stream … not found.
@@ -132,6 +135,32 @@ impl Consumer {
     /// second and shard) to a day. Default: 0.5 s.
     pub fn poll_every(mut self, interval: Duration) -> Consumer {
         self.options.set_poll_every(interval);
+        self
+    }
+
+    /// Whether aggregates are unpacked, as the KCL does. Default: yes. Otherwise they come as the records of Kinesis
+    /// that they are, magic, message and checksum.
+    ///
+    /// A user record whose hash key is not of the shard that it is in, after a reshard, is not delivered but counted
+    /// ([`misplaced`](ConsumerReport::misplaced)): its producer learns where it went, and puts it again. A shard
+    /// that was there from the beginning can't have got it so; what a producer packed across shards is delivered
+    /// from there. (The KCL drops it there too, and with it all else that is in the aggregate.)
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("packed", 1)?;
+    /// let entries = (0..100).map(|n| Entry::new(format!("192.0.2.{n}"), "hello")).collect();
+    /// stream.put_many(entries).aggregated().send()?;
+    ///
+    /// let consumer = stream.consumer().trim_horizon();
+    /// let report = consumer.run_until_caught_up(&mut Echo::new())?; // 192.0.2.0 : hello (user record 0) …
+    /// assert_eq!((report.records, report.kinesis_records), (100, 1));
+    /// let report = consumer.aggregated(false).run_until_caught_up(&mut Echo::new())?;
+    /// assert_eq!((report.records, report.kinesis_records), (1, 1));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn aggregated(mut self, unpacked: bool) -> Consumer {
+        self.options.aggregated = unpacked;
         self
     }
 

@@ -6,7 +6,7 @@ use super::process_error::ProcessError;
 use super::processor::{Context, RecordProcessor};
 use crate::record::Batch;
 
-/// Prints `key : data`, a line a record, as they arrive.
+/// Prints `key : data`, a line a record, as they arrive; behind a user record of an aggregate, which one it is.
 ///
 /// Keys and data come from strangers: what is not printable, or would mean something to a terminal
 /// or a notebook, is shown as an escape.
@@ -39,7 +39,10 @@ impl RecordProcessor for Echo {
         for record in &batch.records {
             let (key, data) = (&record.partition_key, &record.data);
             // Where nobody reads them any more (`| head`), that is no reason to stop reading the stream.
-            let _ = writeln!(out, "{key} : {data}");
+            let _ = match record.sub_sequence_number {
+                Some(number) => writeln!(out, "{key} : {data} (user record {number})"),
+                None => writeln!(out, "{key} : {data}"),
+            };
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Records out: consumers, the processors that they drive, and where they are.
 //!
-//! Uses the ground and `stream`.
+//! Uses the ground, `packed` and `stream`.
 
 mod active_shards;
 mod batches;
@@ -26,6 +26,7 @@ mod scripted;
 mod shard_state;
 #[cfg(test)]
 mod tests;
+mod unpacking;
 mod waiting;
 
 pub use batches::{Batches, CheckpointedBatch};

@@ -22,6 +22,8 @@ pub(super) struct ReadOptions {
     pub(super) poll_every: Duration,
     pub(super) run_for: Duration,
     pub(super) until_caught_up: bool,
+    /// Aggregates are unpacked.
+    pub(super) aggregated: bool,
 }
 
 impl ReadOptions {
@@ -34,6 +36,7 @@ impl ReadOptions {
             poll_every: Duration::from_millis(500),
             run_for: Duration::from_secs(30),
             until_caught_up: false,
+            aggregated: true,
         }
     }
 

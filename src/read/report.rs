@@ -27,8 +27,14 @@ const SKIPPED_BYTES: usize = 16 << 20;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ConsumerReport {
-    /// Records that were processed.
+    /// Records that were processed; of an aggregate, each user record.
     pub records: u64,
+    /// Records of Kinesis that they came in: an aggregate is one. What the service counts and bills.
+    pub kinesis_records: u64,
+    /// User records of aggregates that were not delivered, because their hash keys are another shard's since a
+    /// reshard: the KPL puts them again, and there they are read. (So does [`PutMany`](crate::PutMany); a producer
+    /// that does not should pack records of one shard together.)
+    pub misplaced: u64,
     /// Bytes of their data.
     pub bytes: u64,
     /// How far behind the tip the slowest shard is, in milliseconds; `None` before the first answer.
@@ -60,6 +66,7 @@ pub struct ConsumerReport {
 impl ConsumerReport {
     pub(super) fn pass(&mut self, batch: &Batch) {
         self.records += batch.records.len() as u64;
+        self.kinesis_records += batch.kinesis_records() as u64;
         self.bytes += batch.bytes();
         self.reach(batch);
     }

@@ -19,9 +19,10 @@ use super::listing::Listing;
 use super::options::ReadOptions;
 use super::position::{Position, RunMoments};
 use super::processor::Context;
-use super::reader::{PATIENCE, ShardReader};
+use super::reader::ShardReader;
 use super::report::{ConsumerReport, Ended, Lost, SharedReport};
 use super::shard_state::ShardState;
+use super::unpacking::{Aggregates, Unpacking};
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::tell;
 use crate::record::Batch;
@@ -29,13 +30,15 @@ use crate::stop::Stop;
 use crate::stream::{Shard, ShardProgress};
 use crate::timestamp::Timestamp;
 
+mod resharding;
+
 /// A shard that doesn't answer delays the `tick` of a poll by no more than this.
 const TICK_GRACE: Duration = Duration::from_millis(500);
 
 /// What is to be done next.
 pub(super) enum Step {
-    /// Records to be processed; their reader goes on when the permit is dropped.
-    Batch(Batch, OwnedSemaphorePermit),
+    /// Records to be processed; their reader goes on when the permit is dropped, which the last batch of a page has.
+    Batch(Batch, Option<OwnedSemaphorePermit>),
     /// A shard was read to its end.
     ShardEnded(Arc<str>),
     /// A poll is over.
@@ -56,6 +59,8 @@ pub(super) struct Run {
     lineage: Lineage,
     active: ActiveShards,
     pending: VecDeque<Step>,
+    /// What is left of the page that came last.
+    unpacking: Option<Unpacking>,
     listing: Listing,
     /// Before which list the last shard was caught up.
     caught_up: Option<u64>,
@@ -87,6 +92,7 @@ impl Run {
             lineage,
             active: ActiveShards::default(),
             pending: VecDeque::new(),
+            unpacking: None,
             listing: Listing::new(epoch),
             caught_up: None,
             tick_due: None,
@@ -106,7 +112,8 @@ impl Run {
     /// Begins to read a shard.
     pub(super) fn read(&mut self, shard: &Shard, position: &Position, reader: ShardReader) {
         self.readers.spawn(reader.run());
-        let state = ShardState::new(shard, position.since(self.origin));
+        let mut state = ShardState::new(shard, position.since(self.origin));
+        state.aggregates = Aggregates::of(shard, self.options.aggregated);
         self.active.insert(shard.id.as_str().into(), state);
         self.lineage.begin(&shard.id);
         self.caught_up = None;
@@ -122,7 +129,7 @@ impl Run {
             if self.until.is_some_and(|until| until <= now) {
                 return Ok(Step::Ended(Ended::Time));
             }
-            if let Some(step) = self.due(now) {
+            if let Some(step) = self.unpack().or_else(|| self.due(now)) {
                 return Ok(step);
             }
             self.listing.begin_if_due(&self.options.stream, now);
@@ -173,14 +180,6 @@ impl Run {
         None
     }
 
-    /// Some emulators never end a shard that is closed. So that this is known, and can be said, the shards are
-    /// listed once a minute while one of them gives nothing.
-    fn look_for_closed(&mut self, now: Instant) {
-        if self.active.states().any(|shard| shard.idle) && self.listing.age(now) >= PATIENCE {
-            self.listing.want(now);
-        }
-    }
-
     async fn delivered(&mut self, delivery: Delivery) -> Result<Option<Step>> {
         match delivery {
             Delivery::Page(shard, page) => return self.page(shard, page),
@@ -212,16 +211,46 @@ impl Run {
         let stream = self.options.stream.name();
         let answered = self.active.update(&shard_id, |state| {
             state.answered(&page);
-            state.check_end(&shard_id, stream, Instant::now())
+            state.check_end(&shard_id, stream, Instant::now()).map(|()| state.aggregates)
         });
-        answered.transpose()?;
+        let aggregates = answered.transpose()?.unwrap_or_default();
         let behind = self.active.states().filter_map(|shard| shard.millis_behind).max();
         self.report.lock().millis_behind_latest = behind;
-        if page.records.is_empty() {
-            return Ok(None);
+        self.unpacking = Some(Unpacking::new(shard_id, aggregates, page.records, Some(page.permit)));
+        Ok(self.unpack())
+    }
+
+    /// The next batch of the page that came last.
+    fn unpack(&mut self) -> Option<Step> {
+        while let Some(page) = self.unpacking.as_mut().filter(|page| !page.is_done()) {
+            let batch = page.next_batch();
+            let shard_id = page.shard_id.clone();
+            if batch.misplaced > 0 {
+                self.misplaced(&shard_id, batch.misplaced);
+            }
+            if !batch.records.is_empty() {
+                let stream = self.options.stream.shared_name();
+                return Some(Step::Batch(Batch { stream, shard_id, records: batch.records }, batch.permit));
+            }
         }
-        let stream = self.options.stream.shared_name();
-        Ok(Some(Step::Batch(Batch { stream, shard_id, records: page.records }, page.permit)))
+        self.unpacking = None;
+        None
+    }
+
+    fn misplaced(&self, shard_id: &str, records: u64) {
+        let before = {
+            let mut report = self.report.lock();
+            report.misplaced += records;
+            report.misplaced - records
+        };
+        if before == 0 {
+            tell!(
+                WARN,
+                [stream = self.stream_name(), shard = shard_id, records = records],
+                "{shard_id} holds an aggregate with records that belong to another shard since a reshard: they are left \
+                 out, because their producer puts them again there; the report counts them as misplaced"
+            );
+        }
     }
 
     pub(super) fn stream_name(&self) -> &str {
@@ -240,62 +269,6 @@ impl Run {
             self.listing.want(Instant::now());
         }
         Step::ShardEnded(shard_id)
-    }
-
-    /// What ListShards has said: shards that are closed, and children that may be read now.
-    fn listed(&mut self, listed: Result<Vec<Shard>>) -> Result<()> {
-        match listed {
-            Ok(shards) => {
-                self.take_listed(&shards);
-                self.find_children(&shards);
-                match self.listing.outcome(self.lineage.childless()) {
-                    Some(error) if self.options.until_caught_up => return Err(error),
-                    Some(error) => tell!(WARN, [stream = self.stream_name()], "{error}"),
-                    None => {}
-                }
-            }
-            Err(error) if error.is_transient() || error.kind() == ErrorKind::LimitExceeded => {
-                self.report.lock().retries += 1;
-                self.listing.again();
-            }
-            // Readers that are left notice it too, behind the pages that they have delivered.
-            Err(error) if error.is_stream_not_found() => {
-                if self.active.is_empty() {
-                    let gone = self.gone();
-                    self.pending.push_back(gone);
-                } else if self.caught_up.is_some() {
-                    self.pending.push_back(Step::Ended(Ended::CaughtUp));
-                }
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    /// Notes which shards are closed, and whose children are open or not.
-    pub(super) fn take_listed(&mut self, shards: &[Shard]) {
-        for shard in shards.iter().filter(|shard| !shard.is_open()) {
-            self.active.update(&shard.id, ShardState::close);
-        }
-        self.lineage.settle(shards);
-        self.active.forget_ended();
-        if self.lineage.childless().is_some() {
-            self.listing.want(Instant::now());
-        }
-    }
-
-    fn find_children(&mut self, shards: &[Shard]) {
-        if self.options.shard.is_some() {
-            return;
-        }
-        let children: Vec<Shard> = self.lineage.ready(shards).into_iter().cloned().collect();
-        for child in children {
-            let position = Position::of_child(&self.options.from);
-            let reader = self.reader(&child, position.clone());
-            self.read(&child, &position, reader);
-        }
-        self.lineage.settle(shards);
-        self.active.forget_ended();
     }
 
     /// Says why the run ends.

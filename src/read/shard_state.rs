@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::delivery::Page;
+use super::unpacking::Aggregates;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stream::{Shard, ShardProgress};
 use crate::timestamp::Timestamp;
@@ -19,6 +20,7 @@ const ENDLESS_PAGES: u32 = 5;
 pub(super) struct ShardState {
     pub(super) parents: Vec<String>,
     since: Timestamp,
+    pub(super) aggregates: Aggregates,
     /// Split or merged. It has an end, and only there is it read through: an empty page before that says
     /// nothing, and what was put later lies in its children.
     closed: bool,

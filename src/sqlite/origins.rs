@@ -41,10 +41,12 @@ pub(crate) fn write(
     let mut pair = transaction.prepare_cached("INSERT OR REPLACE INTO open_origins VALUES (?1, ?2, ?3)")?;
     let mut number =
         transaction.prepare_cached("INSERT OR IGNORE INTO open_origin_numbers VALUES (?1, ?2, ?3)")?;
-    // Numbers without leading zeros: the longer one is the larger one.
+    // Numbers without leading zeros: the longer one is the larger one. Of one of an aggregate (`99/7`), what is
+    // before the slash.
     let mut known = transaction.prepare_cached(
         "DELETE FROM open_origin_numbers WHERE shard = ?1 AND origin = ?2 \
-         AND (length(number), number) <= (length(?3), ?3)",
+         AND (instr(number || '/', '/') - 1, substr(number, 1, instr(number || '/', '/') - 1)) \
+         <= (length(?3), ?3)",
     )?;
     for saved in changed {
         pair.execute(params![saved.shard_id, saved.origin, saved.after])?;

@@ -18,7 +18,7 @@ mod verify;
 pub use description::StreamDescription;
 pub use new_stream::NewStream;
 pub use progress::ShardProgress;
-pub use shard::{Shard, hash_key};
+pub use shard::Shard;
 pub use stream::Stream;
 
 pub(crate) use progress::needed;

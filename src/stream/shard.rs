@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use md5::{Digest, Md5};
-
 use crate::error::{Error, Result};
+use crate::hash_key::hash_key;
 
 /// One shard of a stream, as ListShards tells it.
 ///
@@ -89,17 +88,6 @@ pub(crate) fn check_adjacent(shards: &[Shard], one: &str, other: &str) -> Result
          ends. Merge {} with a neighbour: {whose}",
         one.id, other.id, one.id
     )))
-}
-
-/// The MD5 hash of a partition key as the 128-bit number that Kinesis assigns to shards.
-///
-/// Source: Kinesis Data Streams Developer Guide, "Partition Key".
-///
-/// ```
-/// assert_eq!(kinesis_lab::hash_key(""), 0xd41d8cd98f00b204e9800998ecf8427e);
-/// ```
-pub fn hash_key(partition_key: &str) -> u128 {
-    u128::from_be_bytes(Md5::digest(partition_key.as_bytes()).into())
 }
 
 /// The shards that may be read now: not begun, and every parent that still exists read to its end.

@@ -9,6 +9,7 @@ fn origin(number: u64, after: Option<u64>) -> Origin {
         stream: "events".into(),
         shard_id: "s".into(),
         sequence_number: format!("{number}"),
+        sub_sequence_number: None,
         after: after.map(|number| number.to_string()),
         watermark: Timestamp::MIN,
     }
@@ -47,6 +48,27 @@ fn children_know_what_their_parents_knew() {
     assert_eq!(saved.iter().find(|pair| pair.shard_id == "c").unwrap().numbers, ["3"]);
     origins.follow(&[ShardProgress::reading("c", &[])]);
     assert_eq!(origins.changes().0, ["a", "b"]);
+}
+
+#[test]
+fn records_of_an_aggregate_are_told_apart_and_forgotten_together() {
+    let of = |number, sub, after| Origin { sub_sequence_number: Some(sub), ..origin(number, after) };
+    let mut origins = Copies::default();
+    for sub in 0..3 {
+        assert!(
+            !origins.is_copy("t", &of(9, sub, None), NOW) && origins.is_copy("t", &of(9, sub, None), NOW)
+        );
+    }
+    let mut saved = origins.changes().1.remove(0);
+    assert_eq!(saved.numbers, ["9/0", "9/1", "9/2"]);
+    let mut again = Copies::default();
+    again.restore(vec![saved.clone()]);
+    assert!(again.is_copy("t", &of(9, 2, None), NOW) && !again.is_copy("t", &of(9, 3, None), NOW));
+    // Behind the sender's checkpoint are whole records of Kinesis.
+    assert!(!again.is_copy("t", &of(10, 0, Some(9)), NOW));
+    assert!(again.is_copy("t", &of(9, 7, Some(9)), NOW), "a zombie");
+    saved = again.changes().1.remove(0);
+    assert_eq!((saved.after.as_deref(), &saved.numbers[..]), (Some("9"), &["10/0".to_owned()][..]));
 }
 
 /// As a service makes them (`number.rs`), of shard 0.

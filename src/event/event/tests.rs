@@ -4,12 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn record(data: &[u8]) -> Record {
-    Record {
-        partition_key: "192.0.2.10".into(),
-        data: data.into(),
-        sequence_number: "1".into(),
-        arrival: Timestamp::MIN,
-    }
+    Record::new("192.0.2.10", data, "1", Timestamp::MIN)
 }
 
 #[test]
@@ -273,5 +268,63 @@ proptest! {
             members["ip"] = ip.into();
         }
         prop_assert!(check(members.to_string().as_bytes())?);
+    }
+}
+
+#[test]
+fn what_is_packed_in_an_unknown_way_is_named() {
+    for (data, reason) in [
+        (&b"\x28\xb5\x2f\xfd\x24\x05"[..], "packed by zstd"),
+        (b"Obj\x01\x04", "packed by Avro"),
+        (b"\xf3\x89\x9a\xc2\x0a\x01", "packed by the Kinesis Producer Library, and broken"),
+    ] {
+        assert_eq!(Event::parse(&record(data)).unwrap_err().to_string(), reason);
+    }
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn what_gzip_packed_is_the_event_that_it_was() {
+    for data in [
+        &b"2018-09-06T08:04:56Z"[..],
+        br#"{"time":"2018-09-06T08:04:56Z","ip":"192.0.2.7","id":"7","status":404}"#,
+        br#"192.0.2.7 - - [06/Sep/2018:08:04:56 +0000] "GET /a HTTP/1.1" 404 12"#,
+    ] {
+        assert_eq!(Event::parse(&record(&gzip(data))), Event::parse(&record(data)));
+    }
+    for (data, reason) in [
+        (gzip(&gzip(b"2018-09-06T08:04:56Z")), "packed by gzip, twice"),
+        (gzip(&vec![b' '; 20 << 20]), "packed by gzip, and more than 16,777,216 bytes when unpacked"),
+        (gzip(b"")[..15].to_vec(), "packed by gzip, and broken: "),
+        (gzip(b""), "the data is empty"),
+    ] {
+        let error = Event::parse(&record(&data)).unwrap_err().to_string();
+        assert!(error.starts_with(reason), "{error}");
+    }
+}
+
+#[test]
+fn a_line_that_cloudwatch_sent_is_its_event() {
+    let line = r#"192.0.2.1 - - [01/Mar/2024:10:15:00 +0000] \"GET / HTTP/1.1\" 200 5"#;
+    let entry = |id: u32| format!(r#"{{"id":"{id}","timestamp":1709288100000,"message":"{line}"}}"#);
+    let of = |kind: &str, entries: &[String]| {
+        gzip(format!(r#"{{"messageType":"{kind}","logEvents":[{}]}}"#, entries.join(",")).as_bytes())
+    };
+    let one = record(&of("DATA_MESSAGE", &[entry(39)]));
+    let event = Event::parse(&one).unwrap();
+    assert_eq!((event.key.raw(), event.fields["path"].raw()), ("192.0.2.1", "/"));
+    assert_eq!(event.id.unwrap(), "39");
+    for (data, reason) in [
+        (of("CONTROL_MESSAGE", &[entry(1)]), "a control message of CloudWatch Logs, and no event"),
+        (of("DATA_MESSAGE", &[entry(1), entry(2)]), "2 lines of CloudWatch Logs in one record"),
+    ] {
+        assert_eq!(Event::parse(&record(&data)).unwrap_err().to_string(), reason);
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 /// Whether no key stands twice: what `ordered` promises of every batch.
 fn distinct_keys(batch: &[Pending]) -> bool {
     let mut seen = std::collections::HashSet::new();
-    batch.iter().all(|pending| seen.insert(&pending.entry.partition_key))
+    batch.iter().all(|pending| seen.insert(pending.parcel.entry().partition_key.as_str()))
 }
 
 fn stored() -> Outcome {
@@ -20,7 +20,7 @@ fn throttled() -> Outcome {
 }
 
 fn queue(ordered: bool) -> Queue {
-    Queue::new(PutOptions { ordered, max_attempts: 3 })
+    Queue::new(PutOptions { ordered, max_attempts: 3, aggregate: None })
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn only_what_failed_is_sent_again_and_handed_back_after_the_last_attempt() {
     for attempt in 2..=3 {
         let now = q.next_due().unwrap();
         let batch = q.take(now);
-        assert_eq!(batch[0].entry.partition_key, "b");
+        assert_eq!(batch[0].parcel.entry().partition_key, "b");
         let settled = q.settle(batch, vec![throttled()], now, &mut rng);
         assert_eq!(settled.failed.len(), usize::from(attempt == 3));
     }
@@ -57,7 +57,7 @@ fn put_all(q: &mut Queue, refused: &[usize]) -> (usize, Vec<usize>, u32) {
     while let Some(now) = q.next_due() {
         let batch = q.take(now);
         calls += 1;
-        let outcome = match batch.iter().any(|pending| refused.contains(&number(&pending.entry))) {
+        let outcome = match batch.iter().any(|pending| refused.contains(&number(pending.parcel.entry()))) {
             true => Outcome::Refused(Error::new(ErrorKind::InvalidInput, "one of them is no record")),
             false => stored(),
         };
@@ -122,7 +122,7 @@ proptest! {
             let refused = batch.len() > 1 && outcomes.iter().any(|o| matches!(o, Outcome::Refused(_)));
             for (pending, outcome) in batch.iter().zip(&outcomes).filter(|_| !refused) {
                 if matches!(outcome, Outcome::Stored(_)) {
-                    done.push((pending.entry.partition_key.clone(), pending.entry.data.clone()));
+                    done.push((pending.parcel.entry().partition_key.clone(), pending.parcel.entry().data.clone()));
                 }
             }
             let settled = q.settle(batch, outcomes, now, &mut rng);

@@ -1,0 +1,162 @@
+//! A putter that packs: for which shards, and what to do when another one took an aggregate.
+
+use std::time::Duration;
+
+use super::super::aggregation::aggregate;
+use super::super::cutoff::Cutoff;
+use super::super::parcel::Parcel;
+use super::super::report::PutReceipt;
+use super::super::shard_map::ShardMap;
+use super::Putter;
+use crate::error::{ErrorKind, Result};
+use crate::notice::tell;
+use crate::record::Entry;
+
+/// How often the shards are listed before records are put one by one; and before a shard that has answered a put is
+/// given up that ListShards does not know yet.
+const ATTEMPTS: u32 = 20;
+/// Between two of them. ListShards may be asked a thousand times a second, and lags behind a reshard by some
+/// seconds.
+const PAUSE: Duration = Duration::from_millis(500);
+/// So often in a row, aggregates went elsewhere than they were sent: this is no reshard but a service that goes by
+/// the partition key alone.
+const STRAYED: u32 = 10;
+
+/// What is not packed yet, and for which shards.
+pub(super) struct Packing {
+    max_bytes: usize,
+    loose: Vec<Entry>,
+    map: Option<ShardMap>,
+    /// In so many calls in a row, an aggregate strayed.
+    strayed: u32,
+    told: bool,
+}
+
+impl Packing {
+    pub(super) fn new(max_bytes: usize) -> Packing {
+        Packing { max_bytes, loose: Vec::new(), map: None, strayed: 0, told: false }
+    }
+
+    pub(super) fn push(&mut self, entry: Entry) {
+        self.loose.push(entry);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.loose.len()
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.loose)
+    }
+}
+
+impl Putter {
+    /// Packs what has come since this was called last.
+    pub(super) async fn pack(&mut self, cutoff: &mut Cutoff) {
+        if self.packing.as_ref().is_none_or(|packing| packing.len() == 0) {
+            return;
+        }
+        let unknown = self.packing.as_ref().is_some_and(|packing| packing.map.is_none());
+        let listed = match unknown && !cutoff.is_asked() {
+            true => Some(self.shard_map(None, cutoff).await),
+            false => None,
+        };
+        let Some(packing) = &mut self.packing else { return };
+        match listed {
+            Some(Ok(map)) => packing.map = Some(map),
+            Some(Err(error)) if !packing.told => {
+                packing.told = true;
+                let name = self.stream.name();
+                tell!(
+                    WARN,
+                    [stream = name],
+                    "records are put one by one: the shards of {name} can't be listed: {error}"
+                );
+            }
+            _ => {}
+        }
+        let entries = packing.take();
+        match &packing.map {
+            Some(map) => {
+                let parcels = aggregate(entries, map, packing.max_bytes);
+                parcels.into_iter().for_each(|parcel| self.queue.push(parcel));
+            }
+            None => entries.into_iter().for_each(|entry| self.queue.push(entry)),
+        }
+    }
+
+    /// What becomes of aggregates that another shard took than the one they were packed for. Who reads that shard
+    /// leaves out what does not belong there ([`Consumer::aggregated`](crate::Consumer::aggregated); the KCL), so it
+    /// is put again. What waits was packed for the same shards: it is packed anew, behind it.
+    pub(super) async fn repack(&mut self, strayed: Vec<(Parcel, PutReceipt)>, cutoff: &mut Cutoff) {
+        let Some(packing) = &mut self.packing else { return };
+        if strayed.is_empty() {
+            packing.strayed = 0;
+            return;
+        }
+        packing.strayed += 1;
+        let gone_astray = packing.strayed;
+        let shards: Vec<&str> = strayed.iter().map(|(_, receipt)| receipt.shard_id.as_str()).collect();
+        let map = self.shard_map(Some(&shards), cutoff).await.ok();
+        let mut again = Vec::new();
+        for (parcel, receipt) in strayed {
+            let range = map.as_ref().and_then(|map| map.range_of(&receipt.shard_id));
+            for entry in parcel.into_entries() {
+                match range {
+                    Some((first, last)) if (first..=last).contains(&entry.hash()) => self.report.sent += 1,
+                    Some(_) => again.push(entry),
+                    // It is in the stream, and perhaps in its place.
+                    None => {
+                        self.report.ambiguous += 1;
+                        again.push(entry);
+                    }
+                }
+            }
+        }
+        self.report.retried += again.len() as u64;
+        again.extend(self.queue.drain());
+        if gone_astray >= STRAYED {
+            let name = self.stream.name();
+            tell!(
+                WARN,
+                [stream = name],
+                "records are put one by one: {name} puts aggregates into other shards than told"
+            );
+            again.extend(self.packing.take().map(|mut packing| packing.take()).unwrap_or_default());
+            again.into_iter().for_each(|entry| self.queue.push(entry));
+        } else if let Some(packing) = &mut self.packing {
+            packing.map = map;
+            again.append(&mut packing.loose);
+            packing.loose = again;
+        }
+    }
+
+    /// The shards as they are; with all of these among them, if ListShards comes to know them.
+    async fn shard_map(&self, known: Option<&[&str]>, cutoff: &mut Cutoff) -> Result<ShardMap> {
+        let mut attempt = 1;
+        loop {
+            let listed = tokio::select! {
+                listed = self.stream.list_shards() => listed,
+                () = cutoff.reached() => return Err(super::stopped()),
+            };
+            let again = match &listed {
+                Ok(shards) => {
+                    let listed = |id: &&str| shards.iter().any(|shard| shard.id == **id);
+                    !known.unwrap_or_default().iter().all(listed)
+                }
+                Err(error) => error.is_transient() || error.kind() == ErrorKind::LimitExceeded,
+            };
+            if !again || attempt >= ATTEMPTS {
+                return listed.map(|shards| ShardMap::new(&shards));
+            }
+            attempt += 1;
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = cutoff.reached() => return Err(super::stopped()),
+            }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "local"))]
+mod tests;
