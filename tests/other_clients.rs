@@ -20,23 +20,23 @@ for record in kinesis.get_records(ShardIterator=iterator["ShardIterator"])["Reco
 "#;
 
 /// The lab's own Python first, with the packages that `cargo xtask test` puts beside it.
-fn python_with_boto3() -> Option<Command> {
+fn python_with(modules: &str) -> Option<Command> {
     let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/.venv");
     let python = |program: String| {
         let mut command = Command::new(program);
         command.env("PYTHONPATH", format!("{venv}/for-tests")).arg("-c");
         command
     };
-    let has_boto3 = |program: &String| {
-        let import = python(program.clone()).arg("import boto3").output();
+    let has_them = |program: &String| {
+        let import = python(program.clone()).arg(format!("import {modules}")).output();
         import.is_ok_and(|output| output.status.success())
     };
-    [format!("{venv}/bin/python"), "python3".to_owned()].into_iter().find(has_boto3).map(python)
+    [format!("{venv}/bin/python"), "python3".to_owned()].into_iter().find(has_them).map(python)
 }
 
 #[test]
 fn boto3_writes_and_reads_through_a_chosen_port() {
-    let Some(mut python) = python_with_boto3() else {
+    let Some(mut python) = python_with("boto3") else {
         let _ = writeln!(std::io::stderr(), "SKIPPED: no Python with boto3 here");
         return;
     };
@@ -108,7 +108,7 @@ kinesis.delete_stream(StreamARN=arn, EnforceConsumerDeletion=True)
 
 #[test]
 fn boto3_names_streams_by_their_arn_in_every_call() {
-    let Some(mut python) = python_with_boto3() else {
+    let Some(mut python) = python_with("boto3") else {
         let _ = writeln!(std::io::stderr(), "SKIPPED: no Python with boto3 here");
         return;
     };
@@ -248,4 +248,80 @@ fn a_client_that_speaks_cbor_puts_and_reads() {
     stream.consumer().trim_horizon().run_until_caught_up(&mut Keep(&mut read)).unwrap();
     assert_eq!(read, b"\x00\xffabc");
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// AWS' module for aggregates, in both directions: its own 200 visits are put, and all that the stream has is
+/// printed as it unpacks it.
+const AGGREGATES: &str = r#"
+import sys, base64, boto3
+from aws_kinesis_agg.aggregator import RecordAggregator
+from aws_kinesis_agg.deaggregator import iter_deaggregate_records
+kinesis = boto3.client("kinesis", endpoint_url=sys.argv[1], region_name="us-east-1",
+                       aws_access_key_id="any", aws_secret_access_key="any")
+def put(aggregate):
+    key, hash_key, data = aggregate.get_contents()
+    place = {"ExplicitHashKey": hash_key} if hash_key else {}
+    kinesis.put_record(StreamName="shared", PartitionKey=key, Data=data, **place)
+aggregator = RecordAggregator(3000)
+for n in range(200):
+    hash_key = str(n << 100) if n % 10 == 3 else None
+    time = "2018-09-06T08:%02d:%02d" % (n // 60, n % 60)
+    full = aggregator.add_user_record("192.0.2.%d" % (n % 7), time, hash_key)
+    if full: put(full)
+put(aggregator.clear_and_get())
+for shard in kinesis.list_shards(StreamName="shared")["Shards"]:
+    iterator = kinesis.get_shard_iterator(StreamName="shared", ShardId=shard["ShardId"],
+                                          ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    page = kinesis.get_records(ShardIterator=iterator)["Records"]
+    for record in iter_deaggregate_records(page, data_format="Boto3"):
+        record = record["kinesis"]
+        data = base64.b64decode(record["data"]).decode() if "aggregated" in record else record["data"].decode()
+        print(record["sequenceNumber"], record.get("subSequenceNumber", "-"), record["partitionKey"], data)
+"#;
+
+#[test]
+fn aggregates_of_awss_own_module_are_read_and_ours_by_it() {
+    let Some(mut python) = python_with("boto3, aws_kinesis_agg") else {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no Python with boto3 and aws_kinesis_agg here");
+        return;
+    };
+    let kinesis = Local::new().open().unwrap();
+    let stream = kinesis.create_stream("shared", 2).unwrap();
+    let ours = (0..500_u64).map(|n| {
+        let entry = Entry::new(format!("198.51.100.{}", n % 9), format!("2018-09-06T09:00:{:02}", n % 60));
+        if n % 10 == 3 { entry.explicit_hash_key(u128::from(n) << 115) } else { entry }
+    });
+    let put = stream.put_many(ours.collect()).aggregated_up_to(5_000).send().unwrap();
+    assert!((4..20).contains(&put.kinesis_records), "{put:?}");
+    stream.put("203.0.113.1", "2018-09-06T09:00:00").unwrap(); // alone
+
+    let output = python.args([AGGREGATES, kinesis.endpoint_url().unwrap()]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    let mut theirs: Vec<String> =
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+
+    #[derive(Default)]
+    struct Lines(Vec<String>);
+    impl RecordProcessor for Lines {
+        fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+            for record in &batch.records {
+                let sub = record.sub_sequence_number.map_or("-".to_owned(), |sub| sub.to_string());
+                let (number, key, data) = (&record.sequence_number, &record.partition_key, &record.data);
+                self.0.push(format!("{number} {sub} {key} {data}"));
+            }
+            Ok(())
+        }
+    }
+    let mut lines = Lines::default();
+    let report = stream.consumer().trim_horizon().run_until_caught_up(&mut lines).unwrap();
+    assert_eq!((report.records, report.misplaced), (701, 0));
+    theirs.sort();
+    lines.0.sort();
+    assert_eq!(lines.0, theirs);
+
+    let mut counter = Counter::per_minute();
+    stream.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
+    let counts: u64 = counter.windows().iter().map(Window::total).sum();
+    assert_eq!((counts, counter.unparsed()), (701, 0));
 }

@@ -8,10 +8,14 @@ mod gzip;
 mod message;
 mod pack;
 mod packer;
+mod records;
 mod single;
 
-pub(crate) use aggregate::{UserRecord, is_aggregate, unpack};
+#[cfg(test)]
+pub(crate) use aggregate::UserRecord;
+pub(crate) use aggregate::{is_aggregate, unpack};
 pub(crate) use gzip::is_gzip;
 pub(crate) use pack::Aggregate;
 pub(crate) use packer::packer;
+pub(crate) use records::AGGREGATE_KEY;
 pub(crate) use single::unpack_single;

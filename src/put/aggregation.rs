@@ -5,11 +5,8 @@ use std::sync::Arc;
 
 use super::parcel::Parcel;
 use super::shard_map::ShardMap;
-use crate::packed::{Aggregate, UserRecord};
+use crate::packed::{AGGREGATE_KEY, Aggregate};
 use crate::record::Entry;
-
-/// The partition key of every aggregate, as of the KPL's: it decides on nothing.
-const AGGREGATE_KEY: &str = "a";
 
 /// What is gathered for a shard.
 #[derive(Default)]
@@ -62,20 +59,6 @@ impl Open {
         }
         let entry = Entry::new(AGGREGATE_KEY, self.aggregate.pack()).explicit_hash_key(first.hash());
         Some(Parcel::aggregate(entry, self.aggregate.len(), shard_id.clone()))
-    }
-}
-
-impl From<Entry> for UserRecord {
-    fn from(entry: Entry) -> UserRecord {
-        let Entry { partition_key, data, explicit_hash_key } = entry;
-        UserRecord { partition_key, explicit_hash_key, data }
-    }
-}
-
-impl From<UserRecord> for Entry {
-    fn from(record: UserRecord) -> Entry {
-        let UserRecord { partition_key, explicit_hash_key, data } = record;
-        Entry { partition_key, data, explicit_hash_key }
     }
 }
 

@@ -101,14 +101,8 @@ impl Unpacking {
                 batch.misplaced += 1;
                 continue;
             }
-            batch.records.push(Record {
-                partition_key: user_record.partition_key.into(),
-                data: user_record.data.into(),
-                sequence_number: record.sequence_number.clone(),
-                // Its place among all, also those of other shards: the same whoever reads it, and when.
-                sub_sequence_number: Some(number),
-                arrival: record.arrival,
-            });
+            // Its place among all, also those of other shards: the same whoever reads it, and when.
+            batch.records.push(record.user_record(number, user_record));
         }
     }
 }
