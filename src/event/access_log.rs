@@ -60,7 +60,7 @@ pub struct LogRecord {
     pub client: Text,
     /// The time in the line, in UTC.
     pub time: Timestamp,
-    /// The line as it was, without its line ending; [`LogLine::parse`] gives its other fields.
+    /// The line as it was, without its line ending; [`LogLine::parse`](crate::LogLine::parse) gives its other fields.
     pub line: Data,
 }
 

@@ -137,7 +137,7 @@ impl Filter {
         Ok(self.stored(Box::new(crate::sqlite::Sqlite::open(path)?)))
     }
 
-    /// The same, in a store of your own; of a [`Change`], only the checkpoints are set.
+    /// The same, in a store of your own; of a [`Change`](crate::Change), only the checkpoints are set.
     pub fn stored(mut self, store: Box<dyn Store>) -> Filter {
         self.store = Some(store);
         self

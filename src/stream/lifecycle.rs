@@ -144,7 +144,7 @@ impl Stream {
     /// More than 24 costs extra on AWS.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] outside these bounds.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) outside these bounds.
     pub fn set_retention(&self, hours: u32) -> Result<()> {
         wait_here(self.set_retention_async(hours))
     }
@@ -187,7 +187,7 @@ impl Stream {
     /// Deletes the stream with all its records, and waits until it is gone.
     ///
     /// # Errors
-    /// [`ErrorKind::StreamNotFound`]; [`ErrorKind::Timeout`] after five minutes.
+    /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound); [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) after five minutes.
     pub fn delete(&self) -> Result<()> {
         wait_here(self.delete_async())
     }
