@@ -486,3 +486,86 @@ fn what_is_printed_does_not_let_anybody_in() {
     let printed = format!("{live:?}");
     assert!(printed.contains(&address) && !printed.contains(&path[1..33]), "{printed}");
 }
+
+/// Each half-open connection was kept for ever, and took a file descriptor of the process that counts.
+#[test]
+fn those_who_say_nothing_stop_no_reader() {
+    let folder = scratch("half open");
+    let (stream, mut counter) = (stream(), counter(&folder));
+    count(&stream, "192.0.2.10", 12, &mut counter);
+    let live = view(&folder);
+    let (address, path) = parts(&live);
+    let mut viewer = Viewer::of(&live, "");
+    viewer.state();
+    let began = Instant::now();
+    let half = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nX-Slow: ");
+    let mut idle = Vec::new();
+    for n in 0..1_000 {
+        let mut line = TcpStream::connect(&address).unwrap();
+        if n % 2 == 0 {
+            let _ = line.write_all(half.as_bytes()); // it may be at its end already
+        }
+        idle.push(line);
+        if n % 100 == 0 {
+            assert_eq!(ask(&live, "GET", &address, &path).status, 200, "after {n}");
+        }
+    }
+    assert_eq!(ask(&live, "GET", &address, &path).status, 200);
+    // All but the last of them are gone, and who was let in before is not.
+    let open = |line: &mut TcpStream| {
+        line.set_nonblocking(true).unwrap();
+        matches!(line.read(&mut [0; 16]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    let left = idle.iter_mut().map(open).filter(|open| *open).count();
+    assert!(left <= 64, "{left} are left after {:?}", began.elapsed());
+    count(&stream, "192.0.2.20", 12, &mut counter);
+    viewer.state();
+
+    // One that sends a letter a second has no more time than one that sends none.
+    let mut slow = TcpStream::connect(&address).unwrap();
+    let began = Instant::now();
+    slow.set_read_timeout(Some(millis(500))).unwrap();
+    slow.write_all(half.as_bytes()).unwrap();
+    loop {
+        assert!(began.elapsed() < secs(20), "it is never cut off");
+        let written = slow.write_all(b"x");
+        match slow.read(&mut [0; 512]) {
+            Ok(0) => break,
+            Ok(_) => {} // 408
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && written.is_ok() => {}
+            Err(_) => break,
+        }
+    }
+    assert!(began.elapsed() > secs(3), "{:?}", began.elapsed());
+}
+
+/// A viewer's answer goes on and on.
+#[test]
+fn there_are_only_so_many_viewers() {
+    let folder = scratch("viewers");
+    let live = view(&folder);
+    let (address, path) = parts(&live);
+    let viewers: Vec<Viewer> = (0..100).map(|_| Viewer::of(&live, "")).collect();
+    assert_eq!(ask(&live, "GET", &address, &path).status, 503);
+    drop(viewers);
+    let began = Instant::now();
+    while ask(&live, "GET", &address, &path).status != 200 {
+        assert!(began.elapsed() < secs(60), "no room when all have gone");
+        std::thread::sleep(millis(100));
+    }
+}
+
+/// A head without end fills no memory.
+#[test]
+fn a_long_head_is_refused() {
+    let folder = scratch("long head");
+    let live = view(&folder);
+    let (address, path) = parts(&live);
+    let mut line = TcpStream::connect(&address).unwrap();
+    line.set_read_timeout(Some(secs(30))).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nX-Long: {}", "x".repeat(100_000));
+    let _ = line.write_all(head.as_bytes());
+    let mut answer = Vec::new();
+    let _ = line.read_to_end(&mut answer); // reset, when it has not read all
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
+}

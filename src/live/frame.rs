@@ -24,9 +24,11 @@ pub(super) fn bundle(url: &str, chart: &Chart, height: u32) -> String {
     out
 }
 
-/// An `object`, not an `iframe`: what stands inside it is shown when nobody answers at the address, while an
-/// `iframe` shows the browser's page about a broken connection, and whatever somebody else answers there. Where
-/// pages are cleaned of frames (GitHub, a notebook that is not trusted), the picture inside is what is left.
+/// The picture, and the page over it. An `object`, not an `iframe`: it is nothing to be seen when nobody answers at the
+/// address, while an `iframe` shows the browser's page about a broken connection, and whatever somebody else answers
+/// there. Not inside of it, where a browser shows the picture only after it has tried: a cell that is scrolled into
+/// view later is shown before that, and one that is taken out and put back meanwhile never. Where pages are cleaned
+/// of frames (GitHub, a notebook that is not trusted), the picture is what is left.
 fn html(url: &str, picture: &str, height: u32) -> String {
     let picture = match picture {
         "" => String::new(),
@@ -36,8 +38,10 @@ fn html(url: &str, picture: &str, height: u32) -> String {
         ),
     };
     format!(
-        "<object type=\"text/html\" data=\"{url}\" style=\"width: 100%; height: {height}px; border: 0\">{picture}\
-         <small>A live view, as it was when this cell ran; run it, and it moves.</small></object>"
+        "<div class=\"kinesis-lab-live\" style=\"position: relative; height: {height}px; overflow: hidden\">{picture}\
+         <small>A live view, as it was when this cell ran; run it, and it moves.</small>\
+         <object type=\"text/html\" data=\"{url}\" style=\"position: absolute; top: 0; left: 0; width: 100%; \
+         height: 100%; border: 0\"></object></div>"
     )
 }
 
@@ -47,7 +51,7 @@ mod tests {
     use crate::timestamp::Timestamp;
 
     #[test]
-    fn the_picture_stands_inside_the_frame() {
+    fn the_picture_stands_under_the_frame() {
         let rows = vec![(Timestamp::from_secs(0), vec![("EVCXR_END_CONTENT <b>".to_owned(), 3)])];
         let bundle = bundle("http://127.0.0.1:1/ab/", &Chart::bars("<i>", rows), 600);
         let content = |mime: &str| {
@@ -56,10 +60,10 @@ mod tests {
         };
         let (html, png, text) = (content("text/html"), content("image/png"), content("text/plain"));
         assert_eq!(bundle.matches("EVCXR_").count(), 6, "{text}");
-        assert!(html.starts_with("<object type=\"text/html\" data=\"http://127.0.0.1:1/ab/\""), "{html}");
-        assert!(
-            html.ends_with("</object>") && html.contains(&format!("src=\"data:image/png;base64,{png}\""))
-        );
+        // Before the frame, which lies over it: it waits for nothing that the frame does.
+        let (before, object) = html.split_once("<object type=\"text/html\" data=\"http://127.0.0.1:1/ab/\"").unwrap();
+        assert!(before.contains(&format!("src=\"data:image/png;base64,{png}\"")), "{html}");
+        assert!(object.ends_with("></object></div>") && !object.contains("<img"), "{html}");
         // What comes from strangers is in the picture alone, and in the text, where it is text.
         assert!(!html.contains("<b>") && !html.contains("<i>") && text.contains("<b>"));
         assert!(text.ends_with("live, until this process ends: http://127.0.0.1:1/ab/"), "{text}");

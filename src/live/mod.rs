@@ -2,6 +2,7 @@
 //!
 //! Uses the ground, `detect`, `sqlite` and `chart`.
 
+mod connections;
 mod frame;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod live;

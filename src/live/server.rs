@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{self, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -15,6 +14,7 @@ use futures_util::stream::{self, Stream};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
+use super::connections;
 use super::shown::Shown;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
@@ -54,14 +54,9 @@ pub(super) async fn serve(listener: TcpListener, updates: Updates) -> Result<(St
     let token = token()?;
     let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
     let door = Arc::new(Door { token: token.clone(), hosts, updates });
-    let app = Router::new().fallback(answer).with_state(door);
+    let answer = move |request: Request| std::future::ready(answer(&door, &request));
     let (stop, stopped) = oneshot::channel::<()>();
-    runtime::handle().spawn(async move {
-        let served = axum::serve(listener, app).with_graceful_shutdown(async {
-            let _ = stopped.await; // an error means that the sender is gone, which is the signal
-        });
-        let _ = served.await; // axum::serve retries accept errors by itself and returns none
-    });
+    runtime::handle().spawn(connections::serve(listener, answer, stopped));
     Ok((token, stop))
 }
 
@@ -81,8 +76,8 @@ fn token() -> Result<String> {
     }))
 }
 
-async fn answer(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let mut response = door.answer(&request).unwrap_or_else(|refused| refused.into_response());
+fn answer(door: &Door, request: &Request) -> Response {
+    let mut response = door.answer(request).unwrap_or_else(|refused| refused.into_response());
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

@@ -138,8 +138,8 @@ def live_exported(page, checkout, _):
 
     page.page.reload()
     page.ready(LIVE)
-    page.show(page.panel(LIVE).locator("object").first)
-    require_picture(page.page, page.panel(LIVE).locator("object").first)
+    page.show(page.panel(LIVE).locator(".kinesis-lab-live").first)
+    require_picture(page.page, page.panel(LIVE).locator(".kinesis-lab-live").first)
     page.picture("live-7-after-its-kernel")
 
     notebook = checkout / "notebooks" / LIVE
@@ -149,14 +149,17 @@ def live_exported(page, checkout, _):
     exported = page.page.context.new_page()
     # Its template asks others for scripts, which it does not need here.
     exported.goto((Path(page.folder) / "live.html").as_uri(), wait_until="commit")
-    require_picture(exported, exported.locator("object").first)
+    require_picture(exported, exported.locator(".kinesis-lab-live").first)
     exported.screenshot(path=page.folder / "live-8-exported.png")
     exported.close()
 
 
 def require_picture(page, frame):
-    """In place of a frame in which nobody answers."""
+    """Under a frame in which nobody answers; nothing lies over it."""
     picture = frame.locator("img")
     wait_for("the last picture", PAGE, lambda: picture.is_visible() and picture.bounding_box()["width"] > 300)
     require("the last picture is broken", picture.evaluate("image => image.naturalWidth") == 900)
+    inside = 'image => [30, 60, 90].every(y => { const box = image.getBoundingClientRect();' \
+        ' const top = document.elementFromPoint(box.x + 30, box.y + y); return !top || ["IMG", "OBJECT"].includes(top.tagName) })'
+    require("something else lies over the picture", picture.evaluate(inside))
     require("there is a frame still", not any(f.parent_frame and "127.0.0.1" in f.url for f in page.frames))
