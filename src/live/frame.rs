@@ -61,7 +61,8 @@ mod tests {
         let (html, png, text) = (content("text/html"), content("image/png"), content("text/plain"));
         assert_eq!(bundle.matches("EVCXR_").count(), 6, "{text}");
         // Before the frame, which lies over it: it waits for nothing that the frame does.
-        let (before, object) = html.split_once("<object type=\"text/html\" data=\"http://127.0.0.1:1/ab/\"").unwrap();
+        let (before, object) =
+            html.split_once("<object type=\"text/html\" data=\"http://127.0.0.1:1/ab/\"").unwrap();
         assert!(before.contains(&format!("src=\"data:image/png;base64,{png}\"")), "{html}");
         assert!(object.ends_with("></object></div>") && !object.contains("<img"), "{html}");
         // What comes from strangers is in the picture alone, and in the text, where it is text.
