@@ -1,9 +1,7 @@
 //! Any bytes are a line of an access log or refused; what was read of one is what a server would write.
 #![no_main]
 
-use std::borrow::Cow;
-
-use kinesis_lab::LogLine;
+use kinesis_lab::{LogLine, Text};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -24,21 +22,22 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn written(line: &LogLine<'_>) -> String {
+fn written(line: &LogLine) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let time = line.time.plain(0);
     let month = MONTHS[time[5..7].parse::<usize>().unwrap() - 1];
     let time = format!("{}/{month}/{}:{} +0000", &time[8..10], &time[..4], &time[11..]);
-    let or_dash = |field: &Option<Cow<'_, str>>| field.as_deref().unwrap_or("-").to_owned();
-    let mut request = line.method.unwrap_or("-").to_owned();
-    for part in [line.path.as_deref(), line.protocol].into_iter().flatten() {
-        request = format!("{request} {part}");
+    // As they are: what `Display` shows of them is for people.
+    let or_dash = |field: &Option<Text>| field.as_ref().map_or("-", Text::raw).to_owned();
+    let mut request = or_dash(&line.method);
+    for part in [&line.path, &line.protocol].into_iter().flatten() {
+        request = format!("{request} {}", part.raw());
     }
     format!(
         "{} {} {} [{time}] \"{request}\" {} {} \"{}\" \"{}\"",
-        line.client,
-        line.ident.unwrap_or("-"),
+        line.client.raw(),
+        or_dash(&line.ident),
         or_dash(&line.user),
         line.status,
         line.bytes.map_or("-".to_owned(), |bytes| bytes.to_string()),

@@ -13,8 +13,10 @@ fuzz_target!(|message: &[u8]| {
     let Some(records) = record(whole).user_records() else { return };
     let data: usize = records.iter().map(|record| record.data.len()).sum();
     assert!(data <= size && records.len() <= size / 6, "more than was in it");
-    let entries: Vec<Entry> =
-        records.iter().map(|record| Entry::new(String::from(&record.partition_key), record.data.to_vec())).collect();
+    let entries: Vec<Entry> = records
+        .iter()
+        .map(|record| Entry::new(String::from(&record.partition_key), record.data.to_vec()))
+        .collect();
     // Nothing in it is no aggregate.
     let Ok(again) = Entry::aggregate(entries) else { return };
     assert!(record(again.data).user_records().as_ref() == Some(&records));

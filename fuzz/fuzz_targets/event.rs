@@ -11,12 +11,15 @@ fuzz_target!(|data: &[u8]| {
         // What a filter wrote is no member that could be written back as text.
         Ok(event) if event.origin.is_some() => {}
         Ok(event) => {
-            let mut json: Map<String, Value> =
-                event.fields.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+            let mut json: Map<String, Value> = event
+                .fields
+                .iter()
+                .map(|(name, value)| (name.raw().to_owned(), value.raw().into()))
+                .collect();
             json.insert("time".into(), event.time.to_string().into());
-            json.insert("ip".into(), event.key.clone().into());
+            json.insert("ip".into(), event.key.raw().into());
             if let Some(id) = &event.id {
-                json.insert("id".into(), id.clone().into());
+                json.insert("id".into(), id.raw().into());
             }
             let second = record(Value::Object(json).to_string().into_bytes());
             assert_eq!(Event::parse(&second).as_ref(), Ok(&event));

@@ -6,6 +6,7 @@ mod access_log;
 mod client;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod event;
+#[cfg(feature = "agent")]
 mod forwarded_for;
 mod log_line;
 mod origin;
@@ -17,5 +18,6 @@ pub use log_line::{LogLine, LogLineError};
 pub use origin::Origin;
 
 pub(crate) use client::{canonical_client, client_address};
+#[cfg(feature = "agent")]
 pub(crate) use forwarded_for::{ForwardedHeader, client_behind, is_trusted, trusted_network};
 pub(crate) use page::normal_page;
