@@ -76,8 +76,10 @@ fn every_part_of_a_pipeline_waits_for_its_database() {
     }
     until("the second batch", || records(&running.status()) == [1_000, 1_000, 1_000]);
     until("its alerts", || running.status().alerts == 20);
+    // A part has counted before it has written, and tries that again after a pause of its own.
+    until("nobody waits", || running.status().parts.iter().all(|part| part.waiting.is_none()));
     let status = running.status();
-    assert!(status.parts.iter().all(|part| part.waiting.is_none() && part.waits > 0), "{status}");
+    assert!(status.parts.iter().all(|part| part.waits > 0), "{status}");
     assert!(status.parts.iter().all(|part| part.restarts == 0), "{status}");
     running.stop();
     check(&events, &folder);
