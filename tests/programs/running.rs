@@ -35,7 +35,7 @@ pub(crate) fn ways() -> Vec<(Option<Odd>, Option<Odd>)> {
 
 /// A program with odd streams (stdout, stderr); the others are pipes.
 pub(crate) fn command(name: &str, way: (Option<Odd>, Option<Odd>), arguments: &[&str]) -> Command {
-    // Beside the test's own folder; cargo builds examples before it runs tests.
+    // Beside the test's own folder; `cargo build --examples --features full` puts it there.
     let mut path: PathBuf = std::env::current_exe().unwrap();
     path.pop();
     path.pop();

@@ -105,6 +105,10 @@ fn unit(place: &Place, options: &Options) -> Result<bool> {
     if let Err(error) = setup::install_for_tests(place) {
         println!("{error:#}: the test that needs it will say SKIPPED");
     }
+    // `cargo test` builds an example that has tests of its own as those tests alone, and tests/programs runs it.
+    if !cargo(place, &["build", "--workspace", "--examples", "--locked"])?.ok()? {
+        return Ok(false);
+    }
     let mut command = cargo(place, &["test", "--workspace", "--locked"])?;
     if options.full {
         // What a long suite looks at.
