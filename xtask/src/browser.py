@@ -34,6 +34,7 @@ from pathlib import Path
 import nbformat
 import psutil
 from playwright.sync_api import Error as BrowserError
+from playwright.sync_api import TimeoutError as BrowserTimeout
 from playwright.sync_api import sync_playwright
 
 from browser_live import LIVE, live, live_exported
@@ -196,9 +197,17 @@ class Page:
         self.page.locator(f'.lm-Menu li[data-command="{command}"]').click()
 
     def palette(self, command):
-        self.menu("View", "apputils:activate-command-palette")
-        self.page.locator(".lm-CommandPalette-input:visible").fill(command)
-        self.page.locator(".lm-CommandPalette-item", has_text=command).first.click()
+        # A notebook that becomes ready takes the focus, and that closes the palette.
+        def done():
+            self.menu("View", "apputils:activate-command-palette")
+            try:
+                self.page.locator(".lm-CommandPalette-input:visible").fill(command, timeout=3_000)
+                self.page.locator(".lm-CommandPalette-item", has_text=command).first.click(timeout=3_000)
+            except BrowserTimeout:
+                return False
+            return True
+
+        wait_for(f"{command}, by the palette", PAGE, done)
 
     def accept(self):
         self.page.locator(".jp-Dialog .jp-mod-accept").click()
