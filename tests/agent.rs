@@ -9,12 +9,14 @@ mod plan;
 #[path = "../examples/visitors/send.rs"]
 #[allow(dead_code)]
 mod send;
+mod service;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::{Ready, pending, ready};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
@@ -278,6 +280,25 @@ async fn a_stalled_stream_slows_nobody() {
     // It is over; the application is not.
     assert_eq!(site.get("/", "").await.0, 200);
     assert_eq!(site.agent.report().dropped, report.dropped + 1);
+}
+
+/// With little time left nobody sleeps through it: an event that has failed six times would wait up to 5 s for the
+/// next attempt, which is all that a shutdown gives a service that takes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_tries_again_at_once() {
+    let refusals = AtomicU32::new(12);
+    let (url, _) = service::service(move |call| {
+        let left = refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        match left {
+            Ok(_) => service::Answer::Refused("InternalFailure", "in a moment".to_owned()),
+            Err(_) => service::stored(&call),
+        }
+    });
+    let stream = Kinesis::endpoint(&url).unwrap().stream("s").unwrap();
+    let site = Site::serve(Agent::new(&stream).layer().unwrap()).await;
+    site.get("/", "").await;
+    let report = site.agent.shutdown();
+    assert_eq!((report.sent, report.failed, report.retried), (1, 0, 12), "{:?}", report.last_error);
 }
 
 /// Answers that never came: the events were stored, and stored again. Each counts once.

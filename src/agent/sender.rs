@@ -153,6 +153,7 @@ impl Sender {
     fn close(&mut self) {
         self.closed = true;
         self.events.close();
+        self.putter.hurry();
     }
 
     /// Brings the counters up to date, and says what can't be helped.

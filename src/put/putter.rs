@@ -67,6 +67,12 @@ impl Putter {
         self.queue.len() + self.packing.as_ref().map_or(0, Packing::len)
     }
 
+    /// See [`Queue::hurry`].
+    #[cfg(feature = "agent")]
+    pub(crate) fn hurry(&mut self) {
+        self.queue.hurry(self.started.elapsed());
+    }
+
     /// When there is something to send; `None` when nothing is left.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         match &self.packing {

@@ -21,6 +21,10 @@ pub(crate) const MAX_BYTES: usize = 5 * (1 << 20) - (64 << 10);
 /// whether that is 25,600: with its partition key (one byte), this is one of either.
 pub(crate) const AGGREGATE_BYTES: usize = 24_999;
 
+/// The longest wait of a queue that [hurries](Queue::hurry).
+#[cfg(feature = "agent")]
+const HURRY: Duration = Duration::from_millis(250);
+
 /// How records are put, by [`PutMany`] and by producers alike.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PutOptions {
@@ -90,6 +94,8 @@ pub(crate) struct Settled {
 
 pub(crate) struct Queue {
     options: PutOptions,
+    /// The longest wait before another attempt, where that is less than the back-off's own.
+    longest_wait: Duration,
     /// Never tried, in the order in which they came.
     fresh: VecDeque<Parcel>,
     /// Failed before, to be tried again when they are due.
@@ -107,6 +113,7 @@ impl Queue {
     pub(crate) fn new(options: PutOptions) -> Queue {
         Queue {
             options,
+            longest_wait: Duration::MAX,
             fresh: VecDeque::new(),
             retries: Vec::new(),
             halves: VecDeque::new(),
@@ -209,7 +216,7 @@ impl Queue {
                     pending.failures += 1;
                     if pending.failures < self.options.max_attempts {
                         settled.retried += pending.records();
-                        pending.due = now + step(pending.failures).mul_f64(jitter);
+                        pending.due = now + step(pending.failures).mul_f64(jitter).min(self.longest_wait);
                         self.retries.push(pending);
                         continue;
                     }
@@ -222,6 +229,18 @@ impl Queue {
             settled.failed.extend(pending.parcel.into_entries().into_iter().map(failed));
         }
         settled
+    }
+
+    /// From now on there is little time, and somebody else who counts it: what failed is tried four times a second,
+    /// however often it has failed. With the back-off of a service that has all day, an event that had failed six
+    /// times would sleep through the five seconds that its process still has.
+    #[cfg(feature = "agent")]
+    pub(crate) fn hurry(&mut self, now: Duration) {
+        self.options.max_attempts = u32::MAX;
+        self.longest_wait = HURRY;
+        for pending in &mut self.retries {
+            pending.due = pending.due.min(now + HURRY);
+        }
     }
 
     /// The first half goes first, so that a key's records stay in order where none of them is at fault.

@@ -109,7 +109,8 @@ fn unit(place: &Place, options: &Options) -> Result<bool> {
     if !cargo(place, &["build", "--workspace", "--examples", "--locked"])?.ok()? {
         return Ok(false);
     }
-    let mut command = cargo(place, &["test", "--workspace", "--locked"])?;
+    // To the end: who reads of one failure would else learn of the next one with the next run.
+    let mut command = cargo(place, &["test", "--workspace", "--locked", "--no-fail-fast"])?;
     if options.full {
         // What a long suite looks at.
         command.env("KINESIS_LAB_FULL", "1");

@@ -94,6 +94,34 @@ fn a_short_answer_is_no_acknowledgement() {
     assert_eq!((settled.stored, settled.retried), (1, 1));
 }
 
+#[cfg(feature = "agent")]
+#[test]
+fn in_a_hurry_there_are_four_attempts_a_second_and_no_last_one() {
+    let (mut q, mut rng) = (Queue::new(PutOptions::default()), Rng::with_seed(1));
+    q.push(Entry::new("a", ""));
+    let mut now = Duration::ZERO;
+    let mut fail = |q: &mut Queue, now| {
+        let batch = q.take(now);
+        let outcomes = vec![throttled(); batch.len()];
+        assert!(q.settle(batch, outcomes, now, &mut rng).failed.is_empty());
+    };
+    for _ in 0..13 {
+        fail(&mut q, now);
+        now = q.next_due().unwrap();
+    }
+    fail(&mut q, now);
+    q.hurry(now);
+    now += HURRY;
+    assert_eq!(q.next_due(), Some(now), "what waits already, waits no longer");
+    for _ in 0..100 {
+        fail(&mut q, now);
+        let next = q.next_due().unwrap();
+        assert!(next - now <= HURRY);
+        now = next;
+    }
+    assert!(now > HURRY * 50, "no faster than four times a second, about");
+}
+
 proptest! {
     // 256 cases of up to 60 records and any pattern of failures: the state is small, so this
     // meets every branch many times over.
