@@ -8,7 +8,7 @@ use std::future::IntoFuture;
 use std::io::{BufReader, PipeWriter, Write};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -263,6 +263,21 @@ fn a_stop_cuts_a_back_off_short() {
     wait_for(|| calls.made.load(Ordering::SeqCst) >= 5);
     let report = in_time(move || producer.stop());
     assert_eq!((report.given_up, report.ambiguous), (1, 0));
+}
+
+#[test]
+fn a_stop_tries_again_while_there_is_time() {
+    let made = AtomicUsize::new(0);
+    let (url, calls) = service(move |call| match made.fetch_add(1, Ordering::SeqCst) {
+        0..9 => Answer::Refused("ProvisionedThroughputExceededException", "Rate exceeded".into()),
+        _ => stored(&call),
+    });
+    let stream = Kinesis::endpoint(&url).unwrap().stream("s").unwrap();
+    let producer = stream.producer("k").limit(1).start();
+    // The four waits that are left would be of 1.6, 3.2, 5 and 5 s, or of a part of that.
+    wait_for(|| calls.made.load(Ordering::SeqCst) >= 5);
+    let report = in_time(move || producer.stop());
+    assert_eq!((report.sent, report.given_up, report.retried), (1, 0, 9));
 }
 
 #[test]

@@ -46,6 +46,14 @@ impl Cutoff {
         }
     }
 
+    /// What comes next: the end that somebody asks for, or, where that is known, the cutoff after it.
+    pub(crate) async fn asked_or_reached(&mut self, knows: bool) {
+        match knows {
+            false => self.asked().await,
+            true => self.reached().await,
+        }
+    }
+
     pub(crate) fn is_asked(&self) -> bool {
         *self.stop.borrow()
     }

@@ -28,6 +28,8 @@ pub(crate) struct Putter {
     packing: Option<Packing>,
     rng: fastrand::Rng,
     started: Instant,
+    /// There is little time left.
+    hurries: bool,
     pub(crate) report: PutReport,
     pub(crate) failed: Vec<FailedEntry>,
     /// What went wrong last; also when it was tried again since.
@@ -43,6 +45,7 @@ impl Putter {
             packing: options.aggregate.map(Packing::new),
             rng,
             started: Instant::now(),
+            hurries: false,
             report: PutReport::default(),
             failed: Vec::new(),
             last_error: None,
@@ -68,8 +71,8 @@ impl Putter {
     }
 
     /// See [`Queue::hurry`].
-    #[cfg(feature = "agent")]
     pub(crate) fn hurry(&mut self) {
+        self.hurries = true;
         self.queue.hurry(self.started.elapsed());
     }
 
@@ -104,7 +107,13 @@ impl Putter {
             tokio::select! {
                 // First, or what is always due would keep a cutoff from being seen.
                 biased;
-                () = cutoff.reached() => return self.give_up(&stopped()),
+                () = cutoff.asked_or_reached(self.hurries) => {
+                    if self.hurries {
+                        return self.give_up(&stopped());
+                    }
+                    self.hurry();
+                    continue;
+                }
                 () = tokio::time::sleep_until(due) => {}
             }
             self.step_until(cutoff).await;

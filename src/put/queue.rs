@@ -22,7 +22,6 @@ pub(crate) const MAX_BYTES: usize = 5 * (1 << 20) - (64 << 10);
 pub(crate) const AGGREGATE_BYTES: usize = 24_999;
 
 /// The longest wait of a queue that [hurries](Queue::hurry).
-#[cfg(feature = "agent")]
 const HURRY: Duration = Duration::from_millis(250);
 
 /// How records are put, by [`PutMany`] and by producers alike.
@@ -233,8 +232,7 @@ impl Queue {
 
     /// From now on there is little time, and somebody else who counts it: what failed is tried four times a second,
     /// however often it has failed. With the back-off of a service that has all day, an event that had failed six
-    /// times would sleep through the five seconds that its process still has.
-    #[cfg(feature = "agent")]
+    /// times would sleep through the few seconds that its process still has.
     pub(crate) fn hurry(&mut self, now: Duration) {
         self.options.max_attempts = u32::MAX;
         self.longest_wait = HURRY;

@@ -94,7 +94,6 @@ fn a_short_answer_is_no_acknowledgement() {
     assert_eq!((settled.stored, settled.retried), (1, 1));
 }
 
-#[cfg(feature = "agent")]
 #[test]
 fn in_a_hurry_there_are_four_attempts_a_second_and_no_last_one() {
     let (mut q, mut rng) = (Queue::new(PutOptions::default()), Rng::with_seed(1));
