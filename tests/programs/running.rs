@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -45,6 +46,14 @@ pub(crate) fn command(name: &str, way: (Option<Odd>, Option<Odd>), arguments: &[
     let mut command = Command::new("sh");
     command.args(["-c", &script, "sh"]).arg(path.join("examples").join(name)).args(arguments);
     command.stdin(Stdio::null()).stdout(stream(way.0)).stderr(stream(way.1));
+    // Who starts the tests with nohup has every program below them ignore SIGHUP.
+    // SAFETY: signal() may be called between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
+            Ok(())
+        });
+    }
     command
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
