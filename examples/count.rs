@@ -14,13 +14,14 @@ use kinesis_lab::{ConsumerHandle, StoredCounter};
 mod common;
 
 use common::ending::asked_to_end;
+use common::formats::FormatArguments;
 use common::say::{ended, say};
 use common::{connect, duration};
 
 /// Counts the requests per key of a stream, in windows of event time, into an SQLite file.
 ///
 /// Records: partition key = IP address, data = ISO-8601 timestamp (JSON and access-log lines are read
-/// too). Region and credentials come from where the AWS CLI takes them; an
+/// too), or what the options say. Region and credentials come from where the AWS CLI takes them; an
 /// endpoint on this machine needs none.
 #[derive(Parser)]
 #[command(
@@ -30,6 +31,8 @@ Examples:
   cargo run --release --features full --example count -- --stream web-requests --db counts.db
   cargo run --release --features full --example count -- --endpoint http://127.0.0.1:4567 --stream web-requests \\
       --db counts.db --window 60s --slide 10s --lateness 30s --until-caught-up
+  cargo run --release --features full --example count -- --stream shop --db counts.db \\
+      --key client.addr --time @timestamp --id requestId
 
 Ends with status 0, also when there was nothing to read; 1 when something failed, or when nothing of what was
 read could be counted; 2 when it was called in another way than this.
@@ -65,6 +68,11 @@ struct Arguments {
     /// At the end, complete the windows that are still open
     #[arg(long)]
     flush: bool,
+    /// Count clients by their networks: 64 bits of IPv6, or 24/64 bits of IPv4 and IPv6
+    #[arg(long, value_name = "BITS", value_parser = network)]
+    network: Option<(u8, u8)>,
+    #[command(flatten)]
+    format: FormatArguments,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -80,6 +88,8 @@ fn main() -> ExitCode {
 }
 
 fn count(arguments: &Arguments) -> Result<(), Error> {
+    // What is wrong with the format is said before anything is opened.
+    let format = arguments.format.format()?;
     let kinesis = connect(arguments.endpoint.as_deref())?;
     let stream = kinesis.stream(&arguments.stream)?;
     let slide = arguments.slide.unwrap_or(arguments.window);
@@ -90,8 +100,11 @@ fn count(arguments: &Arguments) -> Result<(), Error> {
         ));
     }
     // Waits here while another process has the database.
-    let counter =
-        Counter::sliding(arguments.window, slide).lateness(arguments.lateness).stored_in(&arguments.db)?;
+    let mut counter = Counter::sliding(arguments.window, slide).lateness(arguments.lateness).reading(format);
+    if let Some((v4, v6)) = arguments.network {
+        counter = counter.network(v4, v6);
+    }
+    let counter = counter.stored_in(&arguments.db)?;
     let before = Counts::open(&arguments.db)?.totals()?;
     let mut consumer = match arguments.from {
         Begin::TrimHorizon => stream.consumer().trim_horizon(),
@@ -160,4 +173,14 @@ fn watch(running: &ConsumerHandle<StoredCounter>) {
         say(format_args!("{rate:.0} records/s, {records} in all, lag {lag}, {said}"));
         (last, before) = (Instant::now(), report.records);
     }
+}
+
+/// `64`, `24/64`.
+fn network(text: &str) -> Result<(u8, u8), String> {
+    let bits = |text: &str, most: u8| text.parse().ok().filter(|bits| (1..=most).contains(bits));
+    let read = match text.split_once('/') {
+        Some((v4, v6)) => bits(v4, 32).zip(bits(v6, 128)),
+        None => bits(text, 128).map(|v6| (32, v6)),
+    };
+    read.ok_or_else(|| "write bits of IPv6, or of IPv4 and IPv6: 64, 24/64".into())
 }

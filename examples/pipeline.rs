@@ -17,6 +17,7 @@ use kinesis_lab::{
 mod common;
 
 use common::ending::asked_to_end;
+use common::formats::FormatArguments;
 use common::say::{ended, say, tell};
 use common::{connect, duration};
 
@@ -73,6 +74,8 @@ struct Arguments {
     /// How often a part that fails is started again within an hour before all of it ends, with a status of 1
     #[arg(long, value_name = "N", default_value_t = 20)]
     max_restarts: u32,
+    #[command(flatten)]
+    format: FormatArguments,
     /// One part after the other, each until its stream is read to the tip; then end
     #[arg(long)]
     until_caught_up: bool,
@@ -95,10 +98,12 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Some(file) => Playbooks::read(file)?,
         None => Playbooks::shipped(),
     };
+    let format = arguments.format.format()?;
     let kinesis = connect(arguments.endpoint.as_deref())?;
     let dropped = arguments.drop_page.clone();
     let mut pipeline = Pipeline::over(&kinesis.stream(&arguments.stream)?)
         .playbooks(&playbooks)
+        .reading(format)
         .keep(move |event| !dropped.iter().any(|page| is_page(event, page)))
         .on_alert(|alert| tell(alert))
         .window(arguments.window)

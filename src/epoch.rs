@@ -53,6 +53,17 @@ impl EpochUnit {
         number.since_epoch(self).ok_or(TimestampError::no_time())
     }
 
+    /// `s`, `ms`, `us` or `ns`, as files and command lines have it.
+    pub(crate) fn named(name: &str) -> Option<EpochUnit> {
+        Some(match name {
+            "s" => EpochUnit::Seconds,
+            "ms" => EpochUnit::Millis,
+            "us" | "µs" => EpochUnit::Micros,
+            "ns" => EpochUnit::Nanos,
+            _ => return None,
+        })
+    }
+
     /// How many decimal places a microsecond is away.
     fn places(self) -> i32 {
         match self {

@@ -35,6 +35,9 @@
 //! [`Counter::stored_in`] keeps them in a database together with the consumer's checkpoints, so that a
 //! crash at any moment neither loses a record nor counts one twice.
 //!
+//! Records that others write: [`JsonFormat`] reads any JSON, [`LogFormat`] the lines of any web server, [`Format`] is
+//! for your own; counters, filters, detections and pipelines take one (`.reading(…)`). [`KnownForms`] is the default.
+//!
 //! Upon these, the pipeline that they are for: a [`Filter`] sends events on to a second stream, a
 //! [`Detection`] watches it with [`Playbooks`] and tells of [`Alert`]s, a [`BlockList`] refuses whom they
 //! name; a [`Pipeline`] wires them.
@@ -50,7 +53,7 @@
 //! | `local` | an embedded Kinesis, [`Kinesis::local`]: for tests, and to begin without an account |
 //! | `chart` | `Counter::chart`: PNG, SVG and text |
 //! | `sqlite` | `Counter::stored_in`, `Detection::stored_in`, [`Pipeline`]: what survives a crash |
-//! | `playbooks` | `Playbooks::read`: from TOML files; built in code, they need no feature |
+//! | `playbooks` | `Playbooks::read` and `AnyFormat::read`: from TOML files; built in code, they need no feature |
 //! | `live` | `Live`: a page that shows counts and alerts as they change; with it come `chart` and `sqlite` |
 //! | `agent` | `AgentLayer`: a tower layer that makes an event of each request of a web application |
 //! | `full` | all of them: what the notebooks run on |
@@ -77,6 +80,8 @@ pub(crate) mod strict_time;
 pub(crate) mod text;
 pub(crate) mod time_forms;
 pub(crate) mod timestamp;
+#[cfg(feature = "playbooks")]
+pub(crate) mod toml_values;
 
 #[cfg(feature = "agent")]
 pub(crate) mod agent;
@@ -85,6 +90,7 @@ pub(crate) mod chart;
 pub(crate) mod count;
 pub(crate) mod detect;
 pub(crate) mod event;
+pub(crate) mod format;
 #[cfg(feature = "live")]
 pub(crate) mod live;
 pub(crate) mod packed;
@@ -113,8 +119,12 @@ pub use count::{
 pub use detect::{Alert, BlockList, Detection, DetectionTotals, Playbook, Playbooks, Response};
 pub use epoch::EpochUnit;
 pub use error::{Error, ErrorKind, Result};
-pub use event::{AccessLog, Event, EventError, LogLine, LogLineError, LogRecord, Origin, UnparsedLine};
+pub use event::{Event, EventError, LogLine, LogLineError, Origin};
 pub use folder::temporary_folder;
+pub use format::{
+    AccessLog, AnyFormat, Brief, Format, JsonFormat, KnownForms, LinePrefix, LogFormat, LogRecord,
+    UnparsedLine,
+};
 pub use harmless::{Data, Text};
 pub use hash_key::hash_key;
 #[cfg(feature = "live")]

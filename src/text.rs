@@ -111,6 +111,31 @@ pub(crate) fn grouped(number: impl ToString) -> String {
     out
 }
 
+/// ` (did you mean …?)`, for a slip of the finger.
+pub(crate) fn near(word: &str, names: &[&str]) -> String {
+    let nearest = names.iter().map(|name| (distance(word, name), name)).min();
+    match nearest {
+        Some((slips, name)) if slips <= 2 => format!(" (did you mean `{name}`?)"),
+        _ => String::new(),
+    }
+}
+
+/// How many letters are to be added, removed or changed. Words here have a dozen letters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
 fn push(out: &mut String, c: char) {
     match c {
         '\n' => out.push_str(r"\n"),

@@ -78,7 +78,7 @@ impl BlockFeed {
         drop(feeds);
         let mut lists = lock(&feed.lists);
         for (client, until) in lists.known.blocked(Timestamp::now()) {
-            list.block_client(client.raw(), until);
+            list.block_named(client.raw(), until);
         }
         lists.fed.push(list.clone());
         drop(lists);
@@ -120,9 +120,9 @@ impl RecordProcessor for BlockReader {
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
         let lists = lock(&self.lists);
         for (client, until) in blocks_in(batch, ctx.now, self.longest) {
-            if lists.known.block_client(client.raw(), until) {
+            if lists.known.block_named(client.raw(), until) {
                 for list in &lists.fed {
-                    list.block_client(client.raw(), until);
+                    list.block_named(client.raw(), until);
                 }
             }
         }
@@ -174,7 +174,7 @@ mod tests {
         let one = BlockFeed::start(&alerts, &first, day).unwrap();
         let reader = BlockReader { lists: one.feed.lists.clone(), longest: day };
         let far = Timestamp::now() + Duration::from_secs(3_600);
-        lock(&reader.lists).known.block_client("192.0.2.66", far);
+        lock(&reader.lists).known.block_named("192.0.2.66", far);
 
         let two = BlockFeed::start(&kinesis.stream("alerts").unwrap(), &second, day).unwrap();
         assert!(Arc::ptr_eq(&one.feed, &two.feed), "one reader");

@@ -158,7 +158,7 @@ fn every_event_is_in_the_chart() {
 fn several_days() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/apache_access.log");
     let rows = if path.exists() {
-        let log = crate::event::AccessLog::open(path).unwrap();
+        let log = crate::format::AccessLog::open(path).unwrap();
         log.map(|r| r.unwrap()).map(|r| (r.time.truncate(MINUTE), vec![(r.client, 1)])).collect()
     } else {
         // Not `println!`, which the test harness swallows.

@@ -103,7 +103,7 @@ impl ClocksAhead {
     /// Takes note of an event if it is ahead.
     #[inline]
     pub(crate) fn observe(&mut self, shard_id: &str, record: &Record, event: &Event) {
-        if event.time > record.arrival + TOLERATED {
+        if is_ahead(event.time, record.arrival) {
             self.add(shard_id, record, event);
         }
     }
@@ -143,6 +143,11 @@ impl ClocksAhead {
             self.sources.retain(|_, clock| newest <= clock.last + REMEMBERED);
         }
     }
+}
+
+/// Whether an event of this time is ahead of its arrival by more than is tolerated.
+pub(super) fn is_ahead(time: Timestamp, arrival: Timestamp) -> bool {
+    time > arrival + TOLERATED
 }
 
 /// Which one an event is of, as far as it says.

@@ -34,16 +34,17 @@ struct Remembered {
 ///
 /// Numbers are decimal digits without leading zeros: of two, the longer one is the larger, and of two of a
 /// length the one that sorts last as text. Those of records that came in an aggregate have a second one behind a
-/// slash, `99/7`; it says nothing of what can be forgotten.
+/// slash, `99/7`, and those of one of several events of a record its place behind a `#`, `99#3`; these say nothing of
+/// what can be forgotten.
 ///
 /// ```
 /// use kinesis_lab::SavedOrigin;
 ///
 /// let mut saved = SavedOrigin::new("shardId-000000000003", "events/shardId-000000000000");
-/// saved.numbers = ["99", "99/0", "100/0"].map(str::to_owned).to_vec();
-/// saved.after = Some("99".to_owned()); // so that the first two of them can be forgotten
+/// saved.numbers = ["99", "99/0", "99#3", "100/0"].map(str::to_owned).to_vec();
+/// saved.after = Some("99".to_owned()); // so that the first three of them can be forgotten
 /// let after = saved.after.as_deref().unwrap();
-/// let digits = |number: &String| number.split('/').next().unwrap().to_owned();
+/// let digits = |number: &String| number.split(['/', '#']).next().unwrap().to_owned();
 /// saved.numbers.retain(|number| (digits(number).len(), &*digits(number)) > (after.len(), after));
 /// assert_eq!(saved.numbers, ["100/0"]);
 /// ```
@@ -127,7 +128,7 @@ impl Copies {
     /// Whoever can put a record can write an origin into it. It is believed as far as the first stream's sequence
     /// numbers tell, and can hide what was put there up to a few seconds after it arrived, and not what comes later.
     pub(crate) fn is_copy(&mut self, shard_id: &str, origin: &Origin, arrival: Timestamp) -> bool {
-        let number = Number::new(&origin.sequence_number).in_aggregate(origin.sub_sequence_number);
+        let number = Number::of(origin);
         if !number.can_be(origin.shard_id.raw(), arrival) {
             return false; // no filter's, and nothing to remember
         }

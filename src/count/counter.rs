@@ -9,12 +9,12 @@ use super::unparsed::{Unparsed, UnparsedRecords};
 use super::watermark::Watermark;
 use super::window::Window;
 use super::windows::Windows;
-use crate::event::Event;
-use crate::harmless::Text;
-use crate::read::{Context, ProcessError, RecordProcessor};
-use crate::record::{Batch, Record};
+use crate::event::ClientNetwork;
+use crate::format::AnyFormat;
 use crate::text::{printable, shorten};
 use crate::timestamp::Timestamp;
+
+mod counting;
 
 /// Characters of a record that did not parse, where a line names the first: it is printed at every poll,
 /// and a record can be a megabyte.
@@ -23,8 +23,8 @@ const DATA_SHOWN: usize = 200;
 /// Counts events per key (requests per IP address) in windows of event time.
 ///
 /// It is silent; [`printing`](Counter::printing) wraps it in one that writes its windows at every
-/// poll. What a record must look like: [`Event::parse`]. An event with an id that was counted before
-/// is not counted again.
+/// poll. What a record must look like: [`KnownForms`](crate::KnownForms), or what [`reading`](Counter::reading)
+/// says. An event with an id that was counted before is not counted again.
 ///
 /// By default it keeps all windows, in memory, and an event is never too late. Told a
 /// [`lateness`](Counter::lateness), it *completes* windows: those that the watermark has passed are
@@ -53,10 +53,14 @@ pub struct Counter {
     pub(crate) late: Late,
     pub(crate) refused: Refused,
     clocks_ahead: ClocksAhead,
+    /// Whether an event of the record under way is ahead of its arrival.
+    is_ahead: bool,
     /// Of records that a filter sent on.
     pub(crate) copies: Copies,
     pub(crate) duplicates: u64,
     pub(crate) unparsed: UnparsedRecords,
+    format: AnyFormat,
+    network: Option<ClientNetwork>,
 }
 
 impl Counter {
@@ -102,9 +106,12 @@ impl Counter {
             late: Late::default(),
             refused: Refused::default(),
             clocks_ahead: ClocksAhead::default(),
+            is_ahead: false,
             copies: Copies::default(),
             duplicates: 0,
             unparsed: UnparsedRecords::default(),
+            format: AnyFormat::default(),
+            network: None,
         }
     }
 
@@ -127,6 +134,48 @@ impl Counter {
     /// ```
     pub fn lateness(mut self, lateness: Duration) -> Counter {
         self.watermark = Some(Watermark::new(lateness));
+        self
+    }
+
+    /// Reads records in this format: what is counted is the key of its events. Default:
+    /// [`KnownForms`](crate::KnownForms).
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// use kinesis_lab::JsonFormat;
+    ///
+    /// let stream = Kinesis::local()?.create_stream("pages", 1)?;
+    /// stream.put("any", r#"{"at": 1709288100, "page": "/cart"}"#)?;
+    /// let mut counter = Counter::per_minute().reading(JsonFormat::new().key(&["page"]).time("at"));
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// assert_eq!(counter.to_string(), "2024-03-01 10:15:00 : [('/cart', 1)]\n");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn reading(mut self, format: impl Into<AnyFormat>) -> Counter {
+        self.format = format.into();
+        self
+    }
+
+    /// Counts clients by their networks: those that agree in the first `v4` bits of an address of IPv4 (1 to 32)
+    /// or the first `v6` of one of IPv6 (1 to 128) are one key, `192.0.2.0/24` or `2001:db8:1:2::/64`. What is no
+    /// address stays as it is. Default: each address is a key.
+    ///
+    /// Whoever has one address of IPv6 has 2⁶⁴ of them: providers give networks of 64 bits (RFC 6177).
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("networks", 1)?;
+    /// for client in ["2001:db8:1:2::1", "2001:db8:1:2::2", "192.0.2.1", "192.0.2.2"] {
+    ///     stream.put(client, "2018-09-06T08:04:56Z")?;
+    /// }
+    /// let mut counter = Counter::per_minute().network(32, 64);
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// let window = "[('192.0.2.1', 1), ('192.0.2.2', 1), ('2001:db8:1:2::/64', 2)]";
+    /// assert_eq!(counter.windows()[0].to_string(), format!("2018-09-06 08:04:00 : {window}"));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn network(mut self, v4: u8, v6: u8) -> Counter {
+        self.network = Some(ClientNetwork::of(v4.max(1), v6.max(1)));
         self
     }
 
@@ -203,7 +252,7 @@ impl Counter {
         self.duplicates
     }
 
-    /// How many records did not parse as an event.
+    /// How many records, or parts of one that should be an event, did not parse as one.
     pub fn unparsed(&self) -> u64 {
         self.unparsed.count()
     }
@@ -217,53 +266,6 @@ impl Counter {
     /// The first 100 records that did not parse, each with its place and the reason.
     pub fn unparsed_samples(&self) -> &[Unparsed] {
         self.unparsed.samples()
-    }
-
-    fn count(&mut self, shard_id: &str, record: &Record) {
-        match Event::parse(record) {
-            Ok(event) => self.count_event(shard_id, record, &event),
-            Err(error) => self.unparsed.add(shard_id, record, error.to_string()),
-        }
-    }
-
-    fn count_event(&mut self, shard_id: &str, record: &Record, event: &Event) {
-        if let Some(origin) = &event.origin
-            && self.copies.is_copy(shard_id, origin, record.arrival)
-        {
-            self.duplicates += 1;
-            return;
-        }
-        self.clocks_ahead.observe(shard_id, record, event);
-        if let Some(watermark) = &mut self.watermark {
-            if event.is_from_the_future(record.arrival) {
-                self.refused.add(record, event);
-                return;
-            }
-            watermark.observe_event(shard_id, event, record.arrival);
-        }
-        let added =
-            self.windows.add_with_id(event.key.raw(), event.time, 1, event.id.as_ref().map(Text::raw));
-        self.duplicates += u64::from(added.duplicate);
-        if !added.late.is_empty() {
-            self.late.add(event.key.raw(), event.time, &added.late);
-        }
-    }
-}
-
-impl RecordProcessor for Counter {
-    fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
-        self.copies.follow(&ctx.shards);
-        batch.records.iter().for_each(|record| self.count(&batch.shard_id, record));
-        self.clocks_ahead.pass(batch);
-        Ok(())
-    }
-
-    fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
-        if let Some(watermark) = &mut self.watermark {
-            let now = watermark.advance(&ctx.shards);
-            self.completed.extend(self.windows.complete(now));
-        }
-        Ok(())
     }
 }
 

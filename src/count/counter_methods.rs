@@ -5,6 +5,26 @@
 // Paths are those of the file that calls this, beside this one.
 macro_rules! counter_methods {
     ($wrapper:ty) => {
+        impl $wrapper {
+            /// Reads records in this format, as [`Counter::reading`](crate::Counter::reading) says.
+            ///
+            /// ```
+            /// # use kinesis_lab::prelude::*;
+            /// use kinesis_lab::JsonFormat;
+            ///
+            /// let stream = Kinesis::local()?.create_stream("pages", 1)?;
+            /// stream.put("any", r#"{"at": 1709288100, "page": "/cart"}"#)?;
+            /// let mut live = Counter::per_minute().printing().reading(JsonFormat::new().key(&["page"]).time("at"));
+            /// stream.consumer().trim_horizon().run_until_caught_up(&mut live)?;
+            /// assert_eq!(live.windows()[0].counts[0].0, "/cart");
+            /// # Ok::<(), Error>(())
+            /// ```
+            pub fn reading(mut self, format: impl Into<$crate::format::AnyFormat>) -> Self {
+                self.counter = self.counter.reading(format);
+                self
+            }
+        }
+
         /// What can be seen of the counter inside.
         impl $wrapper {
             /// The counter inside.
@@ -47,7 +67,7 @@ macro_rules! counter_methods {
                 self.counter.duplicates()
             }
 
-            /// How many records did not parse as an event.
+            /// How many records, or parts of one that should be an event, did not parse as one.
             pub fn unparsed(&self) -> u64 {
                 self.counter.unparsed()
             }

@@ -5,9 +5,7 @@ use std::fmt;
 
 use super::unparsed::SAMPLES_KEPT;
 use super::window::KEY_CHARS;
-use crate::event::Event;
 use crate::harmless::Text;
-use crate::record::Record;
 use crate::text::shown;
 use crate::timestamp::Timestamp;
 
@@ -163,11 +161,10 @@ impl Refused {
         &self.samples
     }
 
-    pub(crate) fn add(&mut self, record: &Record, event: &Event) {
+    pub(crate) fn add(&mut self, key: &str, time: Timestamp, arrival: Timestamp) {
         self.count += 1;
         if self.samples.len() < SAMPLES_KEPT {
-            let (key, time) = (event.key.clone(), event.time);
-            self.samples.push(RefusedEvent { key, time, arrival: record.arrival });
+            self.samples.push(RefusedEvent { key: key.into(), time, arrival });
         }
     }
 

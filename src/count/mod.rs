@@ -1,6 +1,6 @@
 //! Counts per key in windows of event time, in memory or in a store.
 //!
-//! Uses the ground, `event`, `stream` and `read`.
+//! Uses the ground, `event`, `format`, `stream` and `read`.
 
 mod clocks_ahead;
 mod copies;

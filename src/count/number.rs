@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use crate::event::Origin;
 use crate::timestamp::Timestamp;
 
 /// A sequence number, in the order of numbers: they have up to 128 digits, which no integer holds. Of a record that
@@ -11,6 +12,8 @@ use crate::timestamp::Timestamp;
 pub(crate) struct Number {
     digits: Box<str>,
     sub: Option<u64>,
+    /// Of one of several events of a record, its place there; a checkpoint has none, and is behind all of them.
+    place: Option<u64>,
 }
 
 /// How far the clocks of a service's machines may be apart, in seconds.
@@ -32,22 +35,23 @@ pub(super) struct SequenceParts {
 }
 
 impl Number {
-    /// Digits, and of one in an aggregate `digits/sub`, as `Display` writes it.
+    /// Digits, of one in an aggregate `digits/sub`, and of an event behind these `#place`, as `Display` writes it.
     pub(crate) fn new(text: &str) -> Number {
-        let (digits, sub) = match text.split_once('/') {
-            Some((digits, sub)) => (digits, sub.parse().ok()),
-            None => (text, None),
-        };
-        Number { digits: digits.trim_start_matches('0').into(), sub }
+        let (number, place) = text.split_once('#').unwrap_or((text, ""));
+        let (digits, sub) = number.split_once('/').unwrap_or((number, ""));
+        let digits = digits.trim_start_matches('0').into();
+        Number { digits, sub: sub.parse().ok(), place: place.parse().ok() }
     }
 
-    pub(super) fn in_aggregate(self, sub: Option<u64>) -> Number {
-        Number { sub, ..self }
+    /// That of a record, or of one event of several in it.
+    pub(super) fn of(origin: &Origin) -> Number {
+        let number = Number::new(&origin.sequence_number);
+        Number { sub: origin.sub_sequence_number, place: origin.place, ..number }
     }
 
-    /// The greatest number of this record of Kinesis and those in it.
+    /// The greatest number of this record of Kinesis and what is in it.
     pub(super) fn last_of_aggregate(&self) -> Number {
-        self.clone().in_aggregate(Some(u64::MAX))
+        Number { sub: Some(u64::MAX), place: Some(u64::MAX), ..self.clone() }
     }
 
     /// Whether this record of Kinesis, or one in it, is up to a checkpoint.
@@ -105,7 +109,8 @@ impl Number {
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.digits)?;
-        self.sub.map_or(Ok(()), |sub| write!(f, "/{sub}"))
+        self.sub.map_or(Ok(()), |sub| write!(f, "/{sub}"))?;
+        self.place.map_or(Ok(()), |place| write!(f, "#{place}"))
     }
 }
 
@@ -115,7 +120,8 @@ fn compare(digits: &str, other: &str) -> Ordering {
 
 impl Ord for Number {
     fn cmp(&self, other: &Number) -> Ordering {
-        compare(&self.digits, &other.digits).then_with(|| self.sub.cmp(&other.sub))
+        compare(&self.digits, &other.digits)
+            .then_with(|| (self.sub, self.place).cmp(&(other.sub, other.place)))
     }
 }
 

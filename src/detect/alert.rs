@@ -53,7 +53,7 @@ pub struct Alert {
     /// one is `\x20` then, a backslash `\\`. Of a key with more than 256 bytes the first 221, `…`, and the MD5 hash
     /// of the whole.
     pub key: Text,
-    /// The client's address, when the playbook's key has it. What is blocked.
+    /// The client's address, when the playbook's key has it, or its network (`2001:db8:1:2::/64`). What is blocked.
     pub ip: Option<Text>,
     /// The time of the event that was one too many.
     pub time: Timestamp,

@@ -21,6 +21,9 @@ use crate::timestamp::Timestamp;
 const SWEEP: usize = 1_000;
 /// No alert blocks for longer: who may write to the stream of alerts should not have anybody refused for ever.
 pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(86_400);
+/// Nor of a larger network than these, in bits of an address of IPv4 and of IPv6: nobody should have the world
+/// refused.
+pub(super) const LARGEST_BLOCK: (u8, u8) = (16, 32);
 
 /// The addresses whose requests are refused, each until its time is over. Clones are the same list.
 ///
@@ -30,8 +33,8 @@ pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(86_400);
 /// It is also a [`RecordProcessor`] over the stream of alerts, so that every web server that reads the
 /// stream has the same list. One that starts reads the stream from its oldest record: what is still in
 /// force is in it, as no alert blocks for longer than 24 hours after its arrival, which is how long a stream
-/// keeps its records if nothing else was set. An alert that comes twice changes nothing; of an alert, only a
-/// single address is blocked, never a network: its texts come from strangers.
+/// keeps its records if nothing else was set. An alert that comes twice changes nothing. Its texts come from
+/// strangers: it blocks an address, or a network no larger than `/16` of IPv4 or `/32` of IPv6.
 ///
 /// ```
 /// use kinesis_lab::{BlockList, Timestamp};
@@ -91,12 +94,7 @@ impl BlockList {
     pub fn block(&self, address: &str, until: Timestamp) -> Result<()> {
         match BlockEntry::parse(address)? {
             BlockEntry::Networks(networks) => {
-                let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
-                for network in networks {
-                    blocks.prefixes.insert(network.prefix_len());
-                    let known = blocks.networks.entry(network).or_insert(until);
-                    *known = until.max(*known);
-                }
+                self.block_networks(networks, until);
             }
             BlockEntry::Client(client) => {
                 self.block_client(&client, until);
@@ -105,8 +103,37 @@ impl BlockList {
         Ok(())
     }
 
+    /// The same of whom an alert names; false when it was refused until then already, is larger than an alert may
+    /// block, or is nobody.
+    pub(crate) fn block_named(&self, name: &str, until: Timestamp) -> bool {
+        let is_small = |network: &IpNet| {
+            let largest = if network.addr().is_ipv4() { LARGEST_BLOCK.0 } else { LARGEST_BLOCK.1 };
+            network.prefix_len() >= largest
+        };
+        match BlockEntry::parse(name) {
+            // Of one network: a range may be the world in a hundred pieces.
+            Ok(BlockEntry::Networks(networks)) if networks.len() == 1 && networks.iter().all(is_small) => {
+                self.block_networks(networks, until)
+            }
+            Ok(BlockEntry::Client(client)) => self.block_client(&client, until),
+            _ => false,
+        }
+    }
+
+    fn block_networks(&self, networks: Vec<IpNet>, until: Timestamp) -> bool {
+        let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
+        let mut news = false;
+        for network in networks {
+            blocks.prefixes.insert(network.prefix_len());
+            let known = blocks.networks.entry(network).or_insert(Timestamp::MIN);
+            news |= *known < until;
+            *known = until.max(*known);
+        }
+        news
+    }
+
     /// Refuses one client until a time; false when it was refused until then already.
-    pub(crate) fn block_client(&self, client: &str, until: Timestamp) -> bool {
+    fn block_client(&self, client: &str, until: Timestamp) -> bool {
         let client = canonical_client(client);
         let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
         match blocks.clients.get_mut(&*client) {
@@ -200,7 +227,7 @@ pub(crate) fn blocks_in<'a>(
 impl RecordProcessor for BlockList {
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
         for (client, until) in blocks_in(batch, ctx.now, LONGEST_BLOCK) {
-            self.block_client(client.raw(), until);
+            self.block_named(client.raw(), until);
         }
         self.sweep(ctx.now);
         Ok(())
@@ -215,104 +242,4 @@ impl fmt::Debug for BlockList {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::Record;
-
-    #[test]
-    fn the_later_end_stands_and_the_expired_leave() {
-        let at = Timestamp::from_secs;
-        let list = BlockList::new();
-        list.block("a", at(20)).unwrap();
-        list.block("a", at(10)).unwrap();
-        list.block("b", at(5)).unwrap();
-        assert_eq!(list.blocked(at(7)), [("a".into(), at(20))]);
-        list.sweep(at(7));
-        assert_eq!(format!("{list:?}"), "block list of 1 entries");
-        list.pardon("a").unwrap();
-        assert!(!list.is_blocked("a", at(7)));
-    }
-
-    /// Each was an entry that nobody's address is, in silence.
-    #[test]
-    fn one_network_however_it_is_written() {
-        let until = Timestamp::from_secs(9);
-        for (spelling, form) in [
-            ("198.51.100.0/255.255.255.0", "198.51.100.0/24"),
-            ("198.51.100.0 / 24", "198.51.100.0/24"),
-            ("::ffff:198.51.100.0/120", "198.51.100.0/24"),
-            ("[2001:DB8::]/64", "2001:db8::/64"),
-        ] {
-            let list = BlockList::new();
-            list.block(spelling, until).unwrap();
-            assert_eq!(list.blocked(Timestamp::MIN), [(form.into(), until)], "{spelling}");
-            list.pardon(spelling).unwrap();
-            assert!(list.blocked(Timestamp::MIN).is_empty());
-        }
-    }
-
-    #[test]
-    fn one_client_however_it_is_written() {
-        let (at, spellings) = (
-            Timestamp::from_secs,
-            [
-                ("192.0.2.66", ["::ffff:192.0.2.66", "::FFFF:c000:242", "192.0.2.66:443"]),
-                ("2001:db8::1", ["2001:DB8::1", "[2001:db8::1]:443", "2001:db8:0:0::1"]),
-            ],
-        );
-        for (client, others) in spellings {
-            for other in others {
-                let list = BlockList::new();
-                list.block(other, at(20)).unwrap();
-                assert_eq!(list.blocked(at(7)), [(client.into(), at(20))]);
-                assert!(list.is_blocked(client, at(7)) && list.is_blocked(other, at(7)));
-                list.pardon(client).unwrap();
-                list.block(client, at(20)).unwrap();
-                list.pardon(other).unwrap();
-                assert!(!list.is_blocked(client, at(7)), "{other}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_network_is_all_its_addresses() {
-        let at = Timestamp::from_secs;
-        let list = BlockList::new();
-        for network in ["198.51.100.7/24", "2001:DB8::/64", "::ffff:203.0.113.0/120"] {
-            list.block(network, at(20)).unwrap();
-        }
-        for inside in ["198.51.100.255", "::ffff:198.51.100.1", "2001:db8::ffff", "203.0.113.9"] {
-            assert!(list.is_blocked(inside, at(7)) && !list.is_blocked(inside, at(20)), "{inside}");
-        }
-        for outside in ["198.51.101.1", "2001:db8:0:1::1", "-", "198.51.100.0/24x"] {
-            assert!(!list.is_blocked(outside, at(7)), "{outside}");
-        }
-        let names: Vec<Text> = list.blocked(at(7)).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["198.51.100.0/24", "2001:db8::/64", "203.0.113.0/24"]);
-        list.pardon("198.51.100.0/24").unwrap();
-        assert!(!list.is_blocked("198.51.100.255", at(7)));
-    }
-
-    /// Whoever may write to the stream of alerts names no network, and blocks nobody for ever.
-    #[test]
-    fn an_alert_blocks_one_address_for_a_day_at_most() {
-        let came = Timestamp::from_secs(1_536_220_800);
-        let alert = |ip: &str| {
-            let data = format!(
-                r#"{{"v":1,"id":"1","playbook":"p","key":"k","ip":"{ip}","time":"{came}","start":"{came}",
-                    "end":"{came}","count":1,"threshold":1,"response":"block","until":"9999-01-01T00:00:00Z",
-                    "evidence":""}}"#
-            );
-            Record::new("k", data, "1", came)
-        };
-        let batch = Batch::new("alerts", "s", vec![alert("0.0.0.0/0"), alert("::ffff:192.0.2.66")]);
-        let mut list = BlockList::new();
-        list.process(&batch, &mut Context::at(came)).unwrap();
-        assert!(!list.is_blocked("192.0.2.7", came));
-        let last = came + LONGEST_BLOCK;
-        assert!(
-            list.is_blocked("192.0.2.66", last - Duration::from_secs(1))
-                && !list.is_blocked("192.0.2.66", last)
-        );
-    }
-}
+mod tests;

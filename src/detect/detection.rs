@@ -11,7 +11,8 @@ use super::outbox::Outbox;
 use super::playbooks::Playbooks;
 use super::totals::DetectionTotals;
 use crate::count::{ClocksAhead, Copies, RecentIds, Unparsed, UnparsedRecords, Watermark};
-use crate::event::Event;
+use crate::event::{Event, EventError};
+use crate::format::AnyFormat;
 use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::{Batch, Record};
 use crate::stream::Stream;
@@ -99,6 +100,7 @@ pub struct Detection {
     totals: DetectionTotals,
     unparsed: UnparsedRecords,
     clocks_ahead: ClocksAhead,
+    format: AnyFormat,
 }
 
 impl Detection {
@@ -120,7 +122,30 @@ impl Detection {
             totals: DetectionTotals::default(),
             unparsed: UnparsedRecords::default(),
             clocks_ahead: ClocksAhead::default(),
+            format: AnyFormat::default(),
         }
+    }
+
+    /// Reads records in this format. Default: [`KnownForms`](crate::KnownForms), which is also what a
+    /// [`Filter`](crate::Filter) writes, whatever it reads.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// use kinesis_lab::{Detection, LogFormat, Playbook, Playbooks};
+    ///
+    /// let stream = Kinesis::local()?.create_stream("log", 1)?;
+    /// let line = r#"192.0.2.66 [01/Mar/2024:10:15:00 +0000] "GET / HTTP/1.1" 404"#;
+    /// stream.put("any", [line; 3].join("\n"))?;
+    /// let playbooks = Playbooks::new(vec![Playbook::new("misses", 3).when("status", &["404"])])?;
+    /// let format = LogFormat::nginx(r#"$remote_addr [$time_local] "$request" $status"#)?;
+    /// let mut detection = Detection::new(&playbooks).reading(format);
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut detection)?;
+    /// assert_eq!(detection.alerts()[0].key, "192.0.2.66");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn reading(mut self, format: impl Into<AnyFormat>) -> Detection {
+        self.format = format.into();
+        self
     }
 
     /// By how much an event may be later than the newest one of its shard and still count. It delays no
@@ -206,8 +231,8 @@ impl Detection {
         self.checkpoints.iter()
     }
 
-    fn observe(&mut self, shard_id: &str, record: &Record) {
-        let event = match Event::parse(record) {
+    fn observe(&mut self, shard_id: &str, record: &Record, found: std::result::Result<Event, EventError>) {
+        let event = match found {
             Ok(event) => event,
             Err(error) => {
                 self.totals.unparsed += 1;
@@ -246,7 +271,10 @@ impl RecordProcessor for Detection {
 
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
         self.copies.follow(&ctx.shards);
-        batch.records.iter().for_each(|record| self.observe(&batch.shard_id, record));
+        let format = self.format.clone();
+        for record in &batch.records {
+            format.read_record(record, &mut |found| self.observe(&batch.shard_id, record, found));
+        }
         self.clocks_ahead.pass(batch);
         self.checkpoints.pass(batch);
         Ok(())

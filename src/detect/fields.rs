@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::pattern::Pattern;
-use crate::event::{Event, canonical_client, normal_page};
+use crate::event::{ClientNetwork, Event, canonical_client, normal_page};
 
 /// Fields that the events of agents and access logs have; others must be declared in a file of playbooks.
 #[cfg_attr(not(feature = "playbooks"), allow(dead_code, reason = "for files"))]
@@ -27,8 +27,16 @@ pub(super) fn condition<S: AsRef<str>>(field: &str, patterns: &[S]) -> Condition
 /// The value of a field of an event.
 pub(super) fn value<'a>(event: &'a Event, field: &str) -> Option<Cow<'a, str>> {
     match field {
-        "ip" => Some(canonical_client(event.key.raw())),
+        "ip" => Some(canonical_client(client(event))),
         "page" => Some(normal_page(event.fields.get("path")?.raw())),
-        field => event.fields.get(field).map(|value| Cow::Borrowed(value.raw())),
+        field => match ClientNetwork::of_field(field) {
+            Some(network) => Some(network.name_of(client(event))),
+            None => event.fields.get(field).map(|value| Cow::Borrowed(value.raw())),
+        },
     }
+}
+
+/// Of a format whose key is something else, the client is a field.
+fn client(event: &Event) -> &str {
+    event.fields.get("ip").unwrap_or(&event.key).raw()
 }

@@ -1,6 +1,6 @@
 //! Playbooks over events, the alerts that come of them, and who is blocked.
 //!
-//! Uses the ground, `event`, `stream`, `read` and `count`.
+//! Uses the ground, `event`, `format`, `stream`, `read` and `count`.
 
 mod alert;
 mod alert_store;
@@ -18,8 +18,6 @@ mod playbook_file;
 mod playbooks;
 mod rule;
 mod tallies;
-#[cfg(feature = "playbooks")]
-mod toml_values;
 mod totals;
 
 pub use alert::{Alert, Response};

@@ -5,10 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use super::alert::Response;
+use super::block_list::LARGEST_BLOCK;
 use super::fields::{Condition, condition, value};
 use super::key::{bounded_key, push_part};
 use super::pattern::Pattern;
-use crate::event::Event;
+use crate::event::{ClientNetwork, Event};
 
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 const SLIDE: Duration = Duration::from_secs(10);
@@ -108,6 +109,15 @@ impl Playbook {
     }
 
     /// Whose events are counted together: those that agree in all of these fields. Default: `ip`.
+    ///
+    /// `ip/64` is the network of 64 bits in which a client of IPv6 is, and a client of IPv4 itself; `ip/24` is the
+    /// other way round (up to 32), and `ip/24/64` says both. A block that follows is of the network.
+    ///
+    /// ```
+    /// # use kinesis_lab::Playbook;
+    /// let guesser = Playbook::new("password guesser", 10).when("status", &["401"]).key(&["ip/64"]);
+    /// assert!(guesser.to_string().contains("10 events of one ip/64 in 60 s"));
+    /// ```
     pub fn key(mut self, fields: &[&str]) -> Playbook {
         self.key = fields.iter().map(|field| field.to_string()).collect();
         self
@@ -183,9 +193,16 @@ impl Playbook {
         }
     }
 
-    /// Whether what it counts is of one address, which can be blocked.
+    /// Whether what it counts is of one address or network, which can be blocked.
     pub(crate) fn has_ip(&self) -> bool {
-        self.key.iter().any(|field| field == "ip")
+        self.key.iter().any(|field| field == "ip" || ClientNetwork::of_field(field).is_some())
+    }
+
+    /// Who is to be blocked: the address, where the key has it, else the network.
+    pub(super) fn client_of(&self, event: &Event) -> Option<String> {
+        let network = self.key.iter().find(|field| ClientNetwork::of_field(field).is_some());
+        let field = if self.key.iter().any(|field| field == "ip") { "ip" } else { network? };
+        Some(bounded_key(&value(event, field)?).into_owned())
     }
 
     /// Whether a key is a client, and nothing else.
@@ -230,10 +247,24 @@ impl Playbook {
         if self.key.is_empty() {
             return problem("key", "the key is empty; write at least one field, such as \"ip\"".into());
         }
+        for field in &self.key {
+            let network = ClientNetwork::of_field(field);
+            if field.starts_with("ip/") && network.is_none() {
+                return problem("key", format!("`{field}` is no network; write ip/64, ip/24 or ip/24/64"));
+            }
+            let (v4, v6) = network.map_or((32, 128), ClientNetwork::lengths);
+            if matches!(self.response, Response::Block(_)) && (v4 < LARGEST_BLOCK.0 || v6 < LARGEST_BLOCK.1) {
+                let (v4, v6) = LARGEST_BLOCK;
+                let sentence = format!(
+                    "a network as large as `{field}` is not blocked; write /{v4} or more of IPv4, /{v6} or more of IPv6"
+                );
+                return problem("key", sentence);
+            }
+        }
         match self.response {
             Response::Block(_) if !self.has_ip() => problem(
                 "key",
-                "only an address can be blocked, and the key has no \"ip\"; add it, or write response = \"notify\""
+                "only an address can be blocked, and the key has no \"ip\"; add it (or \"ip/64\"), or write response = \"notify\""
                     .into(),
             ),
             Response::Block(time) if time.is_zero() => {

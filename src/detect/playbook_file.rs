@@ -10,9 +10,9 @@ use toml::de::DeTable;
 use super::alert::Response;
 use super::fields::{Condition, FIELDS, condition};
 use super::playbook::Playbook;
-use super::toml_values::{TomlFile, Value, near};
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::printable;
+use crate::text::{near, printable};
+use crate::toml_values::{TomlFile, TomlValue};
 
 const BLOCK_FOR: Duration = Duration::from_secs(600);
 /// What a `[[playbook]]` may say.
@@ -55,7 +55,8 @@ impl TomlFile<'_> {
         }
         for (name, value) in table.get_ref() {
             match name.get_ref().as_ref() {
-                "fields" => {}
+                // A format is read by others (`AnyFormat::read`).
+                "fields" | "format" => {}
                 "playbook" => {
                     let Some(all) = value.get_ref().as_array() else {
                         return Err(self.error(name.span(), "write [[playbook]], with two brackets"));
@@ -88,12 +89,12 @@ impl TomlFile<'_> {
     }
 
     /// Where a playbook sentence something, or where it begins when it doesn't.
-    fn place(&self, playbook: &Value<'_>, field: &str) -> Range<usize> {
+    fn place(&self, playbook: &TomlValue<'_>, field: &str) -> Range<usize> {
         let said = playbook.get_ref().as_table().and_then(|table| table.get(field));
         said.map_or(playbook.span(), Spanned::span)
     }
 
-    fn playbook(&self, value: &Value<'_>, known: &[String]) -> Result<Playbook> {
+    fn playbook(&self, value: &TomlValue<'_>, known: &[String]) -> Result<Playbook> {
         let Some(table) = value.get_ref().as_table() else {
             return Err(self.error(value.span(), "write [[playbook]], and its fields below it"));
         };
@@ -186,7 +187,7 @@ impl TomlFile<'_> {
         }
     }
 
-    fn conditions(&self, name: &str, value: &Value<'_>, known: &[String]) -> Result<Vec<Condition>> {
+    fn conditions(&self, name: &str, value: &TomlValue<'_>, known: &[String]) -> Result<Vec<Condition>> {
         let Some(table) = value.get_ref().as_table() else {
             let sentence =
                 format!("`{name}` is a table; write {name} = {{ status = [401, 404], page = \"/login\" }}");
@@ -202,7 +203,8 @@ impl TomlFile<'_> {
     }
 
     fn check_field(&self, field: &str, at: Range<usize>, known: &[String]) -> Result<()> {
-        if known.iter().any(|name| name == field) {
+        // Of a network's lengths, the playbook says what is wrong with them.
+        if known.iter().any(|name| name == field) || field.starts_with("ip/") {
             return Ok(());
         }
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -300,6 +302,8 @@ threshold = 1_000
             ),
             (format!("{head}key = \"page\"\nblock_for = \"1m\"\n"), 4, "the key has no \"ip\""),
             (format!("{head}key = []\n"), 4, "the key is empty"),
+            (format!("{head}key = \"ip/129\"\n"), 4, "write ip/64, ip/24 or ip/24/64"),
+            (format!("{head}key = \"ip/8\"\nblock_for = \"1m\"\n"), 4, "a network as large as `ip/8`"),
             (format!("{head}key = \"stauts\"\n"), 4, "did you mean `status`"),
             (format!("{head}distinct = \"tenant\"\n"), 4, "fields = [\"tenant\"]"),
             (format!("{head}when = \"status\"\n"), 4, "`when` is a table"),

@@ -7,10 +7,10 @@ use md5::{Digest, Md5};
 
 use super::alert::{Alert, EVIDENCE_CHARS};
 use super::fields::value;
-use super::key::{bounded_key, hex};
+use super::key::hex;
 use super::playbook::Playbook;
 use super::tallies::{Maker, Tallies, Tally};
-use crate::event::{Event, canonical_client};
+use crate::event::Event;
 use crate::harmless::Text;
 use crate::text::shorten;
 use crate::timestamp::Timestamp;
@@ -131,7 +131,7 @@ impl Rule {
             id: hex(&Md5::digest(parts.join("/").as_bytes())).into(),
             playbook: playbook.name.as_str().into(),
             key: key.into(),
-            ip: playbook.has_ip().then(|| bounded_key(&canonical_client(event.key.raw())).into()),
+            ip: playbook.client_of(event).map(Text::from),
             time: event.time,
             start: Timestamp::from_micros(start),
             end: Timestamp::from_micros(start + self.size),

@@ -90,17 +90,22 @@ impl Event {
         }
         // A byte order mark is how some tools of Windows begin whatever they write.
         let data = record.data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&record.data).trim_ascii();
+        Event::parse_part(record, data)
+    }
+
+    /// The same of a part of the record's data, trimmed: one object of several, one line.
+    pub(crate) fn parse_part(record: &Record, data: &[u8]) -> Result<Event, EventError> {
         match data.first() {
             None => Err(EventError::new("the data is empty")),
             Some(b'{') => json(record, data),
             Some(_) => match Timestamp::parse_bytes(data) {
-                Ok(time) => {
-                    Ok(Event { key: key_of(record)?, time, id: None, origin: None, fields: BTreeMap::new() })
-                }
+                Ok(time) => Ok(Event::new(partition_key_of(record)?, time)),
                 Err(error) if error.is_without_offset() => Err(EventError(format!("the data is {error}"))),
-                Err(_) => log_line(data).map_err(|error| match packer(&record.data[..]) {
+                Err(_) => line_event(data).map_err(|error| match packer(&record.data[..]) {
                     Some(packer) => EventError(format!("packed by {packer}")),
-                    None => error,
+                    None => EventError(format!(
+                        "neither an ISO-8601 timestamp nor JSON nor a line of an access log ({error})"
+                    )),
                 }),
             },
         }
@@ -108,23 +113,33 @@ impl Event {
 }
 
 impl Event {
-    /// How far event time is, as this event tells, never past its arrival: nobody sends events before they
-    /// happen, so what is ahead of that is a clock. One that a filter sent on says how far it was in *all*
-    /// shards that the filter reads: that it is newer itself doesn't mean that older ones have all come. One
-    /// whose filter did not know tells nothing.
+    /// As [`time_bound`].
     pub(crate) fn time_bound(&self, arrival: Timestamp) -> Option<Timestamp> {
-        let time = self.time.min(arrival);
-        match &self.origin {
-            None => Some(time),
-            Some(origin) if origin.watermark > Timestamp::MIN => Some(time.min(origin.watermark)),
-            Some(_) => None,
-        }
+        time_bound(self.time, self.origin.as_ref(), arrival)
     }
 
-    /// One broken clock must not complete everybody's windows.
+    /// As [`is_from_the_future`].
     pub(crate) fn is_from_the_future(&self, arrival: Timestamp) -> bool {
-        self.time > arrival + FUTURE
+        is_from_the_future(self.time, arrival)
     }
+}
+
+/// How far event time is, as an event of this time and origin tells, never past its arrival: nobody sends events
+/// before they happen, so what is ahead of that is a clock. One that a filter sent on says how far it was in *all*
+/// shards that the filter reads: that it is newer itself doesn't mean that older ones have all come. One
+/// whose filter did not know tells nothing.
+pub(crate) fn time_bound(time: Timestamp, origin: Option<&Origin>, arrival: Timestamp) -> Option<Timestamp> {
+    let time = time.min(arrival);
+    match origin {
+        None => Some(time),
+        Some(origin) if origin.watermark > Timestamp::MIN => Some(time.min(origin.watermark)),
+        Some(_) => None,
+    }
+}
+
+/// One broken clock must not complete everybody's windows.
+pub(crate) fn is_from_the_future(time: Timestamp, arrival: Timestamp) -> bool {
+    time > arrival + FUTURE
 }
 
 fn gunzipped(record: &Record) -> Result<Event, EventError> {
@@ -168,7 +183,7 @@ fn json(record: &Record, data: &[u8]) -> Result<Event, EventError> {
     }
     // `-` is what a web server writes for nobody.
     let key = match is_absent(&client) && client != "-" {
-        true => key_of(record)?,
+        true => partition_key_of(record)?,
         false => canonical_client(&client).into(),
     };
     if client.is_empty() {
@@ -178,7 +193,7 @@ fn json(record: &Record, data: &[u8]) -> Result<Event, EventError> {
 }
 
 /// Whose an event is that does not say so itself.
-fn key_of(record: &Record) -> Result<Text, EventError> {
+pub(crate) fn partition_key_of(record: &Record) -> Result<Text, EventError> {
     match not_one_client(record.partition_key.raw()) {
         Some(what) => Err(EventError(format!("the partition key is {what}: put the client's alone"))),
         None => Ok(canonical_client(record.partition_key.raw()).into()),
@@ -200,7 +215,7 @@ fn is_no_wrapping(key: &Text, fields: &BTreeMap<Text, Text>) -> Result<(), Event
 }
 
 /// Whether a value can be an identity: `false`, `{}`, `[null]` and the like are the same in every event.
-fn tells_apart(value: &RawValue) -> bool {
+pub(crate) fn tells_apart(value: &RawValue) -> bool {
     fn has_content(value: &Value) -> bool {
         match value {
             Value::Null | Value::Bool(_) => false,
@@ -215,7 +230,7 @@ fn tells_apart(value: &RawValue) -> bool {
 }
 
 /// Whether a text is how loggers of other languages write what is not there.
-fn is_absent(text: &str) -> bool {
+pub(crate) fn is_absent(text: &str) -> bool {
     const WORDS: [&str; 11] =
         ["null", "none", "nil", "undefined", "nan", "n/a", "-", "(null)", "<nil>", "<null>", NIL_UUID];
     // RFC 9562 § 5.9.
@@ -230,7 +245,7 @@ fn is_text(value: &RawValue) -> bool {
 }
 
 /// What a string says; anything else as it is written, without the spaces between its parts.
-fn text_of(value: &RawValue) -> serde_json::Result<String> {
+pub(crate) fn text_of(value: &RawValue) -> serde_json::Result<String> {
     if is_text(value) {
         return serde_json::from_str(value.get());
     }
@@ -244,10 +259,16 @@ fn text_of(value: &RawValue) -> serde_json::Result<String> {
     Ok(value.get().chars().filter(is_part).collect())
 }
 
-fn log_line(data: &[u8]) -> Result<Event, EventError> {
-    let line = LogParts::parse(data).map_err(|error| {
-        EventError(format!("neither an ISO-8601 timestamp nor JSON nor a line of an access log ({error})"))
-    })?;
+/// The client and the time of an access log's line, without making a text of anything else.
+pub(crate) fn line_client(line: &[u8]) -> Result<(Text, Timestamp), EventError> {
+    let line = LogParts::parse(line).map_err(|error| EventError(error.to_string()))?;
+    // Never without one: what is parsed has such a client.
+    Ok((client_of_line(line.client).unwrap_or(Cow::Borrowed(line.client)).into(), line.time))
+}
+
+/// The event that a line of an access log is, common or combined.
+pub(crate) fn line_event(line: &[u8]) -> Result<Event, EventError> {
+    let line = LogParts::parse(line).map_err(|error| EventError(error.to_string()))?;
     let text = |field: Option<Cow<'_, str>>| field.map(Text::from);
     let fields = [
         ("method", line.method.map(Text::from)),
@@ -279,8 +300,20 @@ fn log_line(data: &[u8]) -> Result<Event, EventError> {
 pub struct EventError(String);
 
 impl EventError {
-    pub(crate) fn new(reason: &str) -> EventError {
+    /// A reason of a [`Format`](crate::Format) of your own; what it shows of the data need not be printable.
+    ///
+    /// ```
+    /// use kinesis_lab::EventError;
+    ///
+    /// assert_eq!(EventError::new("no time in \u{1b}[2J").to_string(), r"no time in \x1b[2J");
+    /// ```
+    pub fn new(reason: &str) -> EventError {
         EventError(reason.to_owned())
+    }
+
+    /// Whether it is no JSON at all, or more of it than one object.
+    pub(crate) fn is_broken_json(&self) -> bool {
+        self.0.starts_with("broken JSON")
     }
 }
 

@@ -172,7 +172,7 @@ fn split_at_time(text: &[u8]) -> Result<(&[u8], Timestamp, &[u8]), LogLineError>
 /// several words. A user's name may have several (the client chooses it, and must not be able to make its
 /// line unreadable); identd and such a name at once are not met with. Behind a host's name or `-`, an address, a
 /// hyphen and a user are a layout too (`$host - $remote_addr - $remote_user [`, which nginx' users write).
-fn is_shifted(client: &str, ident: &str, user: &[u8]) -> bool {
+pub(crate) fn is_shifted(client: &str, ident: &str, user: &[u8]) -> bool {
     if ident != "-" {
         return client_address(ident).is_some() || user.contains(&b' ');
     }
@@ -192,7 +192,7 @@ fn is_address(word: &[u8]) -> bool {
 
 /// Whether another line's time, request, status and size follow in the same one: a line ending is missing.
 /// Nothing that a client chooses can look like that, because servers escape its quotes.
-fn is_joined(text: &[u8]) -> bool {
+pub(crate) fn is_joined(text: &[u8]) -> bool {
     let starts = text.windows(2).enumerate().filter(|(_, pair)| *pair == b" [");
     starts.map(|(at, _)| &text[at + 1..]).any(|rest| {
         let Some((time, rest)) = rest.split_at_checked(28) else { return false };
@@ -233,7 +233,7 @@ fn parse_time(text: &[u8]) -> Option<Timestamp> {
 }
 
 /// `GET /path HTTP/1.1`; a path with spaces in it is still one.
-fn parse_request(request: &[u8]) -> (Option<&str>, Option<Cow<'_, str>>, Option<&str>) {
+pub(crate) fn parse_request(request: &[u8]) -> (Option<&str>, Option<Cow<'_, str>>, Option<&str>) {
     let Some((method, rest)) = word(request) else { return (None, None, None) };
     // Tokens of RFC 9110 are wider; real methods are not, and TLS bytes must not pass for one.
     let is_method = method.len() <= 20 && method.iter().all(|b| b.is_ascii_uppercase() || *b == b'-');

@@ -30,6 +30,9 @@ pub struct Origin {
     pub sequence_number: String,
     /// Its place in the aggregate that it came in, if it did.
     pub sub_sequence_number: Option<u64>,
+    /// Which of the events of its record it is, counted from 0, where a filter sent on one of several; told with
+    /// each event, not here.
+    pub place: Option<u64>,
     /// The sender's checkpoint in that shard when it sent: nothing up to here is sent again, and of an aggregate all
     /// or nothing. `None` before its first one.
     pub after: Option<String>,
@@ -68,6 +71,7 @@ impl Origin {
             shard_id: text("shard")?.into(),
             sequence_number: number("sequence_number")?,
             sub_sequence_number: value.get("sub_sequence_number").and_then(Value::as_u64),
+            place: None,
             after: number("after"),
             watermark: text("watermark").and_then(|time| time.parse().ok()).unwrap_or(Timestamp::MIN),
         })
@@ -77,7 +81,8 @@ impl Origin {
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.stream, self.shard_id, self.sequence_number)?;
-        self.sub_sequence_number.map_or(Ok(()), |sub| write!(f, "/{sub}"))
+        self.sub_sequence_number.map_or(Ok(()), |sub| write!(f, "/{sub}"))?;
+        self.place.map_or(Ok(()), |place| write!(f, "#{place}"))
     }
 }
 
@@ -96,6 +101,7 @@ mod tests {
             shard_id: "s".into(),
             sequence_number: format!("{number}"),
             sub_sequence_number: None,
+            place: None,
             after: after.map(|number| number.to_string()),
             watermark: Timestamp::MIN,
         }

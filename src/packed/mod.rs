@@ -14,7 +14,8 @@ mod single;
 #[cfg(test)]
 pub(crate) use aggregate::UserRecord;
 pub(crate) use aggregate::{is_aggregate, unpack};
-pub(crate) use gzip::is_gzip;
+pub(crate) use cloudwatch::{Subscription, subscription};
+pub(crate) use gzip::{GUNZIPPED, gunzip, is_gzip};
 pub(crate) use pack::Aggregate;
 pub(crate) use packer::packer;
 pub(crate) use records::AGGREGATE_KEY;

@@ -3,26 +3,23 @@
 use std::fmt;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
-use super::forwarded::{entry, with_origin};
 use crate::count::{ClocksAhead, Store, Unparsed, UnparsedRecords, Watermark};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::event::Event;
-use crate::event::Origin;
+use crate::format::AnyFormat;
 use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
-use crate::record::{Batch, Entry, Record};
+use crate::record::Batch;
 use crate::stream::Stream;
-use crate::timestamp::Timestamp;
 
 mod place;
+mod sending;
 
 /// PutRecords takes so many.
 const RECORDS_OF_A_CALL: usize = 500;
 
 /// Reads events, and puts those that it is to keep into another stream.
 ///
-/// An event is sent on as JSON under its key, with one more member: its [`Origin`], the record of the
+/// An event is sent on as JSON under its key, with one more member: its [`Origin`](crate::Origin), the record of the
 /// first stream that it was. A filter that crashes sends the last batch again when it is back; whoever
 /// counts the second stream ([`Counter`](crate::Counter), [`Detection`](crate::Detection)) knows the
 /// copies by their origin, and counts each event once.
@@ -93,6 +90,7 @@ pub struct Filter {
     dropped: u64,
     unparsed: UnparsedRecords,
     clocks_ahead: ClocksAhead,
+    format: AnyFormat,
 }
 
 type Predicate = Box<dyn FnMut(&Event) -> bool + Send>;
@@ -118,7 +116,32 @@ impl Filter {
             dropped: 0,
             unparsed: UnparsedRecords::default(),
             clocks_ahead: ClocksAhead::default(),
+            format: AnyFormat::default(),
         }
+    }
+
+    /// Reads records in this format. Default: [`KnownForms`](crate::KnownForms). What it sends on, that reads,
+    /// whatever this is: events of another format, and several of one record, go together as JSON with all that was
+    /// read of each, and what counts the second stream counts each once.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// use kinesis_lab::{Filter, JsonFormat};
+    ///
+    /// let kinesis = Kinesis::local()?;
+    /// let (events, log) = (kinesis.create_stream("events", 1)?, kinesis.create_stream("log", 1)?);
+    /// events.put("any", "{\"at\": 1709288100, \"page\": \"/\"}\n{\"at\": 1709288101, \"page\": \"/pay\"}")?;
+    /// let mut filter = Filter::new(&log, |_| true).reading(JsonFormat::new().key(&["page"]).time("at"));
+    /// events.consumer().trim_horizon().run_until_caught_up(&mut filter)?;
+    ///
+    /// let mut counter = Counter::per_minute();
+    /// log.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    /// assert_eq!(counter.to_string(), "2024-03-01 10:15:00 : [('/', 1), ('/pay', 1)]\n");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn reading(mut self, format: impl Into<AnyFormat>) -> Filter {
+        self.format = format.into();
+        self
     }
 
     /// A name of its own, for the second one of two filters between the same two streams: what the one has
@@ -172,114 +195,6 @@ impl Filter {
     /// Where each shard is.
     pub fn positions(&self) -> impl Iterator<Item = &Checkpoint> {
         self.checkpoints.iter()
-    }
-
-    /// The events that are kept, as records for the second stream but for their origin; all are observed by the
-    /// watermark.
-    fn select<'a>(&mut self, shard_id: &str, records: &'a [Record]) -> Vec<(&'a Record, Entry)> {
-        let mut selected = Vec::new();
-        for record in records {
-            match Event::parse(record) {
-                Ok(event) => {
-                    self.clocks_ahead.observe(shard_id, record, &event);
-                    self.watermark.observe_event(shard_id, &event, record.arrival);
-                    if (self.keep)(&event) {
-                        selected.push((record, entry(record, &event)));
-                    } else {
-                        self.dropped += 1;
-                    }
-                }
-                Err(error) => self.unparsed.add(shard_id, record, error.to_string()),
-            }
-        }
-        selected
-    }
-
-    /// Sends a batch on, so that no record says that event time is further than what is still to come of the
-    /// batch. Records of one call that fail are put again, behind others of the call: they bear the watermark
-    /// that was before the call, and the next call waits until all of this one is acknowledged. The last record
-    /// goes alone, with the watermark behind it: so event time stands still in the second stream for no longer
-    /// than in the first.
-    fn forward(&mut self, batch: &Batch, ctx: &Context) -> Result<(), ProcessError> {
-        let origin = self.origin(batch);
-        let mut calls = batch.records.chunks(RECORDS_OF_A_CALL).peekable();
-        while let Some(records) = calls.next() {
-            let before = self.watermark.advance(&ctx.shards);
-            let mut selected = self.select(&batch.shard_id, records);
-            let last = if calls.peek().is_none() { selected.pop() } else { None };
-            self.put(selected, &Origin { watermark: before, ..origin.clone() }, &ctx.stop())?;
-            let after = self.watermark.advance(&ctx.shards);
-            self.put(
-                last.into_iter().collect(),
-                &Origin { watermark: after, ..origin.clone() },
-                &ctx.stop(),
-            )?;
-        }
-        Ok(())
-    }
-
-    /// Where the records of a batch come from, but for their own numbers.
-    fn origin(&self, batch: &Batch) -> Origin {
-        let stream = match &self.name {
-            Some(name) => format!("{}:{name}", batch.stream),
-            None => batch.stream.to_string(),
-        };
-        let checkpoint = self.checkpoints.get(&batch.shard_id);
-        Origin {
-            stream: stream.into(),
-            shard_id: (&*batch.shard_id).into(),
-            sequence_number: String::new(),
-            sub_sequence_number: None,
-            after: checkpoint.and_then(|checkpoint| checkpoint.sequence_number.clone()),
-            watermark: Timestamp::MIN,
-        }
-    }
-
-    /// Puts records, and waits until each is acknowledged. One that the second stream can never take is counted
-    /// among those that did not parse: it must not stop all others.
-    fn put(
-        &mut self,
-        records: Vec<(&Record, Entry)>,
-        origin: &Origin,
-        stop: &watch::Receiver<bool>,
-    ) -> Result<(), ProcessError> {
-        let mut sources: Vec<&Record> = Vec::with_capacity(records.len());
-        let mut entries: Vec<Entry> = Vec::with_capacity(records.len());
-        for (record, entry) in records {
-            let origin = Origin {
-                sequence_number: record.sequence_number.clone(),
-                sub_sequence_number: record.sub_sequence_number,
-                ..origin.clone()
-            };
-            sources.push(record);
-            entries.push(with_origin(entry, &origin));
-        }
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let data: Vec<Vec<u8>> = entries.iter().map(|entry| entry.data.clone()).collect();
-        let sent = entries.len() as u64;
-        let Err(failure) = self.to.put_many(entries).stopped_by(stop.clone()).send() else {
-            self.kept += sent;
-            return Ok(());
-        };
-        let (never, others): (Vec<_>, Vec<_>) =
-            failure.failed.into_iter().partition(|failed| failed.error.kind() == ErrorKind::InvalidInput);
-        if let Some(other) = others.into_iter().next() {
-            let error = other.error;
-            return Err(match error.is_transient() {
-                true => ProcessError::retry(error.to_string()),
-                false => error.into(),
-            });
-        }
-        self.kept += sent - never.len() as u64;
-        // A record's data has its own number: no two are the same.
-        for failed in never {
-            if let Some(at) = data.iter().position(|data| *data == failed.entry.data) {
-                self.unparsed.add(origin.shard_id.raw(), sources[at], failed.error.to_string());
-            }
-        }
-        Ok(())
     }
 }
 

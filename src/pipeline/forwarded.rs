@@ -3,13 +3,52 @@
 use serde_json::{Value, json};
 
 use crate::event::{Event, Origin};
+use crate::format::{ForwardedChunk, ForwardedEvents};
 use crate::record::{Entry, Record};
 
-/// JSON as it came, or what was read of a line or a timestamp, as JSON.
-pub(super) fn entry(record: &Record, event: &Event) -> Entry {
-    let data = record.data.trim_ascii();
-    if data.first() == Some(&b'{') {
-        return Entry::new(record.partition_key.clone(), data);
+/// A record for the second stream, and how many events are in it.
+pub(super) struct Outgoing<'a> {
+    pub(super) record: &'a Record,
+    pub(super) entry: Entry,
+    pub(super) events: u64,
+}
+
+/// The events of a record that are kept, each with its place in it, of `found` in all. JSON as it came, or what was
+/// read of a line or a timestamp, as JSON, where that is what the record is; else all of them together.
+pub(super) fn outgoing<'a>(
+    record: &'a Record,
+    kept: &[(u64, Event)],
+    found: u64,
+    is_known: bool,
+) -> Vec<Outgoing<'a>> {
+    let forwarded_many =
+        kept.iter().any(|(_, event)| event.origin.as_ref().is_some_and(|origin| origin.place.is_some()));
+    match kept {
+        [(_, event)] if is_known && found == 1 && !forwarded_many => {
+            vec![Outgoing { record, entry: entry(record, event), events: 1 }]
+        }
+        _ => {
+            let mut events = ForwardedEvents::default();
+            kept.iter().for_each(|(place, event)| events.push(*place, event));
+            let outgoing = |chunk: ForwardedChunk| Outgoing {
+                record,
+                entry: Entry::new(record.partition_key.clone(), chunk.data),
+                events: chunk.events,
+            };
+            events.finish().map(outgoing).collect()
+        }
+    }
+}
+
+fn entry(record: &Record, event: &Event) -> Entry {
+    let data = record.data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&record.data).trim_ascii();
+    match data {
+        [b'{', ..] => return Entry::new(record.partition_key.clone(), data),
+        // An array of one object: as it would be alone.
+        [b'[', inside @ .., b']'] if inside.trim_ascii().starts_with(b"{") => {
+            return Entry::new(record.partition_key.clone(), inside.trim_ascii());
+        }
+        _ => {}
     }
     let mut json = json!({ "v": 1, "ip": event.key.raw(), "time": event.time.to_string() });
     for (name, value) in &event.fields {
@@ -45,6 +84,7 @@ mod tests {
             shard_id: "s".into(),
             sequence_number: "7".into(),
             sub_sequence_number: Some(2),
+            place: None,
             after: None,
             watermark: Timestamp::from_secs(5),
         };

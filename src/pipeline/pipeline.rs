@@ -13,6 +13,7 @@ use super::wiring::Wiring;
 use crate::detect::{Alert, Playbooks};
 use crate::error::Result;
 use crate::event::Event;
+use crate::format::AnyFormat;
 use crate::stream::Stream;
 
 /// The security-automation pipeline: events → filter → log → detection → alerts, and a counter beside it.
@@ -120,6 +121,27 @@ impl Pipeline {
     /// The time between two polls, at least 0.2 s. Default: 0.5 s.
     pub fn poll_every(mut self, interval: Duration) -> Pipeline {
         self.settings.poll_every = interval;
+        self
+    }
+
+    /// Reads the records of the stream in this format; the filter sends on what everything reads. Default:
+    /// [`KnownForms`](crate::KnownForms).
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// use kinesis_lab::{JsonFormat, Pipeline};
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-reading-{}", std::process::id()));
+    /// let events = Kinesis::local()?.create_stream("shop", 1)?;
+    /// events.put("any", r#"{"@timestamp":1709288100123,"client":{"addr":"192.0.2.10"}}"#)?;
+    /// let format = JsonFormat::new().key(&["client.addr"]).time("@timestamp");
+    /// let status = Pipeline::over(&events).folder(&folder).reading(format).run_until_caught_up()?;
+    /// assert!(status.parts.iter().all(|part| part.records == 1));
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn reading(mut self, format: impl Into<AnyFormat>) -> Pipeline {
+        self.settings.format = format.into();
         self
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::part::Part;
 use crate::detect::{Alert, Playbooks};
 use crate::event::Event;
+use crate::format::AnyFormat;
 use crate::stream::Stream;
 
 /// How often a part is started again within an hour, if nothing else is said. With the back-off between
@@ -18,6 +19,7 @@ const MAX_RESTARTS: u32 = 20;
 #[derive(Clone)]
 pub(super) struct PipelineSettings {
     pub(super) events: Stream,
+    pub(super) format: AnyFormat,
     pub(super) folder: PathBuf,
     pub(super) keep: SharedPredicate,
     pub(super) playbooks: Option<Playbooks>,
@@ -37,6 +39,7 @@ impl PipelineSettings {
     pub(super) fn over(events: &Stream) -> PipelineSettings {
         PipelineSettings {
             events: events.clone(),
+            format: AnyFormat::default(),
             folder: PathBuf::from(format!("{}-state", events.name())),
             keep: Arc::new(|_| true),
             playbooks: None,

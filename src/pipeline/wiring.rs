@@ -77,11 +77,14 @@ impl Wiring {
 
     pub(super) fn filter(&self) -> Result<Filter> {
         let keep = self.settings.keep.clone();
-        Filter::new(self.log()?, move |event| keep(event)).stored_in(self.file("filter.db"))
+        Filter::new(self.log()?, move |event| keep(event))
+            .reading(self.settings.format.clone())
+            .stored_in(self.file("filter.db"))
     }
 
     pub(super) fn counter(&self) -> Result<StoredCounter> {
-        let counter = Counter::tumbling(self.settings.window).lateness(self.settings.lateness);
+        let mut counter = Counter::tumbling(self.settings.window).lateness(self.settings.lateness);
+        counter = counter.reading(self.settings.format.clone());
         counter.stored_in(self.file("counts.db"))
     }
 

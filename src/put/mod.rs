@@ -1,6 +1,6 @@
 //! Records in: one, many, or a producer's in the background.
 //!
-//! Uses the ground, `packed`, `event`, `service` and `stream`.
+//! Uses the ground, `packed`, `format`, `service` and `stream`.
 
 mod aggregation;
 mod cutoff;

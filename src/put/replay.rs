@@ -9,7 +9,7 @@ use super::plan::Plan;
 use super::producer_handle::ProducerHandle;
 use super::queue::PutOptions;
 use crate::error::Result;
-use crate::event::LogRecord;
+use crate::format::LogRecord;
 use crate::record::Entry;
 use crate::stream::Stream;
 use crate::timestamp::Timestamp;

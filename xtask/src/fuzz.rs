@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::{Place, setup};
 
 /// One parser each.
-const TARGETS: [&str; 3] = ["access_log_line", "timestamp", "event"];
+const TARGETS: [&str; 5] = ["access_log_line", "timestamp", "event", "log_format", "json_format"];
 
 /// Sanitizers find what unsafe code does, and these parsers have none.
 const NO_SANITIZER: &str = "--sanitizer=none";

@@ -10,6 +10,7 @@ fn origin(number: u64, after: Option<u64>) -> Origin {
         shard_id: "s".into(),
         sequence_number: format!("{number}"),
         sub_sequence_number: None,
+        place: None,
         after: after.map(|number| number.to_string()),
         watermark: Timestamp::MIN,
     }
@@ -124,6 +125,24 @@ fn a_forged_origin_hides_nothing_that_comes_later() {
         again.restore(origins.changes().1);
         assert!(again.is_copy("s", &real(400), at(401)) && !again.is_copy("s", &real(401), at(401)));
     }
+}
+
+#[test]
+fn events_of_a_record_are_told_apart_and_forgotten_together() {
+    let of = |number, place, after| Origin { place: Some(place), ..origin(number, after) };
+    let mut origins = Copies::default();
+    for place in 0..3 {
+        assert!(!origins.is_copy("t", &of(9, place, None), Timestamp::MAX));
+        assert!(origins.is_copy("t", &of(9, place, None), Timestamp::MAX));
+    }
+    let saved = origins.changes().1.remove(0);
+    assert_eq!(saved.numbers, ["9#0", "9#1", "9#2"]);
+    let mut again = Copies::default();
+    again.restore(vec![saved]);
+    assert!(again.is_copy("t", &of(9, 2, None), Timestamp::MAX));
+    assert!(!again.is_copy("t", &of(9, 3, None), Timestamp::MAX));
+    assert!(!again.is_copy("t", &of(10, 0, Some(9)), Timestamp::MAX));
+    assert!(again.is_copy("t", &of(9, 7, Some(9)), Timestamp::MAX));
 }
 
 proptest! {

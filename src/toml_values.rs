@@ -9,22 +9,22 @@ use toml::de::DeValue;
 
 use crate::error::{Error, Result};
 
-pub(super) type Value<'a> = Spanned<DeValue<'a>>;
+pub(crate) type TomlValue<'a> = Spanned<DeValue<'a>>;
 
 /// The text, to find the lines in.
-pub(super) struct TomlFile<'a> {
-    pub(super) name: &'a str,
-    pub(super) text: &'a str,
+pub(crate) struct TomlFile<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) text: &'a str,
 }
 
 impl TomlFile<'_> {
-    pub(super) fn error(&self, at: Range<usize>, sentence: impl Display) -> Error {
+    pub(crate) fn error(&self, at: Range<usize>, sentence: impl Display) -> Error {
         let line =
             1 + self.text.as_bytes()[..at.start.min(self.text.len())].iter().filter(|b| **b == b'\n').count();
         Error::invalid(format!("{}, line {line}: {sentence}", self.name))
     }
 
-    pub(super) fn threshold(&self, value: &Value<'_>) -> Result<u64> {
+    pub(crate) fn threshold(&self, value: &TomlValue<'_>) -> Result<u64> {
         let digits = match value.get_ref() {
             DeValue::Integer(number) => number.to_string(),
             other => shown(other),
@@ -37,7 +37,7 @@ impl TomlFile<'_> {
     }
 
     /// `"500ms"`, `"60s"`, `"5m"`, `"1h"`.
-    pub(super) fn duration(&self, name: &str, value: &Value<'_>) -> Result<Duration> {
+    pub(crate) fn duration(&self, name: &str, value: &TomlValue<'_>) -> Result<Duration> {
         let said = shown(value.get_ref());
         let parsed = value.get_ref().as_str().and_then(|text| {
             let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
@@ -60,7 +60,7 @@ impl TomlFile<'_> {
         })
     }
 
-    pub(super) fn text(&self, name: &str, value: &Value<'_>) -> Result<String> {
+    pub(crate) fn text(&self, name: &str, value: &TomlValue<'_>) -> Result<String> {
         let text = value.get_ref().as_str().map(str::to_owned);
         text.ok_or_else(|| {
             let sentence =
@@ -70,8 +70,8 @@ impl TomlFile<'_> {
     }
 
     /// One or a list; numbers are taken as they are written, so that a status needs no quotes.
-    pub(super) fn texts(&self, name: &str, value: &Value<'_>) -> Result<Vec<String>> {
-        let one = |value: &Value<'_>| match value.get_ref() {
+    pub(crate) fn texts(&self, name: &str, value: &TomlValue<'_>) -> Result<Vec<String>> {
+        let one = |value: &TomlValue<'_>| match value.get_ref() {
             DeValue::Integer(number) => Ok(number.to_string()),
             _ => self.text(name, value),
         };
@@ -93,29 +93,4 @@ fn shown(value: &DeValue<'_>) -> String {
         DeValue::Array(_) => "a list".to_owned(),
         DeValue::Table(_) => "a table".to_owned(),
     }
-}
-
-/// ` (did you mean …?)`, for a slip of the finger.
-pub(super) fn near(word: &str, names: &[&str]) -> String {
-    let nearest = names.iter().map(|name| (distance(word, name), name)).min();
-    match nearest {
-        Some((slips, name)) if slips <= 2 => format!(" (did you mean `{name}`?)"),
-        _ => String::new(),
-    }
-}
-
-/// How many letters are to be added, removed or changed. Words here have a dozen letters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -1,13 +1,16 @@
 //! [`AccessLog`]: the lines of a web server's log, one after the other.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use super::client::client_of_line;
-use super::log_line::{LogLineError, LogParts};
+use flate2::bufread::MultiGzDecoder;
+
+use super::layouts;
+use super::line_reader::LineReader;
+use super::log_format::LogFormat;
+use crate::event::EventError;
 use crate::harmless::{Data, Text};
 use crate::notice::notice;
 use crate::text::{grouped, printable, shorten};
@@ -17,15 +20,18 @@ use crate::timestamp::Timestamp;
 const MAX_LINE: usize = 1024 * 1024;
 /// How many unparsed lines are kept to look at.
 const MAX_SAMPLES: usize = 5;
+/// Of these, so much is kept to see which layout they are in.
+const LAYOUT_BYTES: usize = 16 * 1024;
 /// How many characters of such a line are kept.
 const MAX_SAMPLE_CHARS: usize = 100;
 
-/// Reads an Apache or nginx access log (common or combined format) line by line: an iterator of
-/// [`LogRecord`]s in the order of the file.
+/// Reads a web server's access log line by line: an iterator of [`LogRecord`]s in the order of the file. In the
+/// common or combined format, if nothing else is said ([`format`](AccessLog::format)); packed by gzip or not.
 ///
 /// It holds one line at a time, whatever the size of the file. Lines that do not parse, and lines
 /// over 1 MiB, are left out and counted; at the end one sentence on stderr says how many and which
-/// was the first, and [`samples`](Self::samples) shows the first few. Empty lines are passed over.
+/// was the first, and, where they are in another layout that is known, which one it is;
+/// [`samples`](Self::samples) shows the first few. Empty lines are passed over.
 ///
 /// ```
 /// use kinesis_lab::AccessLog;
@@ -45,6 +51,9 @@ pub struct AccessLog {
     lines: u64,
     unparsed: u64,
     samples: Vec<UnparsedLine>,
+    /// The same lines as they are.
+    first: Vec<Vec<u8>>,
+    lines_of: LineReader,
     ended: bool,
     report: bool,
 }
@@ -56,11 +65,12 @@ pub struct LogRecord {
     /// Its line's number in the file, counted from 1.
     pub number: u64,
     /// The client's address or host name, or `-`, in the one form of all its spellings: a natural partition
-    /// key.
+    /// key. Or what else the format says is counted.
     pub client: Text,
     /// The time in the line, in UTC.
     pub time: Timestamp,
-    /// The line as it was, without its line ending; [`LogLine::parse`](crate::LogLine::parse) gives its other fields.
+    /// The line as it was, without its line ending; [`LogLine::parse`](crate::LogLine::parse) gives its other
+    /// fields. In W3C's extended format the line `#Fields:` stands before it, so that it can be read alone.
     pub line: Data,
 }
 
@@ -77,7 +87,8 @@ impl AccessLog {
     /// ```
     ///
     /// # Errors
-    /// The operating system's, with the path. A packed file (gzip, bzip2, xz, zstd, zip), or one in UTF-16, is an error at the first line.
+    /// The operating system's, with the path. A file packed by bzip2, xz, zstd or zip, or one in
+    /// UTF-16, is an error at the first line, which says how to unpack it.
     pub fn open(path: impl AsRef<Path>) -> io::Result<AccessLog> {
         let path = path.as_ref();
         match File::open(path) {
@@ -94,9 +105,26 @@ impl AccessLog {
             lines: 0,
             unparsed: 0,
             samples: Vec::new(),
+            first: Vec::new(),
+            lines_of: LineReader::of(&LogFormat::combined()),
             ended: false,
             report: true,
         }
+    }
+
+    /// In which format its lines are. Default: [`LogFormat::combined`], which reads the common one, too.
+    ///
+    /// ```
+    /// use kinesis_lab::{AccessLog, LogFormat};
+    ///
+    /// let text = "shop.example:443 192.0.2.10 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 512\n";
+    /// let mut log = AccessLog::from_reader(text.as_bytes()).format(LogFormat::vhost_combined());
+    /// assert_eq!(log.next().unwrap()?.client, "192.0.2.10");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn format(mut self, format: LogFormat) -> AccessLog {
+        self.lines_of = LineReader::of(&format);
+        self
     }
 
     /// Says nothing on stderr at the end.
@@ -129,12 +157,17 @@ impl AccessLog {
         &self.samples
     }
 
-    /// `3 of 10,000 lines did not parse; the first: line 17: …`; `None` when all did.
+    /// `3 of 10,000 lines did not parse; the first: line 17: …`, and in which known layout these are, if they are
+    /// in one; `None` when all did.
     pub fn summary(&self) -> Option<String> {
         let first = self.samples.first()?;
         let (count, lines) = (grouped(self.unparsed), grouped(self.lines));
         let noun = if self.lines == 1 { "line" } else { "lines" };
-        Some(format!("{count} of {lines} {noun} did not parse; the first: {first}"))
+        let mut summary = format!("{count} of {lines} {noun} did not parse; the first: {first}");
+        if let Some(layout) = layouts::fitting(&self.first) {
+            summary += &format!("; {layout}");
+        }
+        Some(summary)
     }
 
     /// The next line that parses; `None` at the end.
@@ -158,15 +191,19 @@ impl AccessLog {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            self.lines += 1;
             if line.len() > MAX_LINE {
+                self.lines += 1;
                 self.leave_out(None, &line);
                 continue;
             }
-            match LogParts::parse(&line) {
-                Ok(LogParts { client, time, .. }) => {
-                    // Never without one: what is parsed has such a client.
-                    let client = client_of_line(client).unwrap_or(Cow::Borrowed(client)).into();
+            let Some(found) = self.lines_of.client_and_time(&line) else { continue };
+            self.lines += 1;
+            match found {
+                Ok((client, time)) => {
+                    let line = match &self.lines_of.header {
+                        Some(header) => [header, &b"\n"[..], &line].concat(),
+                        None => line,
+                    };
                     return Ok(Some(LogRecord { number: self.number, client, time, line: line.into() }));
                 }
                 Err(reason) => self.leave_out(Some(reason), &line),
@@ -177,6 +214,11 @@ impl AccessLog {
     /// Passes over a byte order mark, which Windows editors leave, and refuses packed files and UTF-16:
     /// rotated logs are packed, and "3,000 of 3,000 lines did not parse" would not tell anyone why.
     fn check_start(&mut self) -> io::Result<()> {
+        if self.reader.fill_buf()?.starts_with(b"\x1f\x8b") {
+            let packed = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+            // Rotated logs are put one behind the other, each packed by itself.
+            self.reader = Box::new(BufReader::with_capacity(64 * 1024, MultiGzDecoder::new(packed)));
+        }
         let start = self.reader.fill_buf()?;
         if let Some((packer, command)) = packing(start) {
             let hint = format!("the log is packed by {packer}; unpack it first ({command})");
@@ -192,9 +234,10 @@ impl AccessLog {
         Ok(())
     }
 
-    fn leave_out(&mut self, reason: Option<LogLineError>, line: &[u8]) {
+    fn leave_out(&mut self, reason: Option<EventError>, line: &[u8]) {
         self.unparsed += 1;
         if self.samples.len() < MAX_SAMPLES {
+            self.first.push(line[..line.len().min(LAYOUT_BYTES)].to_vec());
             // No character is longer than 4 bytes; the rest of a long line need not be looked at.
             let start = &line[..line.len().min(MAX_SAMPLE_CHARS * 4)];
             let text = shorten(&printable(start), MAX_SAMPLE_CHARS).into_owned();
@@ -236,14 +279,14 @@ pub struct UnparsedLine {
     /// Its number in the file, counted from 1.
     pub number: u64,
     /// What is wrong with it; `None` when it is longer than 1 MiB.
-    pub reason: Option<LogLineError>,
+    pub reason: Option<EventError>,
     /// Its first 100 characters, made [`printable`].
     pub text: String,
 }
 
 impl fmt::Display for UnparsedLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.reason {
+        match &self.reason {
             Some(reason) => write!(f, "line {}: {reason}: {}", self.number, self.text),
             None => write!(f, "line {}: longer than 1 MiB: {}", self.number, self.text),
         }

@@ -66,9 +66,9 @@ fn errors_say_what_to_do() {
     let error = AccessLog::open("/nowhere/access.log").unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
     assert!(error.to_string().starts_with("cannot open /nowhere/access.log: "), "{error}");
-    let mut packed = log(b"\x1f\x8b\x08\x00".to_vec());
-    assert!(packed.next().unwrap().unwrap_err().to_string().contains("gunzip"));
-    assert!(packed.next().is_none());
+    let mut broken = log(b"\x1f\x8b\x08\x00".to_vec());
+    assert!(broken.next().unwrap().is_err());
+    assert!(broken.next().is_none());
     for (start, unpack) in [
         (&b"BZh91AY&SY"[..], "bunzip2"),
         (b"\xfd7zXZ\0", "unxz"),
@@ -132,4 +132,42 @@ proptest! {
         prop_assert_eq!(parsed as u64 + log.unparsed(), lines as u64);
         prop_assert_eq!(log.lines(), lines as u64);
     }
+}
+
+#[test]
+fn gzip_is_unpacked_also_several_one_behind_the_other() {
+    let packed = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let two = [packed(&format!("\u{feff}{LINE}\n{LINE}\n")), packed(&format!("{LINE}\n"))].concat();
+    assert_eq!(counts(two.clone()), (3, 0));
+    // Cut short, it is no log that has ended.
+    assert!(log(&two[..two.len() - 9]).any(|record| record.is_err()));
+    let mut within = log(packed("\u{1f}"));
+    assert_eq!((within.next().is_none(), within.unparsed()), (true, 1));
+    assert!(log(packed("BZh91AY&SY")).next().unwrap().unwrap_err().to_string().contains("bunzip2"));
+}
+
+#[test]
+fn a_log_in_another_layout_says_which() {
+    let mut other = log(format!("shop.example:443 {LINE}\nshop.example:80 {LINE}\n"));
+    assert_eq!(other.by_ref().count(), 0);
+    let summary = other.summary().unwrap();
+    assert!(summary.starts_with("2 of 2 lines did not parse; the first: line 1: "), "{summary}");
+    assert!(summary.contains("LogFormat::vhost_combined(), --log-format vhost_combined"), "{summary}");
+    // A few odd lines among others of the format are in none.
+    let mut odd = log(format!("{LINE}\n???\n"));
+    assert_eq!(odd.by_ref().count(), 1);
+    assert!(!odd.summary().unwrap().contains("--log-format"));
+}
+
+#[test]
+fn columns_are_named_for_each_line() {
+    let text = "#Version: 1.0\n#Fields: date time c-ip\n2024-03-01 10:15:00 192.0.2.10\n#Fields: c-ip date time\n\
+                192.0.2.20 2024-03-01 10:15:01\n";
+    let records: Vec<LogRecord> = log(text).format(LogFormat::w3c()).map(Result::unwrap).collect();
+    assert_eq!(records[1].client, "192.0.2.20");
+    assert_eq!(records[1].line, *b"#Fields: c-ip date time\n192.0.2.20 2024-03-01 10:15:01");
 }

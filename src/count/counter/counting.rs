@@ -1,0 +1,71 @@
+//! What a [`Counter`] does with the events of a batch.
+
+use std::borrow::Cow;
+
+use super::super::clocks_ahead::is_ahead;
+use super::Counter;
+use crate::event::{is_from_the_future, time_bound};
+use crate::format::Brief;
+use crate::read::{Context, ProcessError, RecordProcessor};
+use crate::record::{Batch, Record};
+
+impl Counter {
+    fn count(&mut self, shard_id: &str, record: &Record, event: &Brief<'_>) {
+        if let Some(origin) = &event.origin
+            && self.copies.is_copy(shard_id, origin, record.arrival)
+        {
+            self.duplicates += 1;
+            return;
+        }
+        self.is_ahead |= is_ahead(event.time, record.arrival);
+        let key = match self.network {
+            Some(network) => network.name_of(&event.key),
+            None => Cow::Borrowed(&*event.key),
+        };
+        if let Some(watermark) = &mut self.watermark {
+            if is_from_the_future(event.time, record.arrival) {
+                self.refused.add(&key, event.time, record.arrival);
+                return;
+            }
+            if let Some(time) = time_bound(event.time, event.origin.as_deref(), record.arrival) {
+                watermark.observe(shard_id, time);
+            }
+        }
+        let added = self.windows.add_with_id(&key, event.time, 1, event.id.as_deref());
+        self.duplicates += u64::from(added.duplicate);
+        if !added.late.is_empty() {
+            self.late.add(&key, event.time, &added.late);
+        }
+    }
+}
+
+impl RecordProcessor for Counter {
+    fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.copies.follow(&ctx.shards);
+        let format = self.format.clone();
+        for record in &batch.records {
+            format.brief(record, &mut |found| match found {
+                Ok(event) => self.count(&batch.shard_id, record, &event),
+                Err(error) => self.unparsed.add(&batch.shard_id, record, error.to_string()),
+            });
+            // Whose clock it is, the event's fields say.
+            if std::mem::take(&mut self.is_ahead) {
+                format.read_record(record, &mut |found| {
+                    if let Ok(event) = found {
+                        self.clocks_ahead.observe(&batch.shard_id, record, &event);
+                    }
+                });
+            }
+        }
+        self.clocks_ahead.pass(batch);
+        Ok(())
+    }
+
+    fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
+        if let Some(watermark) = &mut self.watermark {
+            let now = watermark.advance(&ctx.shards);
+            self.completed.extend(self.windows.complete(now));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! [`JsonFormat`]: events in anybody's JSON.
+
+use serde_json::value::RawValue;
+
+use super::format::Format;
+use super::json_path::{JsonPath, Members};
+use super::json_values::each_value;
+use crate::epoch::EpochUnit;
+use crate::event::{
+    Event, EventError, canonical_client, is_absent, not_one_client, partition_key_of, tells_apart, text_of,
+};
+use crate::harmless::Text;
+use crate::record::Record;
+use crate::text::shorten;
+use crate::timestamp::Timestamp;
+
+/// How many characters of an odd value an error shows.
+const SHOWN: usize = 40;
+/// What stands before each line that a tool of Windows writes.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads JSON whose members have other names than ours. Each object is an event: of objects one behind the other
+/// (a line each, or not), of an array, or one alone. A byte order mark before them is passed over.
+///
+/// ```
+/// use kinesis_lab::{JsonFormat, prelude::*};
+///
+/// let format = JsonFormat::new()
+///     .key(&["client.addr"])
+///     .time("@timestamp")
+///     .id("requestId")
+///     .field("status", "http.response.status");
+/// let stream = Kinesis::local()?.create_stream("shop", 1)?;
+/// let data = r#"{"@timestamp":1709288100123,"client":{"addr":"192.0.2.10"},"requestId":"a1"}"#;
+/// stream.put("any", data)?;
+/// stream.put("any", data)?; // the same event: a put that was made again
+/// let mut counter = Counter::per_minute().reading(format);
+/// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+/// assert_eq!(counter.to_string(), "2024-03-01 10:15:00 : [('192.0.2.10', 1)]\n");
+/// assert_eq!(counter.duplicates(), 1);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// A path is dotted (`client.addr`, which also finds a member of just this name), or a JSON Pointer
+/// (`/client/addr`). What is null, empty or a logger's word for nothing (`"null"`, `"undefined"`, …) is not there.
+///
+/// Defaults: the key is the record's partition key, the time is at `time`, an event has no id, and its fields are
+/// the other members of the object, as with [`KnownForms`](crate::KnownForms).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonFormat {
+    key: Vec<JsonPath>,
+    time: JsonPath,
+    epoch: Option<EpochUnit>,
+    id: Option<JsonPath>,
+    fields: Vec<(Text, JsonPath)>,
+}
+
+impl Default for JsonFormat {
+    fn default() -> JsonFormat {
+        JsonFormat::new()
+    }
+}
+
+impl JsonFormat {
+    /// JSON with its time at `time`, counted by the partition key.
+    pub fn new() -> JsonFormat {
+        JsonFormat { key: Vec::new(), time: JsonPath::new("time"), epoch: None, id: None, fields: Vec::new() }
+    }
+
+    /// What is counted: where the key is, anything that is text or a number. An address is a key in the one form
+    /// of all its spellings. Several paths make a key of their values with a space between. An event that does not
+    /// have all of them is refused.
+    ///
+    /// ```
+    /// # use kinesis_lab::{AnyFormat, JsonFormat, Record, Timestamp};
+    /// let format = AnyFormat::from(JsonFormat::new().key(&["path", "status"]));
+    /// let data = r#"{"time": "2024-03-01T10:15:00Z", "path": "/cart", "status": 404}"#;
+    /// let event = format.events(&Record::new("any", data, "1", Timestamp::now())).remove(0)?;
+    /// assert_eq!(event.key, "/cart 404");
+    /// # Ok::<(), kinesis_lab::EventError>(())
+    /// ```
+    pub fn key(mut self, paths: &[&str]) -> JsonFormat {
+        self.key = paths.iter().map(|path| JsonPath::new(path)).collect();
+        self
+    }
+
+    /// Where the time is: text in any form of a [`Timestamp`], or an epoch number. Default: `time`.
+    pub fn time(mut self, path: &str) -> JsonFormat {
+        self.time = JsonPath::new(path);
+        self
+    }
+
+    /// The time is a number of these. Default: told by its size, as [`EpochUnit`] says.
+    ///
+    /// ```
+    /// # use kinesis_lab::{AnyFormat, EpochUnit, JsonFormat, Record, Timestamp};
+    /// let format = AnyFormat::from(JsonFormat::new().time("uptime").epoch(EpochUnit::Millis));
+    /// let event = format.events(&Record::new("any", r#"{"uptime": 1500}"#, "1", Timestamp::now())).remove(0)?;
+    /// assert_eq!(event.time.to_string(), "1970-01-01T00:00:01.500000Z");
+    /// # Ok::<(), kinesis_lab::EventError>(())
+    /// ```
+    pub fn epoch(mut self, unit: EpochUnit) -> JsonFormat {
+        self.epoch = Some(unit);
+        self
+    }
+
+    /// Where the event's identity is: one that was counted before is not counted again. Default: it has none.
+    pub fn id(mut self, path: &str) -> JsonFormat {
+        self.id = Some(JsonPath::new(path));
+        self
+    }
+
+    /// A field of the event, by which playbooks and filters go, and where it is. The first one said takes the
+    /// place of the default, which is all members of the object that are not the key, the time or the id.
+    pub fn field(mut self, name: &str, path: &str) -> JsonFormat {
+        self.fields.push((name.into(), JsonPath::new(path)));
+        self
+    }
+
+    fn event(&self, record: &Record, value: &RawValue) -> Result<Event, EventError> {
+        let members = match Members::of(value) {
+            Some(members @ Members::Object(_)) => members,
+            _ => {
+                let value = shorten(value.get(), SHOWN).into_owned();
+                return Err(EventError::new(&format!("{value} is no JSON object")));
+            }
+        };
+        let time = self.time_of(&members)?;
+        let mut event = Event::new(self.key_of(record, &members)?, time);
+        let id = self.id.as_ref().and_then(|path| path.find(&members)).filter(|id| tells_apart(id));
+        event.id = id.map(text_of).transpose().map_err(broken)?.map(Text::from);
+        for (name, path) in &self.fields {
+            if let Some(value) = path.find(&members) {
+                event.fields.insert(name.clone(), text_of(value).map_err(broken)?.into());
+            }
+        }
+        if self.fields.is_empty()
+            && let Members::Object(all) = members
+        {
+            let paths = self.key.iter().chain([&self.time]).chain(&self.id);
+            let own: Vec<&str> =
+                paths.map(JsonPath::as_str).map(|path| path.trim_start_matches('/')).collect();
+            for (name, value) in all {
+                if value.get() != "null" && !own.contains(&name.as_str()) {
+                    event.fields.insert(name.into(), text_of(value).map_err(broken)?.into());
+                }
+            }
+        }
+        Ok(event)
+    }
+
+    fn time_of(&self, members: &Members<'_>) -> Result<Timestamp, EventError> {
+        let path = self.time.as_str();
+        let value = self.time.find(members);
+        let value = value.ok_or_else(|| EventError::new(&format!("no `{path}` in this JSON")))?;
+        let text = text_of(value).map_err(broken)?;
+        let time = match self.epoch {
+            Some(unit) => unit.parse(text.trim()),
+            None => text.trim().parse(),
+        };
+        time.map_err(|error| EventError::new(&format!("`{path}` is {error}")))
+    }
+
+    fn key_of(&self, record: &Record, members: &Members<'_>) -> Result<Text, EventError> {
+        if self.key.is_empty() {
+            return partition_key_of(record);
+        }
+        let mut key = String::new();
+        for path in &self.key {
+            let name = path.as_str();
+            let value = path.find(members).map(text_of).transpose().map_err(broken)?;
+            let value = value.filter(|value| !is_absent(value) || value == "-");
+            let value = value.ok_or_else(|| EventError::new(&format!("no `{name}` in this JSON")))?;
+            if let Some(what) = not_one_client(&value) {
+                return Err(EventError::new(&format!(
+                    "`{name}` is {what}: name the member that has the client's alone"
+                )));
+            }
+            if !key.is_empty() {
+                key.push(' ');
+            }
+            key.push_str(&canonical_client(&value));
+        }
+        Ok(key.into())
+    }
+}
+
+impl Format for JsonFormat {
+    fn read(&self, record: &Record, each: &mut dyn FnMut(Result<Event, EventError>)) {
+        let data = record.data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&record.data).trim_ascii();
+        if data.is_empty() {
+            return each(Err(EventError::new("the data is empty")));
+        }
+        each_value(data, &mut |value| {
+            each(match value {
+                Ok(value) => self.event(record, value),
+                Err(error) => Err(broken(error)),
+            });
+        });
+    }
+}
+
+fn broken(error: serde_json::Error) -> EventError {
+    EventError::new(&format!("broken JSON: {error}"))
+}
+
+#[cfg(test)]
+mod tests;
