@@ -27,7 +27,7 @@ use axum::{Extension, Router};
 use common::{Faults, faulty};
 use kinesis_lab::Peer;
 use kinesis_lab::prelude::*;
-use kinesis_lab::{Agent, AgentFields, AgentLayer, BlockList};
+use kinesis_lab::{Agent, AgentFields, AgentLayer, BlockList, Detection, Playbooks};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -237,6 +237,54 @@ async fn blocks_come_from_a_stream_of_alerts() {
         assert_eq!(site.get("/", &format!("x-forwarded-for: {address}\r\n")).await.0, 403);
     }
     site.agent.shutdown();
+}
+
+/// A playbook whose key is `ip/24/64` blocks whole networks, and the events say who was refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_of_a_network_refuses_all_its_addresses() {
+    let books = "[[playbook]]\nname = \"guesser\"\nkey = \"ip/24/64\"\nthreshold = 3\nresponse = \"block\"\n";
+    let (events_stream, playbooks) = (stream(), Playbooks::parse("books.toml", books).unwrap());
+    let alerts = events_stream.kinesis().create_stream("alerts", 1).unwrap();
+    // Too large to be blocked by an alert; read before the others, as it came before them.
+    let now = Timestamp::now();
+    let world = format!(
+        r#"{{"v":1,"id":"1","playbook":"p","key":"k","ip":"0.0.0.0/0","time":"{now}","start":"{now}","end":"{now}",
+            "count":1,"threshold":1,"response":"block","until":"{}","evidence":""}}"#,
+        now + secs(600)
+    );
+    alerts.put("k", world).unwrap();
+
+    // No address did it twice.
+    let mut detection = Detection::new(&playbooks).alerts_to(&alerts);
+    let log = events_stream.kinesis().create_stream("log", 1).unwrap();
+    for n in 1..4 {
+        log.put(&format!("198.51.100.{n}"), now.to_string()).unwrap();
+        log.put(&format!("2001:db8:1:2::{n}"), now.to_string()).unwrap();
+    }
+    log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+    let mut said: Vec<String> = detection.alerts().iter().map(|alert| alert.to_string()).collect();
+    said.sort();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("198.51.100.0/24") && said[1].contains("2001:db8:1:2::/64"), "{said:?}");
+
+    let agent = Agent::new(&events_stream).trusted_proxies(["127.0.0.1"]).unwrap().blocks_from(&alerts);
+    let site = Site::serve(agent.layer().unwrap()).await;
+    let named = || -> Vec<String> {
+        site.agent.blocks().blocked(Timestamp::now()).into_iter().map(|(name, _)| name.into()).collect()
+    };
+    until("both networks", || named() == ["198.51.100.0/24", "2001:db8:1:2::/64"]).await;
+    let get = async |address: &str| site.get("/", &format!("x-forwarded-for: {address}\r\n")).await.0;
+    for address in ["198.51.100.77", "::ffff:198.51.100.78", "[2001:db8:1:2:3::4]:443"] {
+        assert_eq!(get(address).await, 403, "{address}");
+    }
+    for address in ["198.51.101.77", "2001:db8:1:3::4"] {
+        assert_eq!(get(address).await, 200, "{address}");
+    }
+    let report = site.agent.shutdown();
+    assert_eq!((report.emitted, report.refused), (5, 3));
+    let events = events(&events_stream);
+    let refused = events.iter().filter(|event| event.contains_key("blocked")).map(|event| event["ip"].raw());
+    assert_eq!(refused.collect::<Vec<_>>(), ["198.51.100.77", "198.51.100.78", "2001:db8:1:2:3::4"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! A stream of others' records, read by a format that a TOML file says: JSON of other names from boto3, and what a
-//! subscription of CloudWatch Logs sends. The program `pipeline` is killed again and again meanwhile; what it has
-//! counted, sent on and found is what an independent count says.
+//! A stream of others' records, read by a format that a TOML file says. Three put at once: boto3 JSON of other names,
+//! AWS' own module (`aws-kinesis-agg`) aggregates of it, and a subscription of CloudWatch Logs its envelopes in gzip.
+//! The program `pipeline` is killed again and again meanwhile; what it has counted, sent on and found is what an
+//! independent count says.
 
 #![cfg(feature = "full")]
 
@@ -44,11 +45,11 @@ response = "monitor"
 "#;
 
 /// Events, as others write them, and how they are packed. The script packs them itself: what is read was not
-/// written by this library.
+/// written by this library. Each producer has a thread and a client of its own.
 const PYTHON: &str = r#"
 import boto3, gzip, json, sys, time
-kinesis = boto3.client("kinesis", endpoint_url=sys.argv[1], region_name="us-east-1",
-                       aws_access_key_id="any", aws_secret_access_key="any")
+from aws_kinesis_agg.aggregator import RecordAggregator
+from concurrent.futures import ThreadPoolExecutor
 def data(record):
     lines = [json.dumps(event) for event in record["events"]]
     if record["kind"] == "lines":
@@ -60,27 +61,41 @@ def data(record):
     envelope = {"messageType": kind, "owner": "000000000000", "logGroup": "shop", "logStream": "web",
                 "subscriptionFilters": ["all"], "logEvents": entries}
     return gzip.compress(json.dumps(envelope).encode())
+def entry(record):
+    if record["kind"] != "aggregate":
+        return {"Data": data(record), "PartitionKey": record["key"]}
+    aggregator = RecordAggregator()
+    for n, event in enumerate(record["events"]):
+        aggregator.add_user_record(record["key"] + str(n % 2), json.dumps(event))
+    key, hash_key, packed = aggregator.clear_and_get().get_contents()
+    return {"Data": packed, "PartitionKey": key}
+def feed(kinds):
+    kinesis = boto3.client("kinesis", endpoint_url=sys.argv[1], region_name="us-east-1",
+                           aws_access_key_id="any", aws_secret_access_key="any")
+    mine = [record for record in records if record["kind"] in kinds]
+    for start in range(0, len(mine), 10):
+        time.sleep(float(sys.argv[3]) * 10 / len(mine))
+        some = [entry(record) for record in mine[start:start + 10]]
+        answer = kinesis.put_records(StreamName=sys.argv[2], Records=some)
+        assert answer["FailedRecordCount"] == 0, answer
 records = [json.loads(line) for line in sys.stdin]
-for start in range(0, len(records), 10):
-    time.sleep(float(sys.argv[3]))
-    some = [{"Data": data(record), "PartitionKey": record["key"]} for record in records[start:start + 10]]
-    answer = kinesis.put_records(StreamName=sys.argv[2], Records=some)
-    assert answer["FailedRecordCount"] == 0, answer
+with ThreadPoolExecutor() as threads:
+    list(threads.map(feed, [["lines", "array"], ["aggregate"], ["cloudwatch"]]))
 "#;
 
 /// The lab's own Python first, with the packages that `cargo xtask test` puts beside it.
-fn python_with_boto3() -> Option<Command> {
+fn python_with_both() -> Option<Command> {
     let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/.venv");
     let python = |program: String| {
         let mut command = Command::new(program);
         command.env("PYTHONPATH", format!("{venv}/for-tests")).arg("-c");
         command
     };
-    let has_boto3 = |program: &String| {
-        let import = python(program.clone()).arg("import boto3").output();
+    let has_both = |program: &String| {
+        let import = python(program.clone()).arg("import boto3, aws_kinesis_agg").output();
         import.is_ok_and(|output| output.status.success())
     };
-    [format!("{venv}/bin/python"), "python3".to_owned()].into_iter().find(has_boto3).map(python)
+    [format!("{venv}/bin/python"), "python3".to_owned()].into_iter().find(has_both).map(python)
 }
 
 /// Kills; 20 with `--full`.
@@ -102,7 +117,7 @@ fn records(rng: &mut Rng) -> (Vec<Foreign>, BTreeMap<(i64, String), u64>) {
     let (mut number, mut second) = (0u64, 1_709_288_100i64);
     let mut before: Vec<String> = Vec::new();
     for n in 0..600 {
-        let kind = ["lines", "array", "cloudwatch"][rng.usize(0..3)];
+        let kind = ["lines", "array", "aggregate", "cloudwatch"][rng.usize(0..4)];
         let mut events = Vec::new();
         for _ in 0..rng.usize(if kind == "cloudwatch" { 0..6 } else { 1..6 }) {
             // A request that is told twice, as when a put was made again.
@@ -137,21 +152,30 @@ fn records(rng: &mut Rng) -> (Vec<Foreign>, BTreeMap<(i64, String), u64>) {
     (records, counts)
 }
 
-/// By boto3 where it is there, else the same by this library; over the time of all kills.
+/// By Python's modules where they are there, else the same by this library; over the time of all kills.
 fn feed(stream: &Stream, records: &[Foreign]) {
-    let pause = 0.95 * f64::from(kills()) / (records.len() / 10) as f64;
-    let Some(mut python) = python_with_boto3() else {
-        let _ = writeln!(std::io::stderr(), "no Python with boto3 here: fed from Rust");
+    let time = 0.95 * f64::from(kills());
+    let Some(mut python) = python_with_both() else {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: the foreign producers: no Python with boto3 and aws_kinesis_agg here, fed from Rust"
+        );
         for some in records.chunks(10) {
-            std::thread::sleep(Duration::from_secs_f64(pause));
-            let entries = some.iter().map(|record| Entry::new(record.key.as_str(), packed(record)));
+            std::thread::sleep(Duration::from_secs_f64(time * 10.0 / records.len() as f64));
+            let (together, alone): (Vec<_>, Vec<_>) =
+                some.iter().partition(|record| record.kind == "aggregate");
+            let entries = alone.iter().map(|record| Entry::new(record.key.as_str(), packed(record)));
             stream.put_many(entries.collect()).ordered().send().unwrap();
+            for Foreign { key, events, .. } in together {
+                let entries = events.iter().map(|event| Entry::new(key.as_str(), event.as_str()));
+                stream.put_many(entries.collect()).aggregated().send().unwrap();
+            }
         }
         return;
     };
     let url = stream.kinesis().endpoint_url().unwrap().to_owned();
     let mut child = python
-        .args([PYTHON, &url, stream.name(), &pause.to_string()])
+        .args([PYTHON, &url, stream.name(), &time.to_string()])
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -252,7 +276,9 @@ fn others_records_are_counted_exactly_however_often_it_is_killed() {
     assert!(output.status.success(), "{said}");
 
     // The counter, beside the filter.
-    Counter::per_minute().lateness(secs(600)).stored_in(folder.join("counts.db")).unwrap().flush().unwrap();
+    let format = AnyFormat::parse("shop.toml", TOML).unwrap();
+    let counter = Counter::per_minute().lateness(secs(600)).reading(format.clone());
+    counter.stored_in(folder.join("counts.db")).unwrap().flush().unwrap();
     let counted = Counts::open(folder.join("counts.db")).unwrap();
     assert_eq!(by_minute(counted.windows().unwrap()), counts, "{said}");
     let totals = counted.totals().unwrap();
@@ -270,7 +296,6 @@ fn others_records_are_counted_exactly_however_often_it_is_killed() {
 
     // Detection, behind the filter, against one that nobody disturbed and that reads the events themselves.
     let playbooks = Playbooks::parse("shop.toml", TOML).unwrap();
-    let format = AnyFormat::parse("shop.toml", TOML).unwrap();
     let mut undisturbed = Detection::new(&playbooks).lateness(secs(600)).reading(format);
     events.consumer().trim_horizon().run_until_caught_up(&mut undisturbed).unwrap();
     let ids = |alerts: Vec<Alert>| alerts.into_iter().map(|alert| alert.id).collect::<Vec<_>>();

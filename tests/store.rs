@@ -11,7 +11,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use kinesis_lab::prelude::*;
-use kinesis_lab::{ErrorKind, StoredCounter, block_on};
+use kinesis_lab::{ErrorKind, JsonFormat, StoredCounter, block_on};
 use serde_json::{Value, json};
 
 fn scratch(name: &str) -> PathBuf {
@@ -216,7 +216,20 @@ fn what_it_is_not_for_it_refuses() {
     };
     refused(&stream, Counter::tumbling(secs(30)), "another window size");
     refused(&stream, Counter::sliding(secs(60), secs(10)), "another window slide");
+    // Pages would be counted beside clients, and what was read before would be missing.
+    let pages = JsonFormat::new().key(&["path", "status"]);
+    refused(&stream, Counter::per_minute().reading(pages), "another key (client; this one's is path status)");
+    refused(
+        &stream,
+        Counter::per_minute().network(32, 64),
+        "another key (client; this one's is client/32/64)",
+    );
     refused(&kinesis.create_stream("other", 1).unwrap(), Counter::per_minute(), "another stream (s;");
+    // One from before there were formats has it not written down.
+    let forget = "DELETE FROM meta WHERE name = 'key'";
+    assert_eq!(rusqlite::Connection::open(&file).unwrap().execute(forget, []).unwrap(), 1);
+    refused(&stream, Counter::per_minute().reading(JsonFormat::new().key(&["path"])), "another key (client;");
+    drain(&stream, &mut counter(&file));
     stream.delete().unwrap();
     std::thread::sleep(secs(1)); // a stream is its name and the second of its creation
     let again = kinesis.create_stream("s", 1).unwrap();

@@ -179,6 +179,15 @@ impl Counter {
         self
     }
 
+    /// What its keys are, as [`Fingerprint`](super::store::Fingerprint) has it.
+    pub(crate) fn key_name(&self) -> String {
+        let name = self.format.key_name();
+        match self.network.map(ClientNetwork::lengths) {
+            None | Some((32, 128)) => name,
+            Some((v4, v6)) => format!("{name}/{v4}/{v6}"),
+        }
+    }
+
     /// How many (pane, key) pairs are kept in memory; events of further keys are counted without their
     /// key, in [`Window::overflow`]. As many panes at the most: events that would need one more are counted
     /// in [`unplaced`](Counter::unplaced). Default: 1,000,000.

@@ -100,12 +100,15 @@ pub struct Fingerprint {
     pub size: Duration,
     /// The time from one window to the next.
     pub slide: Duration,
+    /// What the keys are: `client`, or what a format says ([`Format::key_name`](crate::Format::key_name)); behind it
+    /// the lengths of networks, where clients are counted by these (`client/32/64`).
+    pub key: String,
 }
 
 impl Fingerprint {
-    /// Windows of this size, one every `slide`, over this stream.
+    /// Windows of this size, one every `slide`, over this stream, of clients.
     pub fn new(stream: StreamId, size: Duration, slide: Duration) -> Fingerprint {
-        Fingerprint { stream, size, slide }
+        Fingerprint { stream, size, slide, key: "client".to_owned() }
     }
 }
 

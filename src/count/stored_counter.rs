@@ -154,7 +154,8 @@ impl StoredCounter {
 
     fn load(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>> {
         let (size, slide) = (self.counter.windows.size(), self.counter.windows.slide());
-        let saved = self.store.load(&Fingerprint { stream: stream.clone(), size, slide })?;
+        let key = self.counter.key_name();
+        let saved = self.store.load(&Fingerprint { key, ..Fingerprint::new(stream.clone(), size, slide) })?;
         // In place of what is in memory: a run that failed may have counted more than it committed.
         (self.whole, self.unwritten) = (false, None);
         let counter = &mut self.counter;

@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::alert::Response;
 use super::block_list::LARGEST_BLOCK;
 use super::fields::{Condition, condition, value};
-use super::key::{bounded_key, push_part};
+use super::key::bounded_key;
 use super::pattern::Pattern;
 use crate::event::{ClientNetwork, Event};
+use crate::key_parts::push_part;
 
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 const SLIDE: Duration = Duration::from_secs(10);
@@ -181,11 +182,7 @@ impl Playbook {
         }
         let mut key = String::new();
         for (n, field) in self.key.iter().enumerate() {
-            let part = value(event, field)?;
-            match self.key.len() {
-                1 => key.push_str(&part),
-                _ => push_part(&mut key, n, &part),
-            }
+            push_part(&mut key, n, self.key.len(), &value(event, field)?);
         }
         match bounded_key(&key) {
             Cow::Borrowed(_) => Some(key),

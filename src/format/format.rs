@@ -9,6 +9,9 @@ use crate::record::Record;
 use crate::text::Quoted;
 use crate::timestamp::Timestamp;
 
+/// What is counted where nothing else is said.
+pub(super) const CLIENT: &str = "client";
+
 /// How the data of a record is read: none, one or many events.
 ///
 /// The default of everything that reads events is [`KnownForms`](crate::KnownForms). [`JsonFormat`](crate::JsonFormat) reads other
@@ -63,6 +66,19 @@ pub trait Format: fmt::Debug + Send + Sync {
             Ok(event) => each(Ok(Brief::of(event))),
             Err(error) => each(Err(error.clone())),
         });
+    }
+
+    /// What the keys of its events are: a database that holds counts of others is refused
+    /// ([`Fingerprint::key`](crate::Fingerprint::key)). Default: `client`.
+    ///
+    /// ```
+    /// use kinesis_lab::{Format, JsonFormat, LogFormat};
+    ///
+    /// assert_eq!(JsonFormat::new().key(&["/http/path", "status"]).key_name(), "http.path status");
+    /// assert_eq!(LogFormat::combined().key_name(), "client");
+    /// ```
+    fn key_name(&self) -> String {
+        CLIENT.to_owned()
     }
 
     /// Whether [`KnownForms`](crate::KnownForms) reads the same from the same data, so that a [`Filter`](crate::Filter) may send it
@@ -145,6 +161,10 @@ impl AnyFormat {
 
     pub(crate) fn is_known(&self) -> bool {
         self.0.is_known()
+    }
+
+    pub(crate) fn key_name(&self) -> String {
+        self.0.key_name()
     }
 }
 

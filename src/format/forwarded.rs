@@ -27,6 +27,10 @@ pub(crate) struct ForwardedEvents {
 }
 
 impl ForwardedEvents {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
     pub(crate) fn push(&mut self, place: u64, event: &Event) {
         let fields: serde_json::Map<String, Value> =
             event.fields.iter().map(|(name, value)| (name.into(), Value::String(value.into()))).collect();

@@ -2,14 +2,16 @@
 
 use serde_json::value::RawValue;
 
-use super::format::Format;
+use super::format::{CLIENT, Format};
 use super::json_path::{JsonPath, Members};
 use super::json_values::each_value;
 use crate::epoch::EpochUnit;
 use crate::event::{
-    Event, EventError, canonical_client, is_absent, not_one_client, partition_key_of, tells_apart, text_of,
+    Event, EventError, canonical_client, client_address, is_absent, not_one_client, partition_key_of,
+    tells_apart, text_of,
 };
 use crate::harmless::Text;
+use crate::key_parts::push_part;
 use crate::record::Record;
 use crate::text::shorten;
 use crate::timestamp::Timestamp;
@@ -68,8 +70,11 @@ impl JsonFormat {
     }
 
     /// What is counted: where the key is, anything that is text or a number. An address is a key in the one form
-    /// of all its spellings. Several paths make a key of their values with a space between. An event that does not
-    /// have all of them is refused.
+    /// of all its spellings. Several paths make a key of their values with a space between; a space in one of them is
+    /// `\x20` then, a backslash `\\`. An event that does not have all of them is refused.
+    ///
+    /// Where a playbook names the client (`ip`), that is the field `ip`, if the event has one, else the key. A member
+    /// `ip` becomes that field by itself only where the key is no address.
     ///
     /// ```
     /// # use kinesis_lab::{AnyFormat, JsonFormat, Record, Timestamp};
@@ -140,8 +145,11 @@ impl JsonFormat {
             let paths = self.key.iter().chain([&self.time]).chain(&self.id);
             let own: Vec<&str> =
                 paths.map(JsonPath::as_str).map(|path| path.trim_start_matches('/')).collect();
+            // A server writes its own address, too; who is blocked is whom the key names.
+            let is_client = self.key.len() == 1 && client_address(event.key.raw()).is_some();
             for (name, value) in all {
-                if value.get() != "null" && !own.contains(&name.as_str()) {
+                let is_other_client = is_client && name == "ip";
+                if value.get() != "null" && !own.contains(&name.as_str()) && !is_other_client {
                     event.fields.insert(name.into(), text_of(value).map_err(broken)?.into());
                 }
             }
@@ -166,7 +174,7 @@ impl JsonFormat {
             return partition_key_of(record);
         }
         let mut key = String::new();
-        for path in &self.key {
+        for (n, path) in self.key.iter().enumerate() {
             let name = path.as_str();
             let value = path.find(members).map(text_of).transpose().map_err(broken)?;
             let value = value.filter(|value| !is_absent(value) || value == "-");
@@ -176,10 +184,7 @@ impl JsonFormat {
                     "`{name}` is {what}: name the member that has the client's alone"
                 )));
             }
-            if !key.is_empty() {
-                key.push(' ');
-            }
-            key.push_str(&canonical_client(&value));
+            push_part(&mut key, n, self.key.len(), &canonical_client(&value));
         }
         Ok(key.into())
     }
@@ -197,6 +202,12 @@ impl Format for JsonFormat {
                 Err(error) => Err(broken(error)),
             });
         });
+    }
+
+    fn key_name(&self) -> String {
+        let names: Vec<String> =
+            self.key.iter().map(|path| path.as_str().trim_start_matches('/').replace('/', ".")).collect();
+        if names.is_empty() { CLIENT.to_owned() } else { names.join(" ") }
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::extended_fields::{ExtendedFields, fields_of};
-use super::format::Format;
+use super::format::{CLIENT, Format};
 use super::log_format::{Layout, LogFormat};
 use crate::event::{Event, EventError, line_client};
 use crate::harmless::Text;
@@ -72,6 +72,11 @@ impl Format for LogFormat {
                 each(found);
             }
         }
+    }
+
+    fn key_name(&self) -> String {
+        let names: Vec<&str> = self.counted.key.iter().map(Text::raw).collect();
+        if names.is_empty() || names == ["ip"] { CLIENT.to_owned() } else { names.join(" ") }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::event::{
     parse_request,
 };
 use crate::harmless::Text;
+use crate::key_parts::push_part;
 use crate::timestamp::Timestamp;
 
 /// What is counted of a line, and what makes it one.
@@ -110,6 +111,12 @@ impl<'a> LineValues<'a> {
         let key = self.key(counted)?;
         let mut event = Event::new(key, time);
         event.id = counted.id.as_ref().and_then(|id| self.fields.get(id)).cloned();
+        // Whom playbooks count and block is the client still.
+        if !counted.key.is_empty()
+            && let Ok(client) = self.client(counted.trusted.as_deref())
+        {
+            self.fields.entry("ip".into()).or_insert(client);
+        }
         event.fields = self.fields;
         Ok(event)
     }
@@ -119,16 +126,14 @@ impl<'a> LineValues<'a> {
             return self.client(counted.trusted.as_deref());
         }
         let mut key = String::new();
-        for field in &counted.key {
-            if !key.is_empty() {
-                key.push(' ');
-            }
+        for (n, field) in counted.key.iter().enumerate() {
+            let mut push = |part: &str| push_part(&mut key, n, counted.key.len(), part);
             if *field == "ip" {
-                key.push_str(self.client(counted.trusted.as_deref())?.raw());
+                push(self.client(counted.trusted.as_deref())?.raw());
                 continue;
             }
             let value = self.fields.get(field).map(Text::raw);
-            key.push_str(value.ok_or_else(|| EventError::new(&format!("it has no `{}`", field.raw())))?);
+            push(value.ok_or_else(|| EventError::new(&format!("it has no `{}`", field.raw())))?);
         }
         Ok(key.into())
     }

@@ -14,6 +14,7 @@ use super::nginx_pattern;
 use crate::error::{Error, Result};
 use crate::event::{Event, EventError, client_of_line, is_joined, line_event, trusted_network};
 use crate::harmless::Text;
+use crate::key_parts::push_part;
 
 /// Reads the lines of a web server's log by the server's own pattern: the line from its configuration is the
 /// format. Each line of a record is an event.
@@ -184,7 +185,17 @@ impl LogFormat {
     }
 
     /// What is counted in place of the client: the values of these fields, with a space between; `ip` is the
-    /// client. A line that does not have all of them is refused.
+    /// client. Of several, a space in one is `\x20`, a backslash `\\`. A line that does not have all of them is
+    /// refused. The client is the event's field `ip` then, by which playbooks go.
+    ///
+    /// ```
+    /// # use kinesis_lab::{AnyFormat, LogFormat, Record, Timestamp};
+    /// let format = AnyFormat::from(LogFormat::combined().key(&["path", "status"]));
+    /// let line = r#"192.0.2.10 - - [01/Mar/2024:10:15:00 +0000] "GET /cart HTTP/1.1" 404 512"#;
+    /// let event = format.events(&Record::new("any", line, "1", Timestamp::now())).remove(0)?;
+    /// assert_eq!((event.key.raw(), event.fields["ip"].raw()), ("/cart 404", "192.0.2.10"));
+    /// # Ok::<(), kinesis_lab::EventError>(())
+    /// ```
     pub fn key(mut self, fields: &[&str]) -> LogFormat {
         self.counted.key = fields.iter().map(|field| Text::from(*field)).collect();
         self
@@ -256,17 +267,15 @@ impl LogFormat {
     /// Of an event whose key is the client: what is counted, and its id.
     fn counted_of(&self, mut event: Event) -> Result<Event, EventError> {
         let mut key = String::new();
-        for field in &self.counted.key {
+        for (n, field) in self.counted.key.iter().enumerate() {
             let value = if *field == "ip" { Some(&event.key) } else { event.fields.get(field) };
             let value = value.ok_or_else(|| EventError::new(&format!("it has no `{}`", field.raw())))?;
-            if !key.is_empty() {
-                key.push(' ');
-            }
-            key.push_str(value.raw());
+            push_part(&mut key, n, self.counted.key.len(), value.raw());
         }
         event.id = self.counted.id.as_ref().and_then(|id| event.fields.get(id)).cloned();
         if !self.counted.key.is_empty() {
-            event.key = key.into();
+            let client = std::mem::replace(&mut event.key, key.into());
+            event.fields.entry("ip".into()).or_insert(client);
         }
         Ok(event)
     }

@@ -251,7 +251,7 @@ mod tests {
         let minute = Duration::from_secs(60);
         let created = Timestamp::from_secs(1_536_220_800);
         let stream = StreamId { name: "s".into(), created };
-        store.load(&Fingerprint { stream, size: minute, slide: minute }).unwrap();
+        store.load(&Fingerprint::new(stream, minute, minute)).unwrap();
         let mut add = |n: u64| {
             let saved = SavedPane { counts: vec![("k".into(), n)], ..SavedPane::default() };
             store

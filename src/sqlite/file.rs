@@ -126,7 +126,9 @@ impl DatabaseFile {
             });
         }
         for (name, value) in &ours {
-            let found = theirs.get(*name).map(String::as_str).unwrap_or_default();
+            // Before there were formats, it was not written down.
+            let unwritten = if *name == "key" { "client" } else { "" };
+            let found = theirs.get(*name).map_or(unwritten, String::as_str);
             if found != value {
                 return Err(Error::new(
                     ErrorKind::Store,

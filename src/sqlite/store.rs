@@ -115,9 +115,11 @@ impl Store for Sqlite {
         let ours = [
             ("window_size_micros", size.as_micros().to_string()),
             ("window_slide_micros", slide.as_micros().to_string()),
+            ("key", fingerprint.key.clone()),
         ];
         self.file.check_meta(&fingerprint.stream, &ours, |name| match name {
             "window_size_micros" => "window size in microseconds".to_owned(),
+            "key" => "key".to_owned(),
             _ => "window slide in microseconds".to_owned(),
         })?;
         self.size = size;

@@ -14,8 +14,7 @@ impl Filter {
     pub(super) fn load(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>> {
         // In place of what is in memory: a run that failed may be ahead of what it saved.
         if let Some(store) = &mut self.store {
-            let fingerprint =
-                Fingerprint { stream: stream.clone(), size: Duration::ZERO, slide: Duration::ZERO };
+            let fingerprint = Fingerprint::new(stream.clone(), Duration::ZERO, Duration::ZERO);
             self.checkpoints.restore(&store.load(&fingerprint)?.checkpoints);
         } else if self.stream.as_ref() != Some(stream) {
             self.checkpoints.restore(&[]);

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::super::forwarded::{Outgoing, outgoing, with_origin};
+use super::super::forwarded::{KeptEvents, Outgoing, with_origin};
 use super::{Filter, RECORDS_OF_A_CALL};
 use crate::error::ErrorKind;
 use crate::event::Origin;
@@ -17,7 +17,8 @@ impl Filter {
     pub(super) fn select<'a>(&mut self, shard_id: &str, records: &'a [Record]) -> Vec<Outgoing<'a>> {
         let (mut selected, format) = (Vec::new(), self.format.clone());
         for record in records {
-            let (mut kept, mut found) = (Vec::new(), 0);
+            let mut kept = KeptEvents::of(record, format.is_known() && !is_gzip(&record.data));
+            let mut found = 0;
             format.read_record(record, &mut |event| {
                 let place = found;
                 found += 1;
@@ -26,14 +27,14 @@ impl Filter {
                         self.clocks_ahead.observe(shard_id, record, &event);
                         self.watermark.observe_event(shard_id, &event, record.arrival);
                         match (self.keep)(&event) {
-                            true => kept.push((place, event)),
+                            true => kept.push(place, event),
                             false => self.dropped += 1,
                         }
                     }
                     Err(error) => self.unparsed.add(shard_id, record, error.to_string()),
                 }
             });
-            selected.extend(outgoing(record, &kept, found, format.is_known() && !is_gzip(&record.data)));
+            selected.extend(kept.finish(found));
         }
         selected
     }
