@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use crate::{Place, setup};
 
 /// One parser each.
-const TARGETS: [&str; 5] = ["access_log_line", "timestamp", "event", "log_format", "json_format"];
+const TARGETS: [&str; 7] =
+    ["access_log_line", "aggregate", "event", "gzip", "json_format", "log_format", "timestamp"];
 
 /// Sanitizers find what unsafe code does, and these parsers have none.
 const NO_SANITIZER: &str = "--sanitizer=none";
@@ -85,6 +86,21 @@ fn nightly_cargo(place: &Place) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two were compiled, and never run.
+    #[test]
+    fn each_target_is_run() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+        let files = std::fs::read_dir(folder.join("fuzz_targets")).unwrap();
+        let mut names: Vec<String> = files
+            .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        assert_eq!(names, TARGETS);
+        for name in names {
+            assert!(folder.join("seeds").join(&name).is_dir(), "{name} has no seeds");
+        }
+    }
 
     #[test]
     fn a_nightly_of_a_date_is_not_the_one_that_is_called() {
