@@ -258,8 +258,8 @@ async fn a_block_of_a_network_refuses_all_its_addresses() {
     let mut detection = Detection::new(&playbooks).alerts_to(&alerts);
     let log = events_stream.kinesis().create_stream("log", 1).unwrap();
     for n in 1..4 {
-        log.put(&format!("198.51.100.{n}"), now.to_string()).unwrap();
-        log.put(&format!("2001:db8:1:2::{n}"), now.to_string()).unwrap();
+        log.put(format!("198.51.100.{n}"), now.to_string()).unwrap();
+        log.put(format!("2001:db8:1:2::{n}"), now.to_string()).unwrap();
     }
     log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
     let mut said: Vec<String> = detection.alerts().iter().map(|alert| alert.to_string()).collect();
