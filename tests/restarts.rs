@@ -77,6 +77,26 @@ fn a_part_that_fails_is_started_again_where_it_was() {
     assert_eq!(status.alerts, 1);
 }
 
+/// Its last run was at the tip; but nobody reads meanwhile.
+#[test]
+fn one_that_waits_to_be_started_again_knows_no_lag() {
+    let (events, failures) = (events(10), AtomicU32::new(0));
+    let mut running = pipeline(&events, "lag")
+        .keep(move |_| {
+            assert!(failures.fetch_add(1, Ordering::Relaxed) >= 6, "for a test");
+            true
+        })
+        .start()
+        .unwrap();
+    // For 3.2 s, the sixth time.
+    until("it waits", || of(&mut running, Part::Filter).restarts == 6);
+    let status = running.status();
+    let filter = status.parts.iter().find(|status| status.part == Part::Filter).unwrap();
+    assert_eq!((filter.restarts, filter.running, filter.millis_behind_latest), (6, true, None), "{status}");
+    until("it has all", || of(&mut running, Part::Filter).records == 10);
+    until("it is at the tip", || of(&mut running, Part::Filter).millis_behind_latest == Some(0));
+}
+
 #[test]
 fn one_that_fails_too_often_ends_the_pipeline() {
     let events = events(10);

@@ -127,12 +127,15 @@ impl<P: Summary> PartProgress<P> {
         let now = run.map(ConsumerHandle::report);
         let report = now.as_ref().unwrap_or(&self.report);
         let records = self.earlier_records + now.as_ref().map_or(0, |report| report.records);
+        let status = PartStatus::new(P::PART, self.work.is_some(), report, self.summary.clone());
         PartStatus {
             records,
+            // Nobody reads until it is started again; what the last run knew says nothing of now.
+            millis_behind_latest: now.as_ref().and(status.millis_behind_latest),
             restarts: self.restarts,
             last_error: self.last_error.clone(),
             error: self.error.clone(),
-            ..PartStatus::new(P::PART, self.work.is_some(), report, self.summary.clone())
+            ..status
         }
     }
 

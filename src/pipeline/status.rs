@@ -52,7 +52,8 @@ pub struct PartStatus {
     pub running: bool,
     /// Records that it has processed, since it was started.
     pub records: u64,
-    /// How far behind the tip of its stream it is, in milliseconds; `None` when that is not known.
+    /// How far behind the tip of its stream it is, in milliseconds, the batch under way included; `None` when that is
+    /// not known, as before the first answer and while the part waits to be started again.
     pub millis_behind_latest: Option<u64>,
     /// Of each shard the last record that it has processed since it was started.
     pub positions: Vec<(String, String)>,

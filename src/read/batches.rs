@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::beginning::Beginning;
 use super::options::ReadOptions;
@@ -71,8 +73,8 @@ pub struct CheckpointedBatch {
 pub struct Batches {
     state: Phase,
     report: SharedReport,
-    /// Of the page that was handed out last.
-    permit: Option<OwnedSemaphorePermit>,
+    /// Of the page whose last batch was handed out last, and its shard.
+    permit: Option<(Arc<str>, OwnedSemaphorePermit)>,
 }
 
 enum Phase {
@@ -136,13 +138,16 @@ impl Batches {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<CheckpointedBatch>>> {
         // Whoever asks for the next batch has done with this one.
-        self.permit = None;
+        if let Some((shard_id, permit)) = self.permit.take() {
+            self.report.lag().processed(&shard_id);
+            drop(permit);
+        }
         loop {
             return Poll::Ready(match std::task::ready!(self.poll_told(context)) {
                 Some(Told::Begun) => continue,
                 Some(Told::Failed(error)) => Some(Err(error)),
                 Some(Told::Batch(next, permit)) => {
-                    self.permit = permit;
+                    self.permit = permit.map(|permit| (next.batch.shard_id.clone(), permit));
                     self.report.lock().pass(&next.batch);
                     Some(Ok(*next))
                 }
@@ -164,6 +169,7 @@ impl Batches {
         let told = std::task::ready!(reading.told.poll_recv(context));
         if matches!(told, None | Some(Told::Failed(_))) {
             self.state = Phase::Over;
+            self.report.lag().over(Instant::now());
         }
         Poll::Ready(told)
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::report::Lost;
 use crate::error::Error;
@@ -20,6 +21,8 @@ pub(super) enum Delivery {
 pub(super) struct Page {
     pub(super) records: Vec<Record>,
     pub(super) millis_behind_latest: u64,
+    /// When it was asked for.
+    pub(super) asked: Instant,
     /// An empty page at the tip: there is nothing more for now.
     pub(super) idle: bool,
     /// All is read that had arrived when the run began, or the shard's tip was seen.

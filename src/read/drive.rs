@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::beginning::Beginning;
@@ -84,7 +85,10 @@ pub(super) async fn drive(
     stop: &Stop,
 ) -> Result<ConsumerReport> {
     let span = tracing::debug_span!(target: "kinesis_lab", "run", stream = run.stream_name());
-    steps(run, processor, stop).instrument(span).await
+    let report = run.report().clone();
+    let outcome = steps(run, processor, stop).instrument(span).await;
+    report.lag().over(Instant::now());
+    outcome
 }
 
 async fn steps(mut run: Run, processor: &mut dyn RecordProcessor, stop: &Stop) -> Result<ConsumerReport> {
@@ -99,6 +103,7 @@ async fn steps(mut run: Run, processor: &mut dyn RecordProcessor, stop: &Stop) -
         match step {
             Step::Batch(batch, permit) => {
                 fresh = true;
+                let shard_id = batch.shard_id.clone();
                 match process(&run, batch, processor, stop).await? {
                     Processed::Whole => {}
                     Processed::Not => break Ended::Stopped,
@@ -108,7 +113,10 @@ async fn steps(mut run: Run, processor: &mut dyn RecordProcessor, stop: &Stop) -
                     }
                 }
                 // Only now may its reader fetch another page.
-                drop(permit);
+                if let Some(permit) = permit {
+                    run.processed(&shard_id);
+                    drop(permit);
+                }
             }
             Step::ShardEnded(shard_id) => {
                 fresh = true;

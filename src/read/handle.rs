@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot::{Receiver, Sender, channel};
+use tokio::time::Instant;
 
 use super::drive;
 use super::options::ReadOptions;
@@ -137,6 +138,7 @@ fn spawn(
             let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
             let error = Error::new(ErrorKind::Processor, format!("the record processor panicked: {said}"));
             notice(&format!("a consumer in the background has ended: {error}"));
+            report.lag().over(Instant::now());
             Err(error)
         });
         // Before the outcome is told: whoever waits for it takes the processor back.

@@ -21,8 +21,9 @@ mod processor;
 mod reader;
 mod report;
 mod run;
+mod run_lag;
 #[cfg(test)]
-mod scripted;
+pub(crate) mod scripted;
 mod shard_state;
 #[cfg(test)]
 mod tests;

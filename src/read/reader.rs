@@ -183,6 +183,7 @@ impl ShardReader {
         Page {
             records: Vec::new(),
             millis_behind_latest: lag.millis,
+            asked,
             idle: lag.idle,
             caught_up,
             poll_done: if self.options.until_caught_up { caught_up } else { lag.at_tip },

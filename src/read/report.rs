@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::time::Instant;
+
+use super::run_lag::RunLag;
 use crate::record::{Batch, Record};
 use crate::text::printable;
 use crate::timestamp::Timestamp;
@@ -37,7 +40,9 @@ pub struct ConsumerReport {
     pub misplaced: u64,
     /// Bytes of their data.
     pub bytes: u64,
-    /// How far behind the tip the slowest shard is, in milliseconds; `None` before the first answer.
+    /// How far behind the tip the slowest shard is, in milliseconds; `None` before the first answer. What the last
+    /// answer says counts with its age while its records are not processed yet, and when no other answer followed
+    /// within a poll and a second.
     pub millis_behind_latest: Option<u64>,
     /// Calls that failed and were made again.
     pub retries: u64,
@@ -102,6 +107,8 @@ fn size(batch: &Batch) -> usize {
 #[derive(Debug, Clone, Default)]
 pub(super) struct SharedReport {
     report: Arc<Mutex<ConsumerReport>>,
+    /// Of the report's `millis_behind_latest`, which is worked out when it is asked for.
+    lag: Arc<Mutex<RunLag>>,
     busy_with: Arc<Mutex<Option<String>>>,
 }
 
@@ -112,7 +119,12 @@ impl SharedReport {
 
     /// A copy, as it is now.
     pub(super) fn get(&self) -> ConsumerReport {
-        self.lock().clone()
+        let millis_behind_latest = self.lag().millis(Instant::now());
+        ConsumerReport { millis_behind_latest, ..self.lock().clone() }
+    }
+
+    pub(super) fn lag(&self) -> MutexGuard<'_, RunLag> {
+        self.lag.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_busy_with(&self, what: Option<String>) {

@@ -21,6 +21,7 @@ use super::position::{Position, RunMoments};
 use super::processor::Context;
 use super::reader::ShardReader;
 use super::report::{ConsumerReport, Ended, Lost, SharedReport};
+use super::run_lag::RunLag;
 use super::shard_state::ShardState;
 use super::unpacking::{Aggregates, Unpacking};
 use crate::error::{Error, ErrorKind, Result};
@@ -80,6 +81,7 @@ impl Run {
         report: SharedReport,
     ) -> Run {
         let (sender, deliveries) = unbounded_channel();
+        *report.lag() = RunLag::polled_every(options.poll_every);
         let epoch = Instant::now();
         let mut run = Run {
             options,
@@ -214,8 +216,8 @@ impl Run {
             state.check_end(&shard_id, stream, Instant::now()).map(|()| state.aggregates)
         });
         let aggregates = answered.transpose()?.unwrap_or_default();
-        let behind = self.active.states().filter_map(|shard| shard.millis_behind).max();
-        self.report.lock().millis_behind_latest = behind;
+        let has_records = !page.records.is_empty();
+        self.report.lag().answered(&shard_id, page.millis_behind_latest, page.asked, has_records);
         self.unpacking = Some(Unpacking::new(shard_id, aggregates, page.records, Some(page.permit)));
         Ok(self.unpack())
     }
@@ -232,9 +234,17 @@ impl Run {
                 let stream = self.options.stream.shared_name();
                 return Some(Step::Batch(Batch { stream, shard_id, records: batch.records }, batch.permit));
             }
+            if batch.permit.is_some() {
+                self.processed(&shard_id); // nothing of it is this shard's
+            }
         }
         self.unpacking = None;
         None
+    }
+
+    /// The last batch of a page is.
+    pub(super) fn processed(&self, shard_id: &str) {
+        self.report.lag().processed(shard_id);
     }
 
     fn misplaced(&self, shard_id: &str, records: u64) {
@@ -264,6 +274,7 @@ impl Run {
 
     fn shard_ended(&mut self, shard_id: Arc<str>) -> Step {
         let state = self.active.remove(&shard_id);
+        self.report.lag().shard_ended(&shard_id);
         if self.options.shard.is_none() {
             self.lineage.end(&shard_id, state.map(|state| state.parents).unwrap_or_default());
             self.listing.want(Instant::now());
@@ -298,7 +309,7 @@ impl Run {
         });
         Context {
             now: Timestamp::now(),
-            millis_behind_latest: self.report.lock().millis_behind_latest,
+            millis_behind_latest: self.report.lag().millis_behind_batch(Instant::now()),
             shards: self.active.progress(waiting),
             stop: stop.clone(),
         }

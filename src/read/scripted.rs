@@ -20,7 +20,7 @@ use crate::timestamp::Timestamp;
 pub(super) const SERVICE_TIME: i64 = 1_536_220_800;
 
 /// A body, or the code of an error.
-pub(super) type Answer = Result<Value, &'static str>;
+pub(crate) type Answer = Result<Value, &'static str>;
 
 type Script = Box<dyn FnMut(&str, &Value) -> Option<Answer> + Send>;
 
@@ -69,7 +69,7 @@ impl HttpConnector for Scripted {
 
 /// A stream at a service that looks like AWS's, created an hour ago. The script gives an answer to each call
 /// but DescribeStreamSummary; `None` is no answer, ever.
-pub(super) fn stream(
+pub(crate) fn stream(
     latency: Duration,
     mut script: impl FnMut(&str, &Value) -> Option<Answer> + Send + 'static,
 ) -> Stream {

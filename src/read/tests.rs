@@ -483,3 +483,56 @@ async fn an_expired_iterator_is_opened_again_where_reading_was() {
     let report = run(&options, Some(secs(15)), &mut seen).await.unwrap();
     assert_eq!((seen.numbers, report.retries), (vec!["1".to_owned(), "2".to_owned()], 0));
 }
+
+/// Takes its time, and asks for a report in the middle.
+struct Slow {
+    takes: Duration,
+    report: SharedReport,
+    said: Vec<(Option<u64>, Option<u64>)>,
+}
+
+impl RecordProcessor for Slow {
+    fn process(&mut self, _: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+        let _ = pin!(tokio::time::advance(self.takes))
+            .poll(&mut std::task::Context::from_waker(Waker::noop()));
+        self.said.push((ctx.millis_behind_latest, self.report.get().millis_behind_latest));
+        match self.said.len() {
+            1 => Err(ProcessError::retry("the other stream is full")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A filter that could not put its batch said "0.0 s behind" for half a minute.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_not_processed_is_behind() {
+    let mut pages = pages(&[("a", &[page(&[1], Some("a"), 0), page(&[], Some("a"), 0)])]);
+    let stream = stream(QUICK, move |call, body| match call {
+        "ListShards" => one_shard(),
+        "GetShardIterator" => iterator(body),
+        _ => pages(body),
+    });
+    let (report, stop) = (SharedReport::default(), Stop::default());
+    let mut slow = Slow { takes: secs(20), report: report.clone(), said: Vec::new() };
+    let options = oldest(&stream);
+    let ended = drive::whole(&options, Some(secs(60)), &mut slow, &report, &stop).await.unwrap();
+    let [(first, said_first), (again, said_again)] = slow.said[..] else { panic!("{:?}", slow.said) };
+    assert_eq!((first, said_first), (Some(0), Some(20_010)), "with the time of two calls");
+    assert!((20_010..20_111).contains(&again.unwrap()), "{again:?}: no page followed in time");
+    assert!((40_010..40_111).contains(&said_again.unwrap()), "{said_again:?}");
+    assert_eq!(ended.millis_behind_latest, Some(0));
+}
+
+/// The service answers once, and then no more.
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_can_not_be_read_is_behind() {
+    let mut answers = 0;
+    let stream = stream(QUICK, move |call, body| match call {
+        "ListShards" => one_shard(),
+        "GetShardIterator" => iterator(body),
+        _ if std::mem::replace(&mut answers, 1) == 0 => Some(Ok(page(&[], Some("a"), 0))),
+        _ => Some(Err("ProvisionedThroughputExceededException")),
+    });
+    let report = run(&oldest(&stream), Some(secs(30)), &mut Seen::default()).await.unwrap();
+    assert_eq!((report.ended, report.millis_behind_latest), (Some(Ended::Time), Some(30_000)));
+}
