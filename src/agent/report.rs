@@ -21,7 +21,8 @@ pub struct AgentReport {
     pub retried: u64,
     /// Attempts whose answer never came: their events may be in the stream, even twice. Their ids tell.
     pub ambiguous: u64,
-    /// Events that were given up after 15 attempts, or at the end, and are lost.
+    /// Events that were refused for a reason that stays (no such stream, no rights), or not sent by the end, and are
+    /// lost.
     pub failed: u64,
     /// Requests that were answered 403, because their client is blocked.
     pub refused: u64,

@@ -190,11 +190,53 @@ async fn asked(closing: &mut watch::Receiver<bool>) {
 async fn tell_of_overflow(counters: &AgentCounters, room: usize) {
     loop {
         counters.overflow.notified().await;
+        let why = counters.sending().last_error.as_ref().map(|error| format!("; the last error was: {error}"));
         notice(&format!(
-            "the agent drops events: {} wait already, more than the stream takes ({} dropped so far)",
+            "the agent drops events: {} wait already, more than the stream takes ({} dropped so far){}",
             grouped(room),
             grouped(counters.dropped.load(Ordering::Relaxed)),
+            why.unwrap_or_default(),
         ));
         sleep(QUIET).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::put_options;
+    use super::*;
+    use crate::read::scripted::stream;
+    use crate::timestamp::Timestamp;
+    use serde_json::{Value, json};
+    use tokio::sync::mpsc;
+
+    /// A disk that is full for a minute, at the service: longer than fifteen attempts take.
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_is_not_well_loses_no_event_while_there_is_room() {
+        let begun = Instant::now();
+        let stream = stream(Duration::from_millis(5), move |_, body| {
+            if begun.elapsed() < Duration::from_secs(60) {
+                return Some(Err("InternalFailure"));
+            }
+            let stored = json!({ "ShardId": "shardId-000000000000", "SequenceNumber": "1" });
+            let stored: Vec<Value> = body["Records"].as_array()?.iter().map(|_| stored.clone()).collect();
+            Some(Ok(json!({ "FailedRecordCount": 0, "Records": stored })))
+        });
+        let (queue, waiting) = mpsc::channel(300);
+        for number in 0..300 {
+            let request = http::Request::get("/").body(()).unwrap();
+            let event = RequestEvent::of(&request, number, "192.0.2.7".into(), Timestamp::from_secs(0));
+            assert!(queue.try_send(event).is_ok());
+        }
+        // Nobody is left who could emit another one, and nobody is in a hurry.
+        drop(queue);
+        let (_open, closing) = watch::channel(false);
+        let counters = Arc::<AgentCounters>::default();
+        let putter = Putter::new(stream, put_options(None), fastrand::Rng::with_seed(1));
+        Sender::new(putter, waiting, closing, counters.clone(), "run".into(), 300, None).run().await;
+        let sending = counters.sending().clone();
+        assert_eq!((sending.sent, sending.failed), (300, 0), "{:?}", sending.last_error);
+        let late = begun.elapsed() - Duration::from_secs(60);
+        assert!(late < Duration::from_secs(6), "{late:?} after the service was well again");
     }
 }

@@ -65,8 +65,7 @@ impl AgentState {
         let (closing, asked) = watch::channel(false);
         let (end, ended) = watch::channel(false);
         let counters = Arc::<AgentCounters>::default();
-        let options = PutOptions { aggregate: aggregated.map(|_| AGGREGATE_BYTES), ..PutOptions::default() };
-        let putter = Putter::new(stream, options, fastrand::Rng::new());
+        let putter = Putter::new(stream, put_options(aggregated), fastrand::Rng::new());
         // It has no share of this: when the last clone of the layer goes, so does the channel's end, and
         // the task sends what is left and ends.
         let sender = sender::Sender::new(putter, waiting, asked, counters.clone(), run, queue, aggregated);
@@ -168,4 +167,10 @@ async fn stalled(counters: &AgentCounters) {
         }
         before = sent;
     }
+}
+
+/// An event waits as long as there is room for it: that the service is not well loses none before the queue is full.
+/// With fifteen attempts, a disk at the service that was full for 20 s cost a fifth of them.
+pub(super) fn put_options(aggregated: Option<Duration>) -> PutOptions {
+    PutOptions { aggregate: aggregated.map(|_| AGGREGATE_BYTES), max_attempts: u32::MAX, ordered: false }
 }

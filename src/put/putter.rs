@@ -191,13 +191,13 @@ impl Putter {
                 () = cutoff.reached() => return Err(stopped()),
             };
             return match found {
-                Ok(_) => Ok(vec![Outcome::Retry(error); batch.len()]),
+                Ok(_) => Ok(vec![Outcome::CallFailed(error); batch.len()]),
                 Err(found) if found.is_stream_not_found() => Err(found),
                 Err(_) => Err(error),
             };
         }
         match again {
-            true => Ok(vec![Outcome::Retry(error); batch.len()]),
+            true => Ok(vec![Outcome::CallFailed(error); batch.len()]),
             false => whole(batch, error),
         }
     }
@@ -224,7 +224,8 @@ fn whole(batch: &[Pending], error: Error) -> Result<Vec<Outcome>> {
         ErrorKind::StreamNotFound | ErrorKind::AccessDenied => return Err(error),
         // Of DescribeStreamSummary, when many ask at once.
         ErrorKind::LimitExceeded => Outcome::Retry(error),
-        _ if error.is_transient() => Outcome::Retry(error),
+        _ if error.is_throttled() => Outcome::Retry(error),
+        _ if error.is_transient() => Outcome::CallFailed(error),
         // Of one of its records, perhaps: the service says of none which.
         ErrorKind::InvalidInput => Outcome::Refused(error),
         _ => Outcome::Failed(error),

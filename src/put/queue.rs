@@ -47,6 +47,8 @@ pub(crate) struct Pending {
     failures: u32,
     /// Not before this time (since the queue's beginning).
     due: Duration,
+    /// It failed last because its whole call did, for no reason of its own.
+    call_failed: bool,
 }
 
 impl Pending {
@@ -65,6 +67,8 @@ impl Pending {
 pub(crate) enum Outcome {
     Stored(PutReceipt),
     Retry(Error),
+    /// The call failed as a whole: the service was not there, or not well.
+    CallFailed(Error),
     /// The call was refused as a whole, for what is in one of its records or in several.
     Refused(Error),
     Failed(Error),
@@ -74,7 +78,10 @@ impl Outcome {
     pub(crate) fn error(&self) -> Option<&Error> {
         match self {
             Outcome::Stored(_) => None,
-            Outcome::Retry(error) | Outcome::Refused(error) | Outcome::Failed(error) => Some(error),
+            Outcome::Retry(error)
+            | Outcome::CallFailed(error)
+            | Outcome::Refused(error)
+            | Outcome::Failed(error) => Some(error),
         }
     }
 }
@@ -171,7 +178,7 @@ impl Queue {
         }
         self.retries = later;
         while let Some(parcel) = self.fresh.pop_front_if(|parcel| fits(parcel, batch.len())) {
-            batch.push(Pending { parcel, failures: 0, due: Duration::ZERO });
+            batch.push(Pending { parcel, failures: 0, due: Duration::ZERO, call_failed: false });
         }
         batch
     }
@@ -182,6 +189,10 @@ impl Queue {
     /// One draw of the jitter serves the whole batch: records that were refused together and as often
     /// are due together, and go out as one call again. With a draw each, a refused batch of 500 came
     /// back as hundreds of calls of one or two records.
+    ///
+    /// A call that came through is the end of every back-off from a call that did not: the service is well again,
+    /// and what waits for it would wait up to five seconds more. What a shard throttled waits on; that another one
+    /// takes records says nothing of it.
     pub(crate) fn settle(
         &mut self,
         batch: Vec<Pending>,
@@ -199,6 +210,7 @@ impl Queue {
         let jitter = rng.f64();
         for mut pending in batch {
             let outcome = outcomes.next().unwrap_or_else(|| Outcome::Retry(unanswered()));
+            let call_failed = matches!(outcome, Outcome::CallFailed(_));
             let error = match outcome {
                 Outcome::Stored(receipt) => {
                     settled.kinesis_records += 1;
@@ -211,8 +223,9 @@ impl Queue {
                     }
                     continue;
                 }
-                Outcome::Retry(error) => {
+                Outcome::Retry(error) | Outcome::CallFailed(error) => {
                     pending.failures += 1;
+                    pending.call_failed = call_failed;
                     if pending.failures < self.options.max_attempts {
                         settled.retried += pending.records();
                         pending.due = now + step(pending.failures).mul_f64(jitter).min(self.longest_wait);
@@ -226,6 +239,11 @@ impl Queue {
             self.release(&pending.parcel);
             let failed = |entry| FailedEntry { entry, error: error.clone() };
             settled.failed.extend(pending.parcel.into_entries().into_iter().map(failed));
+        }
+        if settled.kinesis_records > 0 {
+            for waiting in self.retries.iter_mut().filter(|pending| pending.call_failed) {
+                waiting.due = waiting.due.min(now);
+            }
         }
         settled
     }

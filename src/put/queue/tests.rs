@@ -121,6 +121,29 @@ fn in_a_hurry_there_are_four_attempts_a_second_and_no_last_one() {
     assert!(now > HURRY * 50, "no faster than four times a second, about");
 }
 
+/// After a full disk, what an agent had tried often waited up to 5 s more, while what came later was taken at once.
+#[test]
+fn a_call_that_comes_through_ends_the_waits_of_calls_that_did_not() {
+    let (mut q, mut rng) = (Queue::new(PutOptions::default()), Rng::with_seed(1));
+    let call_failed = || Outcome::CallFailed(Error::new(ErrorKind::Service, "no room on its disk"));
+    let key = |batch: &[Pending]| -> Vec<String> {
+        batch.iter().map(|pending| pending.parcel.entry().partition_key.clone()).collect()
+    };
+    ["failed", "throttled"].into_iter().for_each(|key| q.push(Entry::new(key, "")));
+    let mut now = Duration::ZERO;
+    for _ in 0..8 {
+        now = q.next_due().unwrap();
+        let batch = q.take(now);
+        q.settle(batch, vec![call_failed(), throttled()], now, &mut rng);
+    }
+    assert!(q.next_due().unwrap() > now + Duration::from_millis(500), "both wait");
+    q.push(Entry::new("fresh", ""));
+    let batch = q.take(now);
+    assert_eq!(key(&batch), ["fresh"]);
+    q.settle(batch, vec![stored()], now, &mut rng);
+    assert_eq!(key(&q.take(now)), ["failed"], "the shard of the other one has not been heard");
+}
+
 proptest! {
     // 256 cases of up to 60 records and any pattern of failures: the state is small, so this
     // meets every branch many times over.
@@ -144,6 +167,7 @@ proptest! {
                 Some(0) => throttled(),
                 Some(1) => Outcome::Failed(Error::new(ErrorKind::InvalidInput, "no")),
                 Some(2) => Outcome::Refused(Error::new(ErrorKind::InvalidInput, "one of them")),
+                Some(3) => Outcome::CallFailed(Error::new(ErrorKind::Service, "not now")),
                 _ => stored(),
             }).collect();
             let refused = batch.len() > 1 && outcomes.iter().any(|o| matches!(o, Outcome::Refused(_)));
