@@ -171,6 +171,34 @@ fn all_that_a_stream_is_comes_back() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+/// A put looks up what it has stored, to write it down. Beside another put that locked up all puts and reads for good:
+/// each waited for a thread that waited for the other.
+#[test]
+fn puts_side_by_side_do_not_lock_each_other_up() {
+    let folder = kinesis_lab::temporary_folder("beside").unwrap();
+    let (_service, kinesis) = service("", &folder);
+    let stream = kinesis.create_stream("kept", 1).unwrap();
+    let (done, told) = mpsc::channel();
+    const PUTTERS: usize = 8;
+    const CALLS: usize = 12;
+    for n in 0..PUTTERS {
+        let (stream, done) = (stream.clone(), done.clone());
+        std::thread::spawn(move || {
+            for _ in 0..CALLS {
+                let entries = (0..500).map(|m| Entry::new(format!("{n} {m}"), "x".repeat(100))).collect();
+                // An error means that the test has failed already.
+                let _ = done.send(stream.put_many(entries).send().is_ok());
+            }
+        });
+    }
+    for call in 0..PUTTERS * CALLS {
+        let came = told.recv_timeout(secs(60));
+        assert_eq!(came, Ok(true), "after {call} calls");
+    }
+    assert_eq!(all(&stream).len(), PUTTERS * CALLS * 500);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 #[test]
 fn a_full_disk_needs_no_restart() {
     let prlimit = Command::new("prlimit").arg("--version").stdout(Stdio::null()).status();

@@ -250,7 +250,7 @@ impl Local {
             None => app,
         };
         let app = app.layer(from_fn_with_state(memory, memory::bound));
-        let app = app.layer(from_fn_with_state(Arc::<Gate>::default(), pass));
+        let app = app.layer(from_fn_with_state(Arc::new(Gate::new(journal.is_some())), pass));
         let app = app.layer(from_fn_with_state(Arc::<Names>::default(), space));
         let app = app.layer(from_fn(call::understand)).layer(from_fn(cbor::translate));
         let key_file = self.access_key.as_deref().map(|key| KeyFile::leave(address.port(), key));

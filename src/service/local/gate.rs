@@ -4,7 +4,14 @@
 //! that moment sees the next record, or none, and its next iterator passes over the missing one for
 //! ever; AWS does no such thing. (Seen: 1 in 10,000 records, with 8 threads that put and 6 consumers.)
 //! So puts share the service among themselves, reads do as well, and the two take turns.
+//!
+//! While it looks up a record, ferrokinesis 0.7 holds the map of all streams, also when it has to wait for one that is
+//! being stored; and a put that wants to change that map blocks its thread, on which the one that is to be stored may
+//! be due. (Seen: eight programs that put 500 records a call, into a folder, stood still for good after ten calls.) So
+//! where something else than a read looks up records, puts go one at a time: with a folder, for which each put looks
+//! up what it has stored, and once somebody subscribes to a shard, which is read outside of this gate.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Request, State};
@@ -20,6 +27,8 @@ enum Side {
 
 #[derive(Default)]
 pub(crate) struct Gate {
+    /// There is one put inside at most.
+    one_put: AtomicBool,
     /// Whose turn it is, and how many of them are inside.
     inside: Mutex<Option<(Side, usize)>>,
     emptied: Notify,
@@ -28,6 +37,10 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
+    pub(crate) fn new(one_put_at_a_time: bool) -> Gate {
+        Gate { one_put: one_put_at_a_time.into(), ..Gate::default() }
+    }
+
     async fn enter(self: &Arc<Gate>, side: Side) -> Inside {
         let _turn = self.turnstile.lock().await;
         loop {
@@ -45,6 +58,7 @@ impl Gate {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *inside {
             None => *inside = Some((side, 1)),
+            Some((Side::Puts, _)) if self.one_put.load(Ordering::Relaxed) => return false,
             Some((turn, count)) if *turn == side => *count += 1,
             Some(_) => return false,
         }
@@ -73,8 +87,41 @@ pub(crate) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
     let side = match target.strip_prefix(b"Kinesis_20131202.") {
         Some(b"PutRecord" | b"PutRecords") => Side::Puts,
         Some(b"GetRecords" | b"GetShardIterator") => Side::Reads,
+        Some(b"SubscribeToShard") => {
+            gate.one_put.store(true, Ordering::Relaxed);
+            // Those that are inside already, side by side, leave before it begins.
+            drop(gate.enter(Side::Puts).await);
+            return next.run(request).await;
+        }
         _ => return next.run(request).await,
     };
     let _inside = gate.enter(side).await;
     next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    async fn enters(gate: &Arc<Gate>, side: Side) -> Option<Inside> {
+        timeout(Duration::from_secs(1), gate.enter(side)).await.ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn puts_are_inside_together_or_one_at_a_time_and_never_with_reads() {
+        for (one, together) in [(false, true), (true, false)] {
+            let gate = Arc::new(Gate::new(one));
+            let put = enters(&gate, Side::Puts).await.unwrap();
+            assert_eq!(enters(&gate, Side::Puts).await.is_some(), together);
+            assert!(enters(&gate, Side::Reads).await.is_none());
+            drop(put);
+            let reads = [enters(&gate, Side::Reads).await, enters(&gate, Side::Reads).await];
+            assert!(reads.iter().all(Option::is_some));
+            assert!(enters(&gate, Side::Puts).await.is_none());
+            drop(reads);
+            assert!(enters(&gate, Side::Puts).await.is_some());
+        }
+    }
 }
