@@ -8,13 +8,10 @@ use kinesis_lab::prelude::*;
 
 use crate::plan::Plan;
 use crate::send::Answer;
+use crate::site_runs::{self, AgentRuns, Lost};
 
 /// How many of each client.
 pub(crate) type PerClient = BTreeMap<String, u64>;
-
-/// An event waits for a twentieth of a second at the agent, then for its call. What was answered so shortly
-/// before the site was killed may not be an event; everything else must be.
-const UNDER_WAY: Duration = Duration::from_secs(2);
 
 /// Of each client: requests that must be events, and requests that may be.
 #[derive(Default, Clone, Copy)]
@@ -23,27 +20,38 @@ pub(crate) struct Asked {
     may: u64,
 }
 
-/// A kill of the site, since the first request.
-pub(crate) struct SiteKill {
-    /// Since when the stream took no events, which waited at the agent; the kill itself where it took them.
-    pub(crate) waiting_since: Duration,
-    pub(crate) at: Duration,
+/// What the visitors say, whose first request was due at `began`.
+pub(crate) struct Visits<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) answers: &'a [Answer],
+    pub(crate) began: Timestamp,
 }
 
-/// What the visitors say.
-pub(crate) fn asked(plan: &Plan, answers: &[Answer], kills: &[SiteKill]) -> BTreeMap<String, Asked> {
-    let mut asked: BTreeMap<String, Asked> = BTreeMap::new();
-    for answer in answers {
-        let of = asked.entry(plan.clients[answer.client].address.to_string()).or_default();
-        let when = answer.offset + answer.time;
-        let lost = |kill: &SiteKill| when + UNDER_WAY > kill.waiting_since && when < kill.at + UNDER_WAY;
-        match answer.status {
-            Some(_) if !kills.iter().any(lost) => of.must += 1,
-            // Without an answer, it may have been served all the same.
-            _ => of.may += 1,
+impl Visits<'_> {
+    pub(crate) fn asked(&self, lost: &[Lost]) -> BTreeMap<String, Asked> {
+        let mut asked: BTreeMap<String, Asked> = BTreeMap::new();
+        for answer in self.answers {
+            let of = asked.entry(self.plan.clients[answer.client].address.to_string()).or_default();
+            match answer.status {
+                Some(_) if !lost.iter().any(|lost| self.is_within(answer, lost)) => of.must += 1,
+                // Without an answer, it may have been served all the same.
+                _ => of.may += 1,
+            }
         }
+        asked
     }
-    asked
+
+    /// How many requests were answered by a site while it may have lost their events.
+    pub(crate) fn answered(&self, lost: &Lost) -> usize {
+        let within = |answer: &&Answer| answer.status.is_some() && self.is_within(answer, lost);
+        self.answers.iter().filter(within).count()
+    }
+
+    /// One that was under way for a moment of it is.
+    fn is_within(&self, answer: &Answer, lost: &Lost) -> bool {
+        let sent = self.began + answer.offset;
+        sent < lost.until && sent + answer.time > lost.since
+    }
 }
 
 /// Whose events are too few or too many for what was asked.
@@ -73,6 +81,7 @@ pub(crate) struct Events {
     pub(crate) per_client: PerClient,
     pub(crate) from_the_future: u64,
     pub(crate) twice: u64,
+    pub(crate) agents: AgentRuns,
 }
 
 impl RecordProcessor for Events {
@@ -80,6 +89,7 @@ impl RecordProcessor for Events {
         for record in &batch.records {
             let event = Event::parse(record)?;
             let id = event.id.as_ref().map(|id| id.to_string()).unwrap_or_default();
+            site_runs::note(&mut self.agents, &id, event.time);
             if !self.ids.insert(id) {
                 self.twice += 1;
             } else if event.time > record.arrival + Duration::from_secs(600) {

@@ -17,6 +17,7 @@ mod scene;
 mod second;
 #[path = "../visitors/send.rs"]
 mod send;
+mod site_runs;
 mod table;
 
 use std::path::PathBuf;

@@ -11,6 +11,10 @@ use kinesis_lab::{Error, ErrorKind};
 /// What one says of itself is this long at most.
 const SAID: u64 = 4_096;
 
+/// How long a program may take to listen, or to end, on a machine that has much else to do.
+const START: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_secs(120);
+
 /// One of this folder's programs. What it says goes through a pipe to a `cat`, whose end closes the pipe.
 pub(crate) struct Program {
     pub(crate) name: &'static str,
@@ -67,7 +71,7 @@ impl Program {
 
     /// The address that it says it listens at.
     pub(crate) fn address(&self) -> Result<String, Error> {
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + START;
         while Instant::now() < end {
             let said = self.said_since(self.since);
             // Whole lines alone.
@@ -131,24 +135,23 @@ impl Program {
         self.forget();
     }
 
-    /// By SIGTERM; what it ended with, within a minute.
-    pub(crate) fn end(&mut self) -> Result<ExitStatus, String> {
-        let Some((child, _)) = &mut self.running else { return Err(format!("{} is not running", self.name)) };
+    /// By SIGTERM; until when it is to have ended.
+    pub(crate) fn ask_to_end(&mut self) -> Result<Instant, String> {
+        let Some((child, _)) = &self.running else { return Err(format!("{} is not running", self.name)) };
         let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-        let end = Instant::now() + Duration::from_secs(60);
-        let status = loop {
-            match child.try_wait() {
-                Ok(Some(status)) => break Ok(status),
-                Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(20)),
-                _ => {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    break Err(format!("{} did not end within a minute after SIGTERM", self.name));
-                }
-            }
-        };
-        self.forget();
-        status
+        Ok(Instant::now() + END)
+    }
+
+    /// What it ended with; nothing yet before that. It is killed when its time is over.
+    pub(crate) fn end(&mut self, until: Instant) -> Option<Result<ExitStatus, String>> {
+        if let Some(status) = self.ended() {
+            return Some(Ok(status));
+        }
+        if Instant::now() < until {
+            return None;
+        }
+        self.kill();
+        Some(Err(format!("{} did not end within two minutes after SIGTERM", self.name)))
     }
 
     /// Its reader has read all by then, or is gone.

@@ -13,18 +13,17 @@ use crate::common::say::{say, tell};
 use crate::disk::{Disk, STREAMS};
 use crate::faults::{self, Fault, Planned};
 use crate::hold::Hold;
-use crate::ledger::{self, SiteKill};
+use crate::ledger::{self, Visits};
 use crate::plan::{self, Plan};
 use crate::program::Program;
 use crate::reader::Reader;
 use crate::second::Second;
 use crate::send::{self, Answer, Progress};
+use crate::site_runs::SiteRuns;
 use crate::table::{EVERY, Table};
 
 /// The visitors go home before the end, and what is behind catches up.
 const LAST: Duration = Duration::from_secs(4);
-/// The agent tries again what the stream did not take, at the latest after so long.
-const TRIED_AGAIN: Duration = Duration::from_secs(6);
 const CLIENTS: usize = 150;
 const ATTACKERS: usize = 8;
 
@@ -42,7 +41,8 @@ pub(crate) fn play(arguments: &Arguments) -> Result<Vec<String>, Error> {
     let answers = visitors.join().map_err(|_| Error::new(ErrorKind::Processor, "the visitors panicked"))?;
     let put = second.end();
     scene.calm()?;
-    let outcome = Outcome { plan: &plan, answers: &answers, put };
+    let visits = Visits { plan: &plan, answers: &answers, began: scene.visited_since() };
+    let outcome = Outcome { visits, put };
     check::check(&mut scene, outcome, &kinesis)
 }
 
@@ -58,9 +58,7 @@ pub(crate) struct Scene {
     holds: Vec<(Instant, Hold)>,
     /// Since when nothing hinders a start.
     free: Instant,
-    pub(crate) site_kills: Vec<SiteKill>,
-    /// The last time in which the stream took no events, as the disk was full; until the agent has tried again.
-    stuck: Option<(Duration, Duration)>,
+    pub(crate) site_runs: SiteRuns,
     pub(crate) table: Table,
     pub(crate) wrong: Vec<String>,
     pub(crate) met: usize,
@@ -82,6 +80,8 @@ impl Scene {
         // Any free port the first time; then the same one, which the visitors know.
         let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
         let more = ["--create", "--alerts", "site-alerts", "--trust-proxy", "127.0.0.1", "--port", &port];
+        let mut site_runs = SiteRuns::default();
+        site_runs.began(Timestamp::now());
         let site = Program::start("site", logs, "website", &[&at[..], &more].concat())?;
         site.address()?;
         let state = disk.folder.to_string_lossy().into_owned();
@@ -100,8 +100,7 @@ impl Scene {
             began: Instant::now(),
             holds: Vec::new(),
             free: Instant::now(),
-            site_kills: Vec::new(),
-            stuck: None,
+            site_runs,
             table: Table::default(),
             wrong: Vec::new(),
             met: 0,
@@ -143,6 +142,12 @@ impl Scene {
         (plan, visitors)
     }
 
+    /// When their first request was due.
+    fn visited_since(&self) -> Timestamp {
+        let began = self.progress.began.get();
+        Timestamp::now() - began.map_or(Duration::ZERO, Instant::elapsed)
+    }
+
     fn go_wrong(
         &mut self,
         planned: Vec<Planned>,
@@ -181,30 +186,23 @@ impl Scene {
         let hold = match next.fault {
             Fault::Kill(names) => {
                 for name in names {
-                    if *name == "site" {
-                        let at = self.began.elapsed();
-                        let waiting = self.stuck.filter(|(_, until)| at < *until);
-                        self.site_kills
-                            .push(SiteKill { waiting_since: waiting.map_or(at, |(since, _)| since), at });
-                    }
+                    let at = Timestamp::now();
                     self.program(name).kill();
+                    if *name == "site" {
+                        self.site_runs.killed(at, Timestamp::now());
+                    }
                 }
                 names.iter().try_for_each(|name| self.start_again(name))?;
                 None
             }
             Fault::NewVersion => {
-                self.end_program("site");
+                self.end_program("site")?;
                 self.start_again("site")?;
                 None
             }
             Fault::Locked(file) => Some(Hold::lock(&self.disk, file)),
             Fault::FullDisk if !self.disk.own => return Ok(()),
-            Fault::FullDisk => {
-                let now = self.began.elapsed();
-                let since = self.stuck.filter(|(_, until)| now < *until).map_or(now, |(since, _)| since);
-                self.stuck = Some((since, now + next.lasts + TRIED_AGAIN));
-                Some(Hold::fill(&self.disk))
-            }
+            Fault::FullDisk => Some(Hold::fill(&self.disk)),
             Fault::ClosedPipes => {
                 self.programs.iter_mut().for_each(Program::close_pipe);
                 None
@@ -243,6 +241,9 @@ impl Scene {
     }
 
     fn start_again(&mut self, name: &str) -> Result<(), Error> {
+        if name == "site" {
+            self.site_runs.began(Timestamp::now());
+        }
         self.program(name).start_again()?;
         match name {
             "live" => {
@@ -286,19 +287,33 @@ impl Scene {
         Ok(())
     }
 
-    /// By SIGTERM; wrong when its status is not 0.
-    pub(crate) fn end_program(&mut self, name: &'static str) {
-        let program = self.program(name);
-        let last = program.last_words();
-        match program.end() {
+    /// By SIGTERM; wrong when its status is not 0. Meanwhile, faults end in their time: a disk that stayed full
+    /// until the site has ended would keep its last events for ever.
+    pub(crate) fn end_program(&mut self, name: &'static str) -> Result<(), Error> {
+        let before = self.program(name).last_words();
+        let ended = match self.program(name).ask_to_end() {
+            Err(sentence) => Err(sentence),
+            Ok(until) => loop {
+                if let Some(ended) = self.program(name).end(until) {
+                    break ended;
+                }
+                self.end_holds(false)?;
+                std::thread::sleep(Duration::from_millis(20));
+            },
+        };
+        let words = self.program(name).last_words();
+        if name == "site" {
+            self.site_runs.ended(&words);
+        }
+        match ended {
             Ok(status) if status.success() => {}
             Ok(status) => {
-                let last = format!("{last}{}", self.program(name).last_words());
-                let why =
-                    last.lines().rev().find(|line| line.starts_with("error")).unwrap_or_default().to_owned();
+                let words = format!("{before}{words}");
+                let why = words.lines().rev().find(|line| line.starts_with("error")).unwrap_or_default();
                 self.wrong.push(format!("{name} ended with {status} after SIGTERM: {why}"));
             }
             Err(sentence) => self.wrong.push(sentence),
         }
+        Ok(())
     }
 }

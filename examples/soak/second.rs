@@ -16,6 +16,9 @@ const RATE: u64 = 4;
 /// An event that is so much ahead of its arrival is refused.
 const BELIEVED: i64 = 600;
 
+/// A put takes some milliseconds where the service is well and the machine has time for it.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// What others may do and see meanwhile.
 #[derive(Default)]
 pub(crate) struct Clock {
@@ -33,6 +36,8 @@ pub(crate) struct Put {
     /// From too far in the future, which must be refused.
     pub(crate) from_the_future: u64,
     pub(crate) failed: Vec<String>,
+    /// The times in which one put was under way for longer than [`SLOW`].
+    pub(crate) slow: Vec<(Timestamp, Timestamp)>,
 }
 
 /// The server at work.
@@ -73,10 +78,16 @@ fn serve(stream: &Stream, clock: &Clock) -> Put {
         let event = format!(
             r#"{{"v":1,"id":"second-{n}","ip":"{client}","time":"{time}","method":"GET","path":"/product/{page}","status":200}}"#
         );
-        match stream.put(&client, event) {
+        // However long a disk is full.
+        let entry = Entry::new(client.as_str(), event);
+        match stream.put_many(vec![entry]).max_attempts(u32::MAX).send() {
             Ok(_) if ahead > BELIEVED => put.from_the_future += 1,
             Ok(_) => *put.events.entry(client).or_default() += 1,
-            Err(error) => put.failed.push(error.to_string()),
+            Err(failure) => put.failed.push(failure.to_string()),
+        }
+        let ended = Timestamp::now();
+        if ended.since(now) > SLOW {
+            put.slow.push((now, ended));
         }
         clock.put.store(n + 1, Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(1_000 / RATE));

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -39,6 +39,8 @@ pub(crate) struct Progress {
     pub(crate) answered: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) unanswered: AtomicU64,
+    /// What the times of the answers count from.
+    pub(crate) began: OnceLock<std::time::Instant>,
 }
 
 /// Each client sends its requests at their times, one after the other: when an answer takes longer than
@@ -54,6 +56,7 @@ pub(crate) async fn send(
     plan.requests.iter().enumerate().for_each(|(n, request)| requests[request.client].push(n));
     // Time for all of them to be there, before the first is due.
     let begin = Instant::now() + Duration::from_millis(100);
+    let _ = progress.began.set(begin.into_std());
     let mut clients = JoinSet::new();
     for requests in requests.into_iter().filter(|requests| !requests.is_empty()) {
         let (plan, progress) = (plan.clone(), progress.clone());

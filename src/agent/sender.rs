@@ -190,7 +190,8 @@ async fn asked(closing: &mut watch::Receiver<bool>) {
 async fn tell_of_overflow(counters: &AgentCounters, room: usize) {
     loop {
         counters.overflow.notified().await;
-        let why = counters.sending().last_error.as_ref().map(|error| format!("; the last error was: {error}"));
+        let why =
+            counters.sending().last_error.as_ref().map(|error| format!("; the last error was: {error}"));
         notice(&format!(
             "the agent drops events: {} wait already, more than the stream takes ({} dropped so far){}",
             grouped(room),

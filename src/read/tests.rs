@@ -493,8 +493,8 @@ struct Slow {
 
 impl RecordProcessor for Slow {
     fn process(&mut self, _: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
-        let _ = pin!(tokio::time::advance(self.takes))
-            .poll(&mut std::task::Context::from_waker(Waker::noop()));
+        let _ =
+            pin!(tokio::time::advance(self.takes)).poll(&mut std::task::Context::from_waker(Waker::noop()));
         self.said.push((ctx.millis_behind_latest, self.report.get().millis_behind_latest));
         match self.said.len() {
             1 => Err(ProcessError::retry("the other stream is full")),

@@ -30,7 +30,7 @@ pub struct Options {
 pub fn run(place: &Place, options: &Options) -> Result<bool> {
     let program = build(place, options.release)?;
     let folder = program.ancestors().nth(3).context("cargo builds into a folder")?.join("soak");
-    let mut command = match private_mounts() {
+    let mut command = match apart() {
         Some(wrapped) => wrapped,
         None => Command::new("env"),
     };
@@ -47,14 +47,17 @@ pub fn run(place: &Place, options: &Options) -> Result<bool> {
 }
 
 /// A full disk is a small file system, which must go with the programs, however they end; and who is not root
-/// may mount one in a namespace of their own.
-fn private_mounts() -> Option<Command> {
+/// may mount one in a namespace of their own. In one of processes, none of the programs outlives the soak, not even
+/// one that is killed.
+fn apart() -> Option<Command> {
     let wrapped = |options: &[&str]| {
         let mut command = Command::new("unshare");
         command.args(options);
         command
     };
-    let ways: [&[&str]; 2] = [&["--mount"], &["--mount", "--map-root-user"]];
+    const PROCESSES: [&str; 4] = ["--mount", "--mount-proc", "--pid", "--kill-child"];
+    let as_root = [&PROCESSES[..], &["--map-root-user"]].concat();
+    let ways: [&[&str]; 4] = [&PROCESSES, &as_root, &["--mount"], &["--mount", "--map-root-user"]];
     ways.into_iter()
         .find(|options| {
             let output = wrapped(options).arg("true").stdin(Stdio::null()).output();
