@@ -53,7 +53,8 @@ impl EpochUnit {
         number.since_epoch(self).ok_or(TimestampError::no_time())
     }
 
-    /// `s`, `ms`, `us` or `ns`, as files and command lines have it.
+    /// `s`, `ms`, `us` or `ns`, as files have it.
+    #[cfg(feature = "playbooks")]
     pub(crate) fn named(name: &str) -> Option<EpochUnit> {
         Some(match name {
             "s" => EpochUnit::Seconds,

@@ -20,7 +20,9 @@ pub(crate) use event::{
     is_absent, is_from_the_future, line_client, line_event, partition_key_of, tells_apart, text_of,
     time_bound,
 };
-pub(crate) use forwarded_for::{ForwardedHeader, client_behind, is_trusted, trusted_network};
+#[cfg(feature = "agent")]
+pub(crate) use forwarded_for::is_trusted;
+pub(crate) use forwarded_for::{ForwardedHeader, client_behind, trusted_network};
 pub(crate) use log_line::{is_joined, is_shifted, parse_request};
 pub(crate) use network::ClientNetwork;
 pub(crate) use page::normal_page;
