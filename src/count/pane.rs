@@ -27,13 +27,21 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    pub(crate) fn add(&mut self, n: u64) {
-        self.n = self.n.saturating_add(n);
+    /// Says how much more it is now: at the end of its type, less than it was told.
+    pub(crate) fn add(&mut self, n: u64) -> u64 {
+        let before = self.n;
+        self.n = before.saturating_add(n);
         self.changed = true;
+        self.n - before
     }
 }
 
 impl CountPane {
+    pub(super) fn total(&self) -> u128 {
+        let keys: u128 = self.counts.values().map(|count| u128::from(count.n)).sum();
+        keys + u128::from(self.overflow.n)
+    }
+
     /// What a store has not yet, which from now on it has; nothing when it has all.
     pub(crate) fn changes(&mut self) -> Option<SavedPane> {
         let mut saved = SavedPane { ids: std::mem::take(&mut self.new_ids), ..SavedPane::default() };

@@ -52,6 +52,8 @@ pub struct Windows {
     /// Windows that end here or earlier are complete: no longer in memory, nothing is added to them.
     completed_until: i64,
     pairs: usize,
+    /// What all panes have: a status must not wait for the sum of a million keys.
+    total: u128,
     max_pairs: usize,
     pub(crate) unplaced: u64,
 }
@@ -101,6 +103,7 @@ impl Windows {
             sums: Sums::default(),
             completed_until: i64::MIN,
             pairs: 0,
+            total: 0,
             max_pairs: MAX_PAIRS,
             unplaced: 0,
         }
@@ -187,17 +190,19 @@ impl Windows {
                 self.pairs += 1;
             }
         }
-        match pane.counts.get_mut(key) {
+        let more = match pane.counts.get_mut(key) {
             Some(sum) => sum.add(count),
             None if full => {
-                pane.overflow.add(count);
                 added.overflow = true;
+                pane.overflow.add(count)
             }
             None => {
                 pane.counts.insert(String::from(key).into(), Count { n: count, changed: true });
                 self.pairs += 1;
+                count
             }
-        }
+        };
+        self.total += u128::from(more);
         added
     }
 
@@ -235,6 +240,7 @@ impl Windows {
             let Some((start, pane)) = self.panes.pop_first() else { break };
             self.sums.take_off(start, &pane);
             self.pairs -= pane.counts.len() + pane.ids.len();
+            self.total -= pane.total();
         }
         completed
     }
@@ -245,7 +251,7 @@ impl Windows {
         self.sums.forget();
         let open = self.open_starts().into_iter().map(|start| self.window(start)).collect();
         self.panes.clear();
-        self.pairs = 0;
+        (self.pairs, self.total) = (0, 0);
         self.completed_until = self.completed_until.max(end.unwrap_or(i64::MIN));
         open
     }
@@ -257,7 +263,7 @@ impl Windows {
 
     /// All events in memory, each once.
     pub fn total(&self) -> u64 {
-        self.panes.iter().map(|pane| pane.counts.values().map(|c| c.n).sum::<u64>() + pane.overflow.n).sum()
+        self.total.try_into().unwrap_or(u64::MAX)
     }
 
     /// How many events are in no window because there was no room for a further pane.

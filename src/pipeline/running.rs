@@ -165,3 +165,6 @@ impl fmt::Debug for RunningPipeline {
         })
     }
 }
+
+#[cfg(all(test, feature = "local", target_os = "linux"))]
+mod tests;

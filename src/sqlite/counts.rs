@@ -96,8 +96,9 @@ impl Counts {
                 window.counts.push((row.get(2)?, count(row, 3)?));
             }
         }
-        let mut statement = transaction.prepare_cached("SELECT start, count FROM overflow")?;
-        let mut rows = statement.query([])?;
+        let mut statement =
+            transaction.prepare_cached("SELECT start, count FROM overflow WHERE start >= ?1")?;
+        let mut rows = statement.query([since])?;
         while let Some(row) = rows.next()? {
             let start = time(row, 0)?;
             if let Ok(at) = windows.binary_search_by_key(&start, |window| window.start) {

@@ -41,5 +41,6 @@ impl Windows {
             }
         }
         self.pairs = self.panes.iter().map(|pane| pane.counts.len() + pane.ids.len()).sum();
+        self.total = self.panes.iter().map(CountPane::total).sum();
     }
 }
