@@ -35,14 +35,18 @@ pub fn temporary_folder(name: &str) -> Result<PathBuf> {
     }
     // Not for its secrecy: where somebody has guessed it, making the folder fails.
     let path = std::env::temp_dir().join(format!("kinesis-lab-{name}-{:016x}", fastrand::u64(..)));
-    private_folders().create(&path).map_err(|error| {
+    make_new(&path)?;
+    Ok(path)
+}
+
+fn make_new(path: &Path) -> Result<()> {
+    private_folders().create(path).map_err(|error| {
         let sentence = format!(
             "cannot make the folder {} ({error}): set TMPDIR to a folder that you may write to",
             path.display()
         );
         Error::with_source(ErrorKind::Io, sentence, error)
-    })?;
-    Ok(path)
+    })
 }
 
 /// Makes a folder and those above it that are missing, for this user alone; one that is there stays as it is.
@@ -128,6 +132,24 @@ mod tests {
         for odd in ["", "a/b", "..", "a b", &"a".repeat(65)] {
             assert_eq!(temporary_folder(odd).unwrap_err().kind(), ErrorKind::InvalidInput, "{odd}");
         }
+    }
+
+    /// Whoever has guessed its name has made it, or a link from there to where it should not be.
+    #[test]
+    fn a_folder_that_is_there_already_is_not_taken() {
+        let above = temporary_folder("guessed").unwrap();
+        let (made, link) = (above.join("made"), above.join("link"));
+        std::fs::create_dir(&made).unwrap();
+        for to in [&made, &above.join("nowhere")] {
+            std::os::unix::fs::symlink(to, &link).unwrap();
+            for path in [&made, &link] {
+                let error = make_new(path).unwrap_err().to_string();
+                assert!(error.contains("cannot make the folder"), "{error}");
+            }
+            std::fs::remove_file(&link).unwrap();
+        }
+        assert!(!above.join("nowhere").exists());
+        std::fs::remove_dir_all(&above).unwrap();
     }
 
     #[cfg(feature = "local")]

@@ -63,6 +63,27 @@ fn every_place_to_begin() {
     assert_eq!(all(stream.consumer().trim_horizon().limit(1)).0, ["1", "2", "3"]);
 }
 
+/// Whichever way it is run then.
+#[test]
+fn until_caught_up_may_be_said_before() {
+    let stream = stream("said-before", 2);
+    for n in 0..10 {
+        stream.put(format!("{n}"), "1").unwrap();
+    }
+    let consumer = stream.consumer().trim_horizon().until_caught_up();
+    let for_a_time = consumer.run_for(secs(10), &mut Seen::default()).unwrap();
+    let for_its_time = consumer.run(&mut Seen::default()).unwrap();
+    let running = consumer.start(Seen::default()).unwrap();
+    let begun = Instant::now();
+    while running.is_running() {
+        assert!(begun.elapsed() < secs(10), "it goes on");
+        std::thread::sleep(millis(5));
+    }
+    for report in [for_a_time, for_its_time, running.join().1.unwrap()] {
+        assert_eq!((report.records, report.ended), (10, Some(Ended::CaughtUp)));
+    }
+}
+
 #[test]
 fn one_shard_or_all() {
     let stream = stream("shards", 4);

@@ -98,7 +98,7 @@ impl Drop for BlockFeed {
 
 impl AlertReader {
     fn start(alerts: &Stream, key: ReaderKey) -> Result<AlertReader> {
-        let consumer = alerts.consumer().trim_horizon().poll_every(POLL);
+        let consumer = consumer(alerts);
         let lists = Arc::<Mutex<Lists>>::default();
         let reader = BlockReader { lists: lists.clone(), longest: key.longest };
         let running = consumer.start(reader.clone())?;
@@ -107,6 +107,10 @@ impl AlertReader {
         std::thread::Builder::new().name("kinesis-lab blocks".into()).spawn(feed)?;
         Ok(AlertReader { key, lists, _stop: stop })
     }
+}
+
+fn consumer(alerts: &Stream) -> Consumer {
+    alerts.consumer().trim_horizon().poll_every(POLL)
 }
 
 /// Hands what the stream says on to the lists.
@@ -187,6 +191,13 @@ mod tests {
         let feed = Arc::downgrade(&two.feed);
         drop(two);
         assert!(feed.upgrade().is_none(), "it ends with the last list");
+    }
+
+    #[test]
+    fn it_takes_a_fifth_of_a_shards_reads() {
+        let alerts = Kinesis::local().unwrap().create_stream("alerts", 1).unwrap();
+        let shown = format!("{:?}", consumer(&alerts));
+        assert!(shown.contains("poll_every: 1s"), "{shown}");
     }
 
     /// A reader that begins again reads old alerts again.

@@ -32,6 +32,10 @@ const DATA_SHOWN: usize = 200;
 /// an event that comes for a completed window is in [`late`](Counter::late), one from more than 10
 /// minutes after its own arrival in [`refused`](Counter::refused). None is lost in silence.
 ///
+/// It reads as its [`Consumer`](crate::Consumer) does: at the tip of a shard once a poll (2 reads a second and
+/// shard by default), and up to five times a second while it is behind, which is all that the service allows
+/// the readers of a shard together.
+///
 /// ```
 /// # use kinesis_lab::prelude::*;
 /// let stream = Kinesis::local()?.create_stream("counted", 2)?;

@@ -219,7 +219,7 @@ mod tests {
     async fn what_is_there_is_not_kept_for_what_may_come() {
         let (send, feed) = piped();
         send.send(Entry::new("k", "1")).unwrap();
-        feed.gather().await;
+        tokio::time::timeout(Duration::from_secs(10), feed.gather()).await.expect("it is given at once");
         let fed = feed.take();
         assert_eq!((fed.entries.len(), fed.end.is_none()), (1, true));
         drop(send);

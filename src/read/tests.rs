@@ -83,7 +83,7 @@ async fn run(
 
 async fn until_caught_up(stream: &Stream, seen: &mut dyn RecordProcessor) -> Result<ConsumerReport> {
     let options = ReadOptions { until_caught_up: true, ..oldest(stream) };
-    tokio::time::timeout(secs(3_600), run(&options, None, seen)).await.expect("it ends within an hour")
+    tokio::time::timeout(secs(600), run(&options, None, seen)).await.expect("it ends within ten minutes")
 }
 
 /// The pages of each shard, one after the other; the last one again and again.
@@ -393,7 +393,8 @@ async fn a_stop_ends_every_wait_at_once() {
             tokio::time::sleep(Duration::from_millis(1_500)).await;
             stop.ask();
         };
-        let (outcome, ()) = tokio::join!(drive::whole(&options, None, &mut busy, &report, &stop), asks);
+        let both = async { tokio::join!(drive::whole(&options, None, &mut busy, &report, &stop), asks).0 };
+        let outcome = tokio::time::timeout(secs(3_600), both).await.expect("it ends within an hour");
         let report = outcome.unwrap();
         assert_eq!((report.ended, began.elapsed()), (Some(Ended::Stopped), Duration::from_millis(1_500)));
         assert_eq!(report.unfinished.is_some(), busy.0 > 0);
