@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::offline::{self, Away};
 use crate::steps::elapsed;
-use crate::{Place, api, browser, deny, features, fuzz, notebooks, repl, setup};
+use crate::{Place, api, browser, deny, features, fuzz, notebooks, repl, setup, soak};
 
 /// Which checks.
 #[derive(clap::Args, Debug)]
@@ -31,6 +31,11 @@ const STEPS: [(&str, &str, Work); 15] = [
     ("deny", "the dependencies: licences, sources, duplicates, advisories", |place, _| deny::run(place)),
     ("setup", "the set-up: kernel, JupyterLab, engine", |place, _| setup::run(place).map(|()| true)),
     ("unit", "tests and doctests of the workspace", unit),
+    (
+        "soak",
+        "a shop whose parts are killed, locked and filled (2 minutes; 15 with --full): exact",
+        soak_shop,
+    ),
     ("features", "the library with each feature alone, with none, with all", |place, _| features::run(place)),
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
     ("fuzz", "parsers fed by a fuzzer (5 s each; 60 s with --full)", fuzz_parsers),
@@ -116,6 +121,11 @@ fn unit(place: &Place, options: &Options) -> Result<bool> {
         command.env("KINESIS_LAB_FULL", "1");
     }
     command.ok()
+}
+
+fn soak_shop(place: &Place, options: &Options) -> Result<bool> {
+    let minutes = if options.full { 15.0 } else { 2.0 };
+    soak::run(place, &soak::Options { minutes, seed: 1, rate: 100.0, release: false })
 }
 
 const DOWNSTREAM: &str = "tests/downstream/Cargo.toml";
