@@ -124,4 +124,20 @@ mod tests {
             assert!(enters(&gate, Side::Puts).await.is_some());
         }
     }
+
+    #[cfg(feature = "agent")] // which brings the trait that calls a router
+    #[tokio::test(start_paused = true)]
+    async fn once_somebody_subscribes_puts_go_one_at_a_time() {
+        let gate = Arc::<Gate>::default();
+        let app = axum::Router::new().fallback(|| async {});
+        let mut app = app.layer(axum::middleware::from_fn_with_state(gate.clone(), pass));
+        let request = Request::post("/").header("x-amz-target", "Kinesis_20131202.SubscribeToShard");
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let put = enters(&gate, Side::Puts).await.unwrap();
+        let subscribed = tower_service::Service::call(&mut app, request);
+        assert!(timeout(Duration::from_secs(1), subscribed).await.is_err(), "that one is to leave first");
+        assert!(enters(&gate, Side::Puts).await.is_none());
+        drop(put);
+        assert!(enters(&gate, Side::Puts).await.is_some());
+    }
 }
