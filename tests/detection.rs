@@ -200,9 +200,14 @@ fn alerts_by_hour(stream: &Stream) -> (u64, Vec<(Text, String)>) {
     let guesser = Playbook::new("guesser", 10).when("status", &["401"]);
     let book = Playbooks::new(vec![guesser, Playbook::new("all", 1_000_000)]).unwrap();
     let mut detection = Detection::new(&book).lateness(secs(30));
-    // In many pages, or all would be read before event time goes on.
-    let consumer = stream.consumer().trim_horizon().limit(100).poll_every(millis(200));
-    consumer.run_until_caught_up(&mut detection).unwrap();
+    let mut all = All::default();
+    stream.consumer().trim_horizon().run_until_caught_up(&mut all).unwrap();
+    // With a poll after each record: event time goes on as fast as it can.
+    for record in all.0 {
+        let batch = Batch::new(stream.name(), "shardId-000000000000", vec![record]);
+        detection.process(&batch, &mut Context::at(Timestamp::now())).unwrap();
+        detection.tick(&mut Context::at(Timestamp::now())).unwrap();
+    }
     let hour = |alert: &Alert| (alert.key.clone(), alert.time.plain(0)[..13].to_owned());
     let mut found: Vec<_> = detection.alerts().iter().map(hour).collect();
     found.sort();
@@ -241,6 +246,17 @@ fn a_backlog_of_a_day_into_a_full_shard_makes_nobody_late() {
     let mut furthest = Furthest::default();
     log.consumer().trim_horizon().run_until_caught_up(&mut furthest).unwrap();
     assert!(furthest.behind > 600_000_000, "{furthest:?}");
+}
+
+/// All records of a stream.
+#[derive(Default)]
+struct All(Vec<Record>);
+
+impl RecordProcessor for All {
+    fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+        self.0.extend(batch.records.iter().cloned());
+        Ok(())
+    }
 }
 
 /// How far behind the newest event before it an event was, at most, in microseconds.

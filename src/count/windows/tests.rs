@@ -176,8 +176,8 @@ fn the_total_is_at_hand() {
     let begun = std::time::Instant::now();
     for _ in 0..10_000 {
         assert_eq!(std::hint::black_box(&windows).total(), 600_000);
+        assert!(begun.elapsed() < secs(10), "10,000 times are not done after {:?}", begun.elapsed());
     }
-    assert!(begun.elapsed() < secs(10), "{:?}", begun.elapsed());
     let saved = windows.panes().map(|(start, pane)| (start, pane.changes().unwrap())).collect();
     windows.restore(Timestamp::MIN, saved);
     assert_eq!(windows.total(), 600_000);
