@@ -12,11 +12,13 @@ use kinesis_lab::prelude::*;
 use kinesis_lab::{ConsumerHandle, StoredCounter};
 
 mod common;
+#[path = "common/formats.rs"]
+mod formats;
 
 use common::ending::asked_to_end;
-use common::formats::FormatArguments;
 use common::say::{ended, say};
 use common::{connect, duration};
+use formats::FormatArguments;
 
 /// Counts the requests per key of a stream, in windows of event time, into an SQLite file.
 ///

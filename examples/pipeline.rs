@@ -15,11 +15,13 @@ use kinesis_lab::{
 };
 
 mod common;
+#[path = "common/formats.rs"]
+mod formats;
 
 use common::ending::asked_to_end;
-use common::formats::FormatArguments;
 use common::say::{ended, say, tell};
 use common::{connect, duration};
+use formats::FormatArguments;
 
 /// Filters, counts and watches a stream of events with playbooks.
 ///

@@ -43,7 +43,7 @@ pub(crate) struct FormatArguments {
 impl FormatArguments {
     pub(crate) fn format(&self) -> Result<AnyFormat, Error> {
         if let Some(file) = &self.format {
-            return from_file(file);
+            return AnyFormat::read(file);
         }
         let keys: Vec<&str> = self.key.iter().map(String::as_str).collect();
         if let Some(pattern) = &self.log_format {
@@ -83,16 +83,6 @@ impl FormatArguments {
         }
         Ok(format.into())
     }
-}
-
-#[cfg(feature = "playbooks")]
-fn from_file(file: &std::path::Path) -> Result<AnyFormat, Error> {
-    AnyFormat::read(file)
-}
-
-#[cfg(not(feature = "playbooks"))]
-fn from_file(_: &std::path::Path) -> Result<AnyFormat, Error> {
-    Err(Error::new(ErrorKind::InvalidInput, "--format needs a program with the feature `playbooks`"))
 }
 
 fn unit(text: &str) -> Result<EpochUnit, String> {

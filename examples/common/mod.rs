@@ -4,7 +4,6 @@
 #![allow(dead_code)]
 
 pub(crate) mod ending;
-pub(crate) mod formats;
 pub(crate) mod say;
 
 use std::time::Duration;
