@@ -290,7 +290,7 @@ impl Scene {
     /// By SIGTERM; wrong when its status is not 0. Meanwhile, faults end in their time: a disk that stayed full
     /// until the site has ended would keep its last events for ever.
     pub(crate) fn end_program(&mut self, name: &'static str) -> Result<(), Error> {
-        let before = self.program(name).last_words();
+        let (before, asked) = (self.program(name).last_words(), Timestamp::now());
         let ended = match self.program(name).ask_to_end() {
             Err(sentence) => Err(sentence),
             Ok(until) => loop {
@@ -302,10 +302,12 @@ impl Scene {
             },
         };
         let words = self.program(name).last_words();
-        if name == "site" {
-            self.site_runs.ended(&words);
-        }
         match ended {
+            Ok(status) if name == "site" && !status.success() => {
+                // It says so when the service took nothing for five seconds: whether that was so, is told at the end.
+                self.site_runs.failed(asked, Timestamp::now());
+            }
+            Ok(status) if status.success() && name == "site" => self.site_runs.ended(&words),
             Ok(status) if status.success() => {}
             Ok(status) => {
                 let words = format!("{before}{words}");

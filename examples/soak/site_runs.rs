@@ -22,6 +22,8 @@ enum End {
     Silent,
     /// By SIGKILL: when that was sent, and when it was over.
     Killed { at: Timestamp, dead: Timestamp },
+    /// Asked to, and it could not send its last events: since when, until when.
+    Failed { at: Timestamp, dead: Timestamp },
 }
 
 struct SiteRun {
@@ -73,6 +75,22 @@ impl SiteRuns {
         self.end(End::Killed { at, dead });
     }
 
+    pub(crate) fn failed(&mut self, at: Timestamp, dead: Timestamp) {
+        self.end(End::Failed { at, dead });
+    }
+
+    /// Of the runs that could not send their last events, those that had no reason: nobody's put was slow.
+    pub(crate) fn failed_without_reason(&self, slow: &[(Timestamp, Timestamp)]) -> Vec<String> {
+        let failed = self.runs.iter().filter_map(|run| match run.end {
+            Some(End::Failed { at, dead }) => Some((at, dead)),
+            _ => None,
+        });
+        let reason =
+            |at: Timestamp, dead: Timestamp| slow.iter().any(|(since, until)| *since < dead && *until > at);
+        let without = failed.filter(|(at, dead)| !reason(*at, *dead));
+        without.map(|(at, _)| format!("the site that was asked to end at {at} ended with an error")).collect()
+    }
+
     fn end(&mut self, end: End) {
         if let Some(run) = self.runs.last_mut() {
             run.end = Some(end);
@@ -115,7 +133,7 @@ impl SiteRuns {
     /// From the last event before the first that is missing, to the end of the site that was killed.
     pub(crate) fn lost(&self, agents: &AgentRuns) -> Vec<Lost> {
         let killed = self.with_events(agents).filter_map(|(run, events)| {
-            let Some(End::Killed { dead, .. }) = run.end else { return None };
+            let Some(End::Killed { dead, .. } | End::Failed { dead, .. }) = run.end else { return None };
             let held = events.map_or(0, whole);
             let last = held.checked_sub(1).and_then(|last| events?.get(&last).copied());
             Some(Lost { since: last.unwrap_or(run.began) - UNEVEN, until: dead })
@@ -132,7 +150,7 @@ impl SiteRuns {
         answered: impl Fn(&Lost) -> usize,
     ) -> Vec<String> {
         let killed = self.with_events(agents).filter_map(|(run, events)| match run.end {
-            Some(End::Killed { at, .. }) => Some((at, events)),
+            Some(End::Killed { at, .. } | End::Failed { at, .. }) => Some((at, events)),
             _ => None,
         });
         let mut held_back = Vec::new();
