@@ -1,7 +1,7 @@
 //! A client has one name, however it is written. Pure.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Room for the longest spelling of an address: an IPv6 one with an IPv4 tail has 45 characters, a zone
 /// and a port come on top. What is longer is none, and is not looked at further.
@@ -18,8 +18,8 @@ const LONGEST_LABEL: usize = 63;
 /// Without the zone of `fe80::1%eth0`, because it names an interface of the machine that wrote the line,
 /// and a socket's peer, with which it is compared, says none.
 pub(crate) fn canonical_client(client: &str) -> Cow<'_, str> {
-    // Nearly all are this, and std's parser takes no leading zeros: what it reads is canonical.
-    if client.as_bytes().first().is_some_and(u8::is_ascii_digit) && client.parse::<Ipv4Addr>().is_ok() {
+    // Nearly all are this, which has one form.
+    if is_plain_ipv4(client) {
         return Cow::Borrowed(client);
     }
     match client_address(client) {
@@ -29,6 +29,35 @@ pub(crate) fn canonical_client(client: &str) -> Cow<'_, str> {
         },
         None => Cow::Borrowed(client),
     }
+}
+
+/// Whether std's parser reads it as an address of IPv4: four numbers up to 255, without leading zeros. It is asked
+/// of nearly every event, twice.
+fn is_plain_ipv4(text: &str) -> bool {
+    if text.len() > 15 {
+        return false;
+    }
+    let (mut number, mut digits, mut dots) = (0, 0, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                if digits > 0 && number == 0 {
+                    return false;
+                }
+                number = number * 10 + u32::from(byte - b'0');
+                digits += 1;
+                if number > 255 {
+                    return false;
+                }
+            }
+            b'.' if digits > 0 => {
+                dots += 1;
+                (number, digits) = (0, 0);
+            }
+            _ => return false,
+        }
+    }
+    dots == 3 && digits > 0
 }
 
 /// The address that a client is written as: alone, in brackets, with a zone, with a port.
@@ -106,8 +135,8 @@ fn is_number(label: &str) -> bool {
 /// one among quotes, NUL bytes or a byte order mark. `None` for one client, and for keys that are something else:
 /// `acme,192.0.2.10` is whatever its producer means by it.
 pub(crate) fn not_one_client(text: &str) -> Option<&'static str> {
-    // Nearly all are this.
-    if client_address(text).is_some() {
+    // Nearly all are the first.
+    if is_plain_ipv4(text) || client_address(text).is_some() {
         return None;
     }
     let between = |c: char| {
@@ -136,6 +165,8 @@ pub(crate) fn not_one_client(text: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -264,6 +295,11 @@ mod tests {
             for spelling in [address.to_string(), address.to_string().to_uppercase(), socket] {
                 prop_assert_eq!(canonical_client(&spelling), want.as_str());
             }
+        }
+
+        #[test]
+        fn plain_ipv4_is_what_std_reads(text in "([0-9]{0,3}\\.){2,4}[0-9]{0,3}|(25[0-9]|[01]?[0-9]{1,2})(\\.(0|25[0-9]|[1-9][0-9]?)){3}|[0-9a-f:. ]{0,16}") {
+            prop_assert_eq!(is_plain_ipv4(&text), text.parse::<Ipv4Addr>().is_ok(), "{}", text);
         }
 
         #[test]

@@ -5,6 +5,8 @@
 mod client;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod event;
+mod event_head;
+mod flat_json;
 mod forwarded_for;
 mod log_line;
 mod network;
@@ -20,6 +22,7 @@ pub(crate) use event::{
     is_absent, is_from_the_future, line_client, line_event, partition_key_of, tells_apart, text_of,
     time_bound,
 };
+pub(crate) use event_head::EventHead;
 #[cfg(feature = "agent")]
 pub(crate) use forwarded_for::is_trusted;
 pub(crate) use forwarded_for::{ForwardedHeader, client_behind, trusted_network};

@@ -1,9 +1,11 @@
 //! [`KnownForms`]: what everything reads that was told nothing else.
 
-use super::format::{AnyFormat, Format};
+use std::borrow::Cow;
+
+use super::format::{AnyFormat, Brief, Format};
 use super::forwarded;
 use super::json_values::each_value;
-use crate::event::{Event, EventError};
+use crate::event::{Event, EventError, EventHead};
 use crate::record::Record;
 
 /// A timestamp, JSON or a line of an access log, told apart by the data itself: the default of everything that
@@ -50,6 +52,18 @@ impl Format for KnownForms {
         }
     }
 
+    fn brief(&self, record: &Record, each: &mut dyn FnMut(Result<Brief<'_>, EventError>)) {
+        match EventHead::parse(record) {
+            Some(EventHead { key, time, id, origin }) => {
+                each(Ok(Brief { key, time, id, origin: origin.map(|origin| Cow::Owned(*origin)) }));
+            }
+            None => self.read(record, &mut |found| match &found {
+                Ok(event) => each(Ok(Brief::of(event))),
+                Err(error) => each(Err(error.clone())),
+            }),
+        }
+    }
+
     fn is_known(&self) -> bool {
         true
     }
@@ -70,4 +84,78 @@ fn objects(record: &Record, data: &[u8], each: &mut dyn FnMut(Result<Event, Even
             Err(error) => Err(EventError::new(&format!("broken JSON: {error}"))),
         });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::timestamp::Timestamp;
+
+    /// Whatever the data, the brief events are the events; what is wrong, too.
+    fn check(data: &[u8]) -> Result<(), TestCaseError> {
+        let record = Record::new("::ffff:192.0.2.7", data, "1", Timestamp::MIN);
+        let (mut whole, mut brief) = (Vec::new(), Vec::new());
+        KnownForms.read(&record, &mut |found| whole.push(found));
+        KnownForms.brief(&record, &mut |found| {
+            brief.push(found.map(|event| {
+                let Brief { key, time, id, origin } = event;
+                (key.into_owned(), time, id.map(Cow::into_owned), origin.map(Cow::into_owned))
+            }));
+        });
+        let whole: Vec<_> = whole
+            .into_iter()
+            .map(|found| {
+                found.map(|Event { key, time, id, origin, .. }| {
+                    (String::from(key), time, id.map(String::from), origin)
+                })
+            })
+            .collect();
+        prop_assert_eq!(brief, whole, "{}", String::from_utf8_lossy(data));
+        Ok(())
+    }
+
+    const SEEDS: [&str; 9] = [
+        "2018-09-06T08:04:56.468067Z",
+        "1536221096",
+        r#"{"v":1,"id":"a-1","ip":"192.0.2.10","time":"2018-09-06T08:04:56Z","path":"/a","status":404}"#,
+        r#"{"time":1536221096.5,"id":7,"ip":"-","n":-0.5,"b":true,"c":null,"o":{"p":"q"}}"#,
+        r#"{"time":"2018-09-06T08:04:56Z","id":null,"ip":"","message":"x","origin":{"stream":"s","shard":"t","sequence_number":"7","sub_sequence_number":3,"after":"6","watermark":"2018-09-06T08:04:56Z"}}"#,
+        r#"{"v":2,"events":[{"at":0,"key":"k","time":"2018-09-06T08:04:56Z","fields":{}}],"origin":{"stream":"s","shard":"t","sequence_number":"7"}}"#,
+        r#"192.0.2.10 - ann [17/May/2015:10:05:03 +0000] "GET /a?b HTTP/1.1" 200 512 "-" "curl/8""#,
+        r#"2001:DB8::1 - - [17/May/2015:10:05:03 +0200] "\x16\x03" 400 -"#,
+        r#"[{"time":"2018-09-06T08:04:56Z"}]"#,
+    ];
+
+    proptest! {
+        // 6,000 cases, some seconds: one to three of what streams have, with up to three bytes put out of their place.
+        #![proptest_config(ProptestConfig::with_cases(6_000))]
+        #[test]
+        fn brief_events_are_the_events(
+            seeds in prop::collection::vec(prop::sample::select(SEEDS.to_vec()), 1..4),
+            alone in prop::bool::weighted(0.7),
+            between in prop::sample::select(vec!["\n", "", " ", "\r\n", ",", "\u{feff}"]),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), 0usize..4, prop_oneof![
+                any::<u8>(),
+                prop::sample::select(b"\"\\{}[]:, \n0179.eE+-nulT\0\xc3".to_vec()),
+            ]), 0..4),
+        ) {
+            let mut data = if alone { seeds[0].to_owned() } else { seeds.join(between) }.into_bytes();
+            for (place, change, byte) in changes {
+                let at = place.index(data.len() + 1);
+                match change {
+                    0 if at < data.len() => data[at] = byte,
+                    1 if at < data.len() => drop(data.remove(at)),
+                    // Twice the same: a member that comes again.
+                    2 => {
+                        let again = data[at..(at + 24).min(data.len())].to_vec();
+                        data.splice(at..at, again);
+                    }
+                    _ => data.insert(at, byte),
+                }
+            }
+            check(&data)?;
+        }
+    }
 }
