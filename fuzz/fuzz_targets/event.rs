@@ -1,12 +1,26 @@
-//! Any record is an event or refused; what was read of one, written as JSON, is the same event.
+//! Any record is an event or refused; what was read of one, written as JSON, is the same event. What a counter reads of
+//! it is the same, too.
 #![no_main]
 
-use kinesis_lab::{Event, Record, Timestamp};
+use kinesis_lab::{Event, Format, KnownForms, Record, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 
 fuzz_target!(|data: &[u8]| {
     let first = record(data.to_vec());
+    let (mut whole, mut brief) = (Vec::new(), Vec::new());
+    KnownForms.read(&first, &mut |found| {
+        whole.push(found.map(|event| {
+            (event.key.raw().to_owned(), event.time, event.id.map(|id| id.raw().to_owned()), event.origin)
+        }));
+    });
+    KnownForms.brief(&first, &mut |found| {
+        brief.push(found.map(|event| {
+            let origin = event.origin.map(|origin| origin.into_owned());
+            (event.key.into_owned(), event.time, event.id.map(|id| id.into_owned()), origin)
+        }));
+    });
+    assert_eq!(brief, whole);
     match Event::parse(&first) {
         // What a filter wrote is no member that could be written back as text.
         Ok(event) if event.origin.is_some() => {}
