@@ -142,7 +142,7 @@ mod tests {
             "tomorrow".to_owned(),
             line.replace('\\', ""),
             format!(r#"{{"time":"2018-09-06T08:04:56Z","log":"{line}"}}"#),
-            format!(r#"{{"time":"2018-09-06T08:04:56Z","log":7,"ip":""}}"#),
+            r#"{"time":"2018-09-06T08:04:56Z","log":7,"ip":""}"#.to_owned(),
             r#"{"time":1536221096.5,"ip":"192.0.2.1:80","id":7}"#.to_owned(),
             r#"{"time":"2018-09-06T08:04:56Z","ip":7}"#.to_owned(),
             r#"{"time":"2018-09-06T08:04:56Z","ip":"192.0.2.1, 10.0.0.1"}"#.to_owned(),
