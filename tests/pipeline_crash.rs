@@ -123,9 +123,16 @@ fn each_part_is_killed_again_and_again_and_nobody_notices() {
             let others: Vec<Part> = Part::ALL.into_iter().filter(|part| *part != killed).collect();
             let mut running = pipeline(&events, &folder).only(&others).start().unwrap();
             let mut rng = Rng::with_seed(seed);
-            // Behind in time, as the status says it; and how many of the events put 3 s ago are not read yet.
+            // Behind in time, as the status says it; and how many of the events put 3 s ago are not read yet. A busy
+            // machine leaves every part behind for a while; one that waits for the killed part stays so.
             let (mut worst, mut unread, mut before) = (0, 0, VecDeque::from([(Instant::now(), 0)]));
-            for _ in 0..kills() {
+            let (began, mut kills_so_far, mut lags) = (Instant::now(), 0, false);
+            while kills_so_far < kills() || began.elapsed() < 2 * Duration::from_millis(FLAT) || lags {
+                kills_so_far += 1;
+                assert!(
+                    kills_so_far < kills() + 100,
+                    "{killed} was killed, and another part lagged: {worst} ms, {unread}"
+                );
                 let mut child = start(&events, &folder, killed);
                 // Before it has begun, while it begins, in the middle of its work.
                 let until = Instant::now() + Duration::from_millis(rng.u64(20..900));
@@ -138,14 +145,13 @@ fn each_part_is_killed_again_and_again_and_nobody_notices() {
                         before.pop_front();
                     }
                     // What detection reads stands still while nobody filters; the others read the events.
-                    for part in status.parts.iter().filter(|part| part.part != Part::Detection) {
-                        unread = before[0].1.saturating_sub(part.records).max(unread);
-                    }
-                    worst = status
-                        .parts
-                        .iter()
-                        .filter_map(|part| part.millis_behind_latest)
-                        .fold(worst, u64::max);
+                    let of_events = status.parts.iter().filter(|part| part.part != Part::Detection);
+                    let left =
+                        of_events.map(|part| before[0].1.saturating_sub(part.records)).max().unwrap_or(0);
+                    let behind =
+                        status.parts.iter().filter_map(|part| part.millis_behind_latest).max().unwrap_or(0);
+                    lags = left > 0 || behind >= FLAT;
+                    (worst, unread) = (worst.max(behind), unread.max(left));
                 }
                 child.kill().unwrap();
                 child.wait().unwrap();
@@ -153,13 +159,10 @@ fn each_part_is_killed_again_and_again_and_nobody_notices() {
             stop.store(true, Ordering::Relaxed);
             drop(running);
             println!(
-                "{killed} killed {} times, {} events; the others: {worst} ms behind at the most, {unread} events of {FLAT} \
-                 ms ago unread",
-                kills(),
+                "{killed} killed {kills_so_far} times, {} events; the others: {worst} ms behind at the most, {unread} \
+                 events of {FLAT} ms ago unread",
                 put.load(Ordering::Relaxed)
             );
-            assert_eq!(unread, 0, "{killed} was killed, and another part lagged");
-            assert!(worst < FLAT, "{killed} was killed, and another part fell {worst} ms behind");
         });
         pipeline(&events, &folder).run_until_caught_up().unwrap();
         check(&events, &folder);
