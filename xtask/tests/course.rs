@@ -129,3 +129,21 @@ fn links_between_notebooks_lead_somewhere() {
         assert!(map.contains(&format!("]({name})")), "notebooks/README.md does not name {name}");
     }
 }
+
+/// A loop over all streams of an account, which may hold those of strangers, that deletes them.
+fn sweeps(source: &str) -> bool {
+    let loops =
+        |line: &str| line.contains("list_streams()") && (line.contains("for ") || line.contains("iter()"));
+    source.contains("delete") && source.lines().any(loops) && !source.contains("starts_with")
+}
+
+#[test]
+fn notebooks_delete_what_they_made_and_nothing_else() {
+    // As notebooks 4 and 9 once had it.
+    assert!(sweeps("for name in kinesis.list_streams()? {\n    kinesis.delete_stream(&name)?;\n}"));
+    for (name, cells) in course() {
+        for cell in cells.iter().filter(|cell| cell.code) {
+            assert!(!sweeps(&cell.source), "{name}: {} may delete what is not the reader's own", cell.id);
+        }
+    }
+}
