@@ -12,7 +12,8 @@ use crate::record::Record;
 /// reads events. [`Event::parse`] has the table of what is read of each.
 ///
 /// Of JSON, each object is an event: of those one behind the other (a line each, or not), and of an array.
-/// Otherwise each line is one, where there are several. A byte order mark before them is passed over.
+/// Otherwise each line is one, where there are several and any of them is one; where none is, the record is one that
+/// did not parse. A byte order mark before them is passed over.
 ///
 /// ```
 /// use kinesis_lab::prelude::*;
@@ -46,7 +47,13 @@ impl Format for KnownForms {
             Some(b'[') => objects(record, data, each),
             _ if data.contains(&b'\n') => {
                 let lines = data.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-                lines.filter(|line| !line.is_empty()).for_each(|line| each(Event::parse_part(record, line)));
+                let mut events =
+                    lines.filter(|line| !line.is_empty()).map(|line| Event::parse_part(record, line));
+                // Bytes that are no lines at all are one record that is no event, however many newlines are in them.
+                match events.clone().any(|event| event.is_ok()) {
+                    true => events.for_each(each),
+                    false => each(events.next().unwrap_or_else(|| Event::parse_part(record, data))),
+                }
             }
             _ => each(Event::parse_part(record, data)),
         }
@@ -114,6 +121,19 @@ mod tests {
             .collect();
         prop_assert_eq!(brief, whole, "{}", String::from_utf8_lossy(data));
         Ok(())
+    }
+
+    #[test]
+    fn lines_are_events_where_any_of_them_is_one() {
+        let found = |data: &[u8]| {
+            let mut found = Vec::new();
+            let record = Record::new("192.0.2.7", data, "1", Timestamp::MIN);
+            KnownForms.read(&record, &mut |event| found.push(event.is_ok()));
+            found
+        };
+        assert_eq!(found(b"no\n2018-09-06T08:04:56Z\n\nnor this\n"), [false, true, false]);
+        assert_eq!(found(b"\xff\x1b[2J\nEVCXR_BEGIN_CONTENT text/html\n\n?"), [false]);
+        assert_eq!(found(b"\n\n"), [false]);
     }
 
     const SEEDS: [&str; 9] = [
