@@ -4,6 +4,7 @@
 #![cfg(feature = "full")]
 
 mod common;
+mod service;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -340,6 +341,36 @@ fn a_key_of_half_a_megabyte_is_an_alert_like_any_other() {
     assert_eq!((written.len(), keys.len()), (3, 3), "each its own");
     assert!(keys.iter().all(|key| key.len() <= 256));
     assert_eq!(delivered(&alerts).len(), 3);
+}
+
+/// What a stream refuses for itself is tried once, counted and told, and nobody waits behind it.
+#[test]
+fn an_alert_that_its_stream_never_takes_is_set_aside() {
+    let (url, calls) = service::service(|call| {
+        let records = call.body["Records"].as_array().unwrap();
+        match records.iter().any(|record| record["PartitionKey"] == "192.0.2.66") {
+            true => {
+                service::Answer::Refused("InvalidArgumentException", "a key that is not to be had".into())
+            }
+            false => service::stored(&call),
+        }
+    });
+    let alerts = Kinesis::endpoint(&url).unwrap().stream("s").unwrap();
+    let folder = scratch("set-aside");
+    let log = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
+    let visits = ["192.0.2.66", "192.0.2.7"].map(|ip| (0..3).map(move |n| request(ip, n, "/", 200)));
+    log.put_many(visits.into_iter().flatten().collect()).send().unwrap();
+    let book = playbooks(Playbook::new("visits", 3));
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        let mut detection =
+            Detection::new(&book).stored_in(folder.join("alerts.db")).unwrap().alerts_to(&alerts);
+        log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+        assert_eq!((detection.undelivered(), detection.undeliverable()), (0, 1));
+        made.push(calls.made.load(std::sync::atomic::Ordering::SeqCst));
+    }
+    assert_eq!(made[0], made[1], "the next run tries it no more");
+    assert_eq!(Alerts::open(folder.join("alerts.db")).unwrap().all().unwrap().len(), 2);
 }
 
 /// The alerts in a stream.
