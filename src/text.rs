@@ -75,6 +75,11 @@ pub fn shorten(text: &str, max_chars: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", &text[..end]))
 }
 
+/// Without the byte order mark with which some tools of Windows begin whatever they write.
+pub(crate) fn without_byte_order_mark(data: &[u8]) -> &[u8] {
+    data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data)
+}
+
 /// A stranger's text where it stands among others: printable, and no longer than that. What is cut off is not looked
 /// at, however long it is.
 pub(crate) fn shown(text: &str, max_chars: usize) -> String {

@@ -14,7 +14,7 @@ use super::origin::Origin;
 use crate::harmless::Text;
 use crate::packed::{is_gzip, packer, unpack_single};
 use crate::record::Record;
-use crate::text::shorten;
+use crate::text::{shorten, without_byte_order_mark};
 use crate::timestamp::Timestamp;
 
 /// An event that claims to be from later than this after its arrival is refused.
@@ -88,8 +88,7 @@ impl Event {
         if is_gzip(&record.data[..]) {
             return gunzipped(record);
         }
-        // A byte order mark is how some tools of Windows begin whatever they write.
-        let data = record.data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&record.data).trim_ascii();
+        let data = without_byte_order_mark(&record.data).trim_ascii();
         Event::parse_part(record, data)
     }
 

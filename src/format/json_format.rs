@@ -13,13 +13,11 @@ use crate::event::{
 use crate::harmless::Text;
 use crate::key_parts::push_part;
 use crate::record::Record;
-use crate::text::shorten;
+use crate::text::{shorten, without_byte_order_mark};
 use crate::timestamp::Timestamp;
 
 /// How many characters of an odd value an error shows.
 const SHOWN: usize = 40;
-/// What stands before each line that a tool of Windows writes.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads JSON whose members have other names than ours. Each object is an event: of objects one behind the other
 /// (a line each, or not), of an array, or one alone. A byte order mark before them is passed over.
@@ -192,7 +190,7 @@ impl JsonFormat {
 
 impl Format for JsonFormat {
     fn read(&self, record: &Record, each: &mut dyn FnMut(Result<Event, EventError>)) {
-        let data = record.data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&record.data).trim_ascii();
+        let data = without_byte_order_mark(&record.data).trim_ascii();
         if data.is_empty() {
             return each(Err(EventError::new("the data is empty")));
         }

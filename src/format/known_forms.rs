@@ -7,6 +7,7 @@ use super::forwarded;
 use super::json_values::each_value;
 use crate::event::{Event, EventError, EventHead};
 use crate::record::Record;
+use crate::text::without_byte_order_mark;
 
 /// A timestamp, JSON or a line of an access log, told apart by the data itself: the default of everything that
 /// reads events. [`Event::parse`] has the table of what is read of each.
@@ -34,7 +35,7 @@ pub struct KnownForms;
 
 impl Format for KnownForms {
     fn read(&self, record: &Record, each: &mut dyn FnMut(Result<Event, EventError>)) {
-        let data = record.data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&record.data).trim_ascii();
+        let data = without_byte_order_mark(&record.data).trim_ascii();
         if forwarded::read(data, each).is_some() {
             return;
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::text::printable;
+use crate::text::{printable, without_byte_order_mark};
 use crate::timestamp::Timestamp;
 
 /// What stands before each line of a log, from whoever carried it.
@@ -133,7 +133,7 @@ fn rfc_5424(rest: &[u8]) -> Option<&[u8]> {
         }
     };
     message = message.strip_prefix(b" ")?;
-    Some(message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message))
+    Some(without_byte_order_mark(message))
 }
 
 fn docker(line: &[u8]) -> Option<Vec<u8>> {

@@ -9,6 +9,7 @@ use super::log_format::{Layout, LogFormat};
 use crate::event::{Event, EventError, line_client};
 use crate::harmless::Text;
 use crate::record::Record;
+use crate::text::without_byte_order_mark;
 use crate::timestamp::Timestamp;
 
 /// Reads lines one after the other: what a line `#Fields:` says holds for those behind it.
@@ -62,7 +63,7 @@ impl LineReader {
 
 impl Format for LogFormat {
     fn read(&self, record: &Record, each: &mut dyn FnMut(Result<Event, EventError>)) {
-        let data = record.data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&record.data);
+        let data = without_byte_order_mark(&record.data);
         if data.trim_ascii().is_empty() {
             return each(Err(EventError::new("the data is empty")));
         }

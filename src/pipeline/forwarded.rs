@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::event::{Event, Origin};
 use crate::format::{ForwardedChunk, ForwardedEvents};
 use crate::record::{Entry, Record};
+use crate::text::without_byte_order_mark;
 
 /// A record for the second stream, and how many events are in it.
 pub(super) struct Outgoing<'a> {
@@ -65,7 +66,7 @@ impl<'a> KeptEvents<'a> {
 
 /// The only event of a record. `None` when something stands beside it that is no event, an empty array.
 fn alone(record: &Record, event: &Event) -> Option<Entry> {
-    let data = record.data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&record.data).trim_ascii();
+    let data = without_byte_order_mark(&record.data).trim_ascii();
     let object = match data {
         [b'{', ..] => Some(data),
         // An array of one object: as it would be alone.
