@@ -212,7 +212,7 @@ fn a_full_disk_is_a_sentence_and_it_goes_on_when_there_is_room() {
     let command = started(kinesis.endpoint_url().unwrap(), &small.join("counts.db"), &["--until-caught-up"]);
     // The shell keeps the mount, makes room when it is told to, and carries the files in and out.
     let script = r#"mount -t tmpfs -o size="$1" none "$0" && cp "$0"/../counts.db "$0" && shift || exit 9
-        "$@" & while ! [ -e "$0"/../room ]; do sleep 0.1; done
+        "$@" & while ! [ -e "$0"/../room ] && kill -0 $!; do sleep 0.1; done
         mount -o remount,size=500M "$0"; wait $!; code=$?; cp "$0"/counts.db* "$0"/..; exit $code"#;
     let mut shell = Command::new("unshare");
     shell.args(["--mount", "sh", "-c", script]).arg(&small).arg(size.to_string());

@@ -143,7 +143,13 @@ fn all_that_a_stream_is_comes_back() {
                 .retention_period_hours(48)
                 .send()
                 .await?;
-            let tags = client.add_tags_to_stream().stream_name("kept").tags("team", "clicks").send();
+            client.add_tags_to_stream().stream_name("kept").tags("team", "clicks").send().await?;
+            let stream = client.describe_stream_summary().stream_name("kept").send().await?;
+            let arn = stream.stream_description_summary.unwrap().stream_arn;
+            let consumer =
+                client.register_stream_consumer().stream_arn(arn).consumer_name("fast").send().await?;
+            let arn = consumer.consumer.unwrap().consumer_arn;
+            let tags = client.tag_resource().resource_arn(arn).tags("cost", "42").send();
             tags.await.map(|_| ()).map_err(kinesis_lab::aws_sdk_kinesis::Error::from)
         })
         .unwrap();
@@ -158,10 +164,16 @@ fn all_that_a_stream_is_comes_back() {
         let client = kinesis.client().clone();
         let (summary, tags) = block_on(async move {
             let summary = client.describe_stream_summary().stream_name("kept").send().await.unwrap();
-            (summary, client.list_tags_for_stream().stream_name("kept").send().await.unwrap())
+            let tags = client.list_tags_for_stream().stream_name("kept").send().await.unwrap().tags;
+            let arn = summary.stream_description_summary.as_ref().unwrap().stream_arn.clone();
+            let consumers = client.list_stream_consumers().stream_arn(arn).send().await.unwrap();
+            let arn = consumers.consumers()[0].consumer_arn.clone();
+            let of_consumer = client.list_tags_for_resource().resource_arn(arn).send().await.unwrap().tags;
+            (summary, [tags, of_consumer.unwrap_or_default()])
         });
         assert_eq!(summary.stream_description_summary.unwrap().retention_period_hours, 48);
-        assert_eq!((tags.tags()[0].key(), tags.tags()[0].value()), ("team", Some("clicks")));
+        let tags = tags.iter().flatten().map(|tag| (tag.key(), tag.value())).collect::<Vec<_>>();
+        assert_eq!(tags, [("team", Some("clicks")), ("cost", Some("42"))]);
         // Sequence numbers go on: one that was put now is behind the last one of its shard.
         let now = stream.put("last", "last").unwrap();
         assert_eq!(now.shard_id, last.shard_id);
@@ -295,6 +307,7 @@ fn it_holds_no_more_than_it_may() {
             Ok(_) => held += 1,
             Err(error) => break error,
         }
+        assert!(held < 20, "it has taken {held} records of 500 KB, and no end");
     };
     assert_eq!((held, error.kind()), (5, ErrorKind::LimitExceeded));
     let sentence = error.to_string();
