@@ -1,7 +1,9 @@
 //! [`Copies`]: which of the records that a filter sent on came before. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+
+use foldhash::quality::RandomState;
 
 use super::number::Number;
 use crate::event::Origin;
@@ -15,7 +17,7 @@ use crate::timestamp::Timestamp;
 pub(crate) struct Copies {
     /// By the shard that is read, then by the shard that they came from. Not across the shards that are
     /// read: one may be read further than another, and its `after` says nothing of what the other holds.
-    seen: BTreeMap<Box<str>, BTreeMap<Box<str>, Remembered>>,
+    seen: HashMap<Box<str>, BTreeMap<Box<str>, Remembered>, RandomState>,
     /// Pairs other than a store has them.
     changed: BTreeSet<(Box<str>, Box<str>)>,
     /// Shards that are no longer read.
@@ -93,10 +95,18 @@ impl Copies {
         if self.seen.is_empty() || shards.is_empty() {
             return;
         }
+        // In one pass: it is asked with each batch, and there may be a thousand shards.
+        let mut known = 0;
         for shard in shards {
-            if !self.seen.contains_key(&*shard.shard_id) && !shard.parents.is_empty() {
+            let mut is_known = self.seen.contains_key(&*shard.shard_id);
+            if !is_known && !shard.parents.is_empty() {
                 self.inherit(shard);
+                is_known = true;
             }
+            known += usize::from(is_known);
+        }
+        if known == self.seen.len() {
+            return;
         }
         let needed = needed(shards);
         let gone: Vec<Box<str>> = self.seen.keys().filter(|id| !needed.contains(&***id)).cloned().collect();

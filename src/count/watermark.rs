@@ -1,7 +1,9 @@
 //! [`Watermark`]: how far event time is, over all shards. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
+
+use foldhash::quality::RandomState;
 
 use crate::event::Event;
 use crate::stream::{ShardProgress, needed};
@@ -31,14 +33,14 @@ use crate::timestamp::Timestamp;
 pub struct Watermark {
     lateness: Duration,
     /// The largest event time of each shard.
-    times: BTreeMap<Box<str>, Timestamp>,
+    times: HashMap<Box<str>, Timestamp, RandomState>,
     current: Timestamp,
 }
 
 impl Watermark {
     /// Nothing is known yet: it is at [`Timestamp::MIN`].
     pub fn new(lateness: Duration) -> Watermark {
-        Watermark { lateness, times: BTreeMap::new(), current: Timestamp::MIN }
+        Watermark { lateness, times: HashMap::default(), current: Timestamp::MIN }
     }
 
     /// By how much an event may be later than the newest one of its shard and still be waited for.
@@ -84,26 +86,31 @@ impl Watermark {
     /// Where it is now that the shards are where they are: all that are being read, and those that
     /// ended while their children are not open.
     pub fn advance(&mut self, shards: &[ShardProgress]) -> Timestamp {
-        for shard in shards.iter().filter(|shard| !shard.parents.is_empty()) {
-            if !self.times.contains_key(&*shard.shard_id)
-                && let Some(time) = self.of_parents(shard)
+        // In one pass: it is asked for with each batch, and there may be a thousand shards.
+        let (mut known, mut oldest, mut newest) = (0, None, None);
+        for shard in shards {
+            let mut time = self.times.get(&*shard.shard_id).copied();
+            if time.is_none()
+                && let Some(of_parents) = self.of_parents(shard)
             {
-                self.observe(&shard.shard_id, time);
+                self.observe(&shard.shard_id, of_parents);
+                time = Some(of_parents);
+            }
+            known += usize::from(time.is_some());
+            newest = newest.max(time);
+            if !shard.idle || shard.ended {
+                // One of which nothing is known holds all back: its first event may be of any time.
+                oldest = Some(oldest.map_or(time, |oldest: Option<Timestamp>| oldest.min(time)));
             }
         }
         // A shard that is gone has handed its time to its children.
-        if !shards.is_empty() {
+        if !shards.is_empty() && known < self.times.len() {
             let needed = needed(shards);
             self.times.retain(|id, _| needed.contains(&**id));
         }
-        let mut waiting = shards.iter().filter(|shard| !shard.idle || shard.ended).peekable();
-        let newest = if shards.is_empty() {
-            self.times.values().copied().min() // a test without a consumer: all that were seen
-        } else if waiting.peek().is_some() {
-            // One of which nothing is known holds all back: its first event may be of any time.
-            waiting.map(|shard| self.times.get(&*shard.shard_id).copied()).min().flatten()
-        } else {
-            shards.iter().filter_map(|shard| self.times.get(&*shard.shard_id).copied()).max()
+        let newest = match shards {
+            [] => self.times.values().copied().min(), // a test without a consumer: all that were seen
+            _ => oldest.unwrap_or(newest),
         };
         if let Some(newest) = newest {
             self.current = self.current.max(newest - self.lateness);
@@ -117,7 +124,9 @@ impl Watermark {
 
     /// For a store.
     pub(crate) fn times(&self) -> impl Iterator<Item = (&str, Timestamp)> {
-        self.times.iter().map(|(shard, time)| (&**shard, *time))
+        let mut times: Vec<_> = self.times.iter().map(|(shard, time)| (&**shard, *time)).collect();
+        times.sort_unstable();
+        times.into_iter()
     }
 
     /// Brings back what a store has saved.

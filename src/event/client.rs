@@ -32,32 +32,51 @@ pub(crate) fn canonical_client(client: &str) -> Cow<'_, str> {
 }
 
 /// Whether std's parser reads it as an address of IPv4: four numbers up to 255, without leading zeros. It is asked
-/// of nearly every event, twice.
+/// of nearly every event.
 fn is_plain_ipv4(text: &str) -> bool {
-    if text.len() > 15 {
+    let bytes = text.as_bytes();
+    if !(7..=15).contains(&bytes.len()) {
         return false;
     }
-    let (mut number, mut digits, mut dots) = (0, 0, 0);
-    for byte in text.bytes() {
-        match byte {
-            b'0'..=b'9' => {
-                if digits > 0 && number == 0 {
-                    return false;
-                }
-                number = number * 10 + u32::from(byte - b'0');
-                digits += 1;
-                if number > 255 {
-                    return false;
-                }
+    let digit = |at: usize| bytes.get(at).map(|b| b.wrapping_sub(b'0')).filter(|digit| *digit <= 9);
+    let mut at = 0;
+    for group in 0..4 {
+        let Some(first) = digit(at) else { return false };
+        let mut number = u32::from(first);
+        at += 1;
+        // A zero at the beginning stands alone.
+        if first > 0 {
+            for _ in 0..2 {
+                let Some(next) = digit(at) else { break };
+                number = number * 10 + u32::from(next);
+                at += 1;
             }
-            b'.' if digits > 0 => {
-                dots += 1;
-                (number, digits) = (0, 0);
-            }
-            _ => return false,
         }
+        let dot = group < 3;
+        if number > 255 || (dot && bytes.get(at) != Some(&b'.')) {
+            return false;
+        }
+        at += usize::from(dot);
     }
-    dots == 3 && digits > 0
+    at == bytes.len()
+}
+
+/// Whether a client is written as an address, in any of its forms.
+pub(crate) fn is_client_address(client: &str) -> bool {
+    is_plain_ipv4(client) || client_address(client).is_some()
+}
+
+/// The one form of a text that should be one client, or what is wrong with it: [`canonical_client`] of what
+/// [`not_one_client`] passes.
+#[inline]
+pub(crate) fn one_client(text: &str) -> Result<Cow<'_, str>, &'static str> {
+    if is_plain_ipv4(text) {
+        return Ok(Cow::Borrowed(text));
+    }
+    match not_one_client(text) {
+        None => Ok(canonical_client(text)),
+        Some(what) => Err(what),
+    }
 }
 
 /// The address that a client is written as: alone, in brackets, with a zone, with a port.
@@ -108,6 +127,9 @@ pub(crate) fn client_of_line(client: &str) -> Option<Cow<'_, str>> {
     if client == "-" {
         return Some(Cow::Borrowed(client));
     }
+    if is_plain_ipv4(client) {
+        return Some(Cow::Borrowed(client));
+    }
     if client_address(client).is_some() {
         return Some(canonical_client(client));
     }
@@ -135,8 +157,7 @@ fn is_number(label: &str) -> bool {
 /// one among quotes, NUL bytes or a byte order mark. `None` for one client, and for keys that are something else:
 /// `acme,192.0.2.10` is whatever its producer means by it.
 pub(crate) fn not_one_client(text: &str) -> Option<&'static str> {
-    // Nearly all are the first.
-    if is_plain_ipv4(text) || client_address(text).is_some() {
+    if is_client_address(text) {
         return None;
     }
     let between = |c: char| {
@@ -147,7 +168,7 @@ pub(crate) fn not_one_client(text: &str) -> Option<&'static str> {
     };
     let mut addresses = 0;
     for piece in text.split(between).filter(|piece| !piece.is_empty()) {
-        if client_address(piece).is_some() {
+        if is_client_address(piece) {
             addresses += 1;
         } else if !["-", "unknown", "for", "by", "host", "proto", "http", "https"]
             .iter()

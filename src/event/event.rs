@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::client::{canonical_client, client_of_line, not_one_client};
-use super::log_line::LogParts;
+use super::log_line::{LogHead, LogParts};
 use super::origin::Origin;
 use crate::harmless::Text;
 use crate::packed::{is_gzip, packer, unpack_single};
@@ -203,7 +203,7 @@ pub(crate) fn partition_key_of(record: &Record) -> Result<Text, EventError> {
 /// would be counted instead of the line's client.
 fn is_no_wrapping(key: &Text, fields: &BTreeMap<Text, Text>) -> Result<(), EventError> {
     for name in ["log", "message", "msg", "MESSAGE"] {
-        let line = fields.get(name).and_then(|text| LogParts::parse(text.raw().as_bytes()).ok());
+        let line = fields.get(name).and_then(|text| LogHead::parse(text.raw().as_bytes()).ok());
         if line.and_then(|line| client_of_line(line.client)).is_some_and(|client| *key != *client) {
             let reason =
                 format!("\"{name}\" is a line of an access log by another client: send the line alone");
@@ -234,6 +234,10 @@ pub(crate) fn is_absent(text: &str) -> bool {
         ["null", "none", "nil", "undefined", "nan", "n/a", "-", "(null)", "<nil>", "<null>", NIL_UUID];
     // RFC 9562 § 5.9.
     const NIL_UUID: &str = "00000000-0000-0000-0000-000000000000";
+    // As addresses and numbers do, and none of these.
+    if matches!(text.as_bytes().first(), Some(b'1'..=b'9')) {
+        return false;
+    }
     let invisible = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}' | '\u{feff}');
     let text = text.trim_matches(invisible);
     text.is_empty() || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
@@ -260,7 +264,7 @@ pub(crate) fn text_of(value: &RawValue) -> serde_json::Result<String> {
 
 /// The client and the time of an access log's line, without making a text of anything else.
 pub(crate) fn line_client(line: &[u8]) -> Result<(Text, Timestamp), EventError> {
-    let line = LogParts::parse(line).map_err(|error| EventError(error.to_string()))?;
+    let line = LogHead::parse(line).map_err(|error| EventError(error.to_string()))?;
     // Never without one: what is parsed has such a client.
     Ok((client_of_line(line.client).unwrap_or(Cow::Borrowed(line.client)).into(), line.time))
 }

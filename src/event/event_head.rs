@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::client::{canonical_client, client_of_line, not_one_client};
+use super::client::{client_of_line, one_client};
 use super::event::is_absent;
 use super::flat_json::{Member, members};
-use super::log_line::LogParts;
+use super::log_line::LogHead;
 use super::origin::Origin;
 use crate::record::Record;
 use crate::timestamp::Timestamp;
@@ -34,7 +34,7 @@ impl<'a> EventHead<'a> {
             Ok(time) => Some(EventHead { key: key_of(record)?, time, id: None, origin: None }),
             Err(error) if error.is_without_offset() || data.contains(&b'\n') => None,
             Err(_) => {
-                let line = LogParts::parse(data).ok()?;
+                let line = LogHead::parse(data).ok()?;
                 Some(EventHead { key: client_of_line(line.client)?, time: line.time, id: None, origin: None })
             }
         }
@@ -42,8 +42,7 @@ impl<'a> EventHead<'a> {
 }
 
 fn key_of(record: &Record) -> Option<Cow<'_, str>> {
-    let key = record.partition_key.raw();
-    not_one_client(key).is_none().then(|| canonical_client(key))
+    one_client(record.partition_key.raw()).ok()
 }
 
 fn json<'a>(record: &'a Record, data: &'a [u8]) -> Option<EventHead<'a>> {
@@ -66,12 +65,13 @@ fn json<'a>(record: &'a Record, data: &'a [u8]) -> Option<EventHead<'a>> {
         Some(Member::Text(ip)) => ip,
         Some(_) => return None,
     };
-    if not_one_client(client).is_some() || (client.is_empty() && wrapping) {
+    if client.is_empty() && wrapping {
         return None;
     }
-    let key = match is_absent(client) && client != "-" {
+    let client = one_client(client).ok()?;
+    let key = match is_absent(&client) && client != "-" {
         true => key_of(record)?,
-        false => canonical_client(client),
+        false => client,
     };
     let id = match id {
         None | Some(Member::Bare("true" | "false")) => None,

@@ -1,12 +1,17 @@
 //! [`LogLine`]: one line of a web server's access log.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use super::client::{client_address, client_of_line};
+use memchr::{memchr_iter, memchr2};
+
+use super::client::{client_of_line, is_client_address};
 use crate::harmless::Text;
 use crate::time_forms::clf;
 use crate::timestamp::Timestamp;
+
+mod error;
+
+pub use error::LogLineError;
 
 /// A line in Apache's *common* or *combined* format, which nginx writes too.
 ///
@@ -94,6 +99,41 @@ pub(super) struct LogParts<'a> {
 
 impl<'a> LogParts<'a> {
     pub(super) fn parse(line: &'a [u8]) -> Result<LogParts<'a>, LogLineError> {
+        let head = LogHead::parse(line)?;
+        let (referer, rest) = quoted(head.rest).unwrap_or((b"-", b""));
+        let (user_agent, _) = quoted(rest).unwrap_or((b"-", b""));
+        let (method, path, protocol) = parse_request(head.request);
+        Ok(LogParts {
+            client: head.client,
+            ident: Some(head.ident).filter(|ident| *ident != "-"),
+            user: text(head.user),
+            time: head.time,
+            method,
+            path,
+            protocol,
+            status: head.status,
+            bytes: head.bytes,
+            referer: text(referer),
+            user_agent: text(user_agent),
+        })
+    }
+}
+
+/// What must be right in a line, and of the rest where it is: a counter needs no more.
+pub(super) struct LogHead<'a> {
+    pub(super) client: &'a str,
+    ident: &'a str,
+    user: &'a [u8],
+    pub(super) time: Timestamp,
+    request: &'a [u8],
+    status: u16,
+    bytes: Option<u64>,
+    /// What follows the size: the referer's quote, in the combined format.
+    rest: &'a [u8],
+}
+
+impl<'a> LogHead<'a> {
+    pub(super) fn parse(line: &'a [u8]) -> Result<LogHead<'a>, LogLineError> {
         let line = line.trim_ascii_end();
         let (client, rest) = word(line).ok_or(LogLineError::Client)?;
         let client = str::from_utf8(client).map_err(|_| LogLineError::Client)?;
@@ -121,22 +161,7 @@ impl<'a> LogParts<'a> {
             b"-" => None,
             digits => Some(number(digits).ok_or(LogLineError::Bytes)?),
         };
-        let (referer, rest) = quoted(rest).unwrap_or((b"-", b""));
-        let (user_agent, _) = quoted(rest).unwrap_or((b"-", b""));
-        let (method, path, protocol) = parse_request(request);
-        Ok(LogParts {
-            client,
-            ident: Some(ident).filter(|ident| *ident != "-"),
-            user: text(user),
-            time,
-            method,
-            path,
-            protocol,
-            status,
-            bytes,
-            referer: text(referer),
-            user_agent: text(user_agent),
-        })
+        Ok(LogHead { client, ident, user, time, request, status, bytes, rest })
     }
 }
 
@@ -152,7 +177,7 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// So the time is the first one that the request's quote follows.
 fn split_at_time(text: &[u8]) -> Result<(&[u8], Timestamp, &[u8]), LogLineError> {
     let mut missing = LogLineError::Time;
-    for (end, _) in text.windows(2).enumerate().filter(|(_, pair)| *pair == b" [") {
+    for end in brackets(text) {
         let (user, rest) = (&text[..end], &text[end + 1..]);
         let Some((time, rest)) = rest.split_at_checked(28) else { break };
         let Some(time) = parse_time(time) else { continue };
@@ -174,9 +199,9 @@ fn split_at_time(text: &[u8]) -> Result<(&[u8], Timestamp, &[u8]), LogLineError>
 /// hyphen and a user are a layout too (`$host - $remote_addr - $remote_user [`, which nginx' users write).
 pub(crate) fn is_shifted(client: &str, ident: &str, user: &[u8]) -> bool {
     if ident != "-" {
-        return client_address(ident).is_some() || user.contains(&b' ');
+        return is_client_address(ident) || user.contains(&b' ');
     }
-    client_address(client).is_none()
+    !is_client_address(client)
         && word(user).is_some_and(|(first, rest)| is_address(first) && rest.starts_with(b"- "))
 }
 
@@ -187,14 +212,13 @@ fn is_padded(rest: &[u8]) -> bool {
 }
 
 fn is_address(word: &[u8]) -> bool {
-    str::from_utf8(word).is_ok_and(|word| client_address(word).is_some())
+    str::from_utf8(word).is_ok_and(is_client_address)
 }
 
 /// Whether another line's time, request, status and size follow in the same one: a line ending is missing.
 /// Nothing that a client chooses can look like that, because servers escape its quotes.
 pub(crate) fn is_joined(text: &[u8]) -> bool {
-    let starts = text.windows(2).enumerate().filter(|(_, pair)| *pair == b" [");
-    starts.map(|(at, _)| &text[at + 1..]).any(|rest| {
+    brackets(text).map(|at| &text[at + 1..]).any(|rest| {
         let Some((time, rest)) = rest.split_at_checked(28) else { return false };
         // A quote before a space closes a text, which ends with what looks like a time.
         let request = rest.strip_prefix(b" ").filter(|rest| rest.get(1) != Some(&b' '));
@@ -217,13 +241,19 @@ fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let inner = text.strip_prefix(b"\"")?;
     let mut i = 0;
     loop {
-        match (inner.get(i)?, inner.get(i + 1)) {
+        i += memchr2(b'"', b'\\', inner.get(i..)?)?;
+        match (inner[i], inner.get(i + 1)) {
             (b'\\', _) => i += 2,
-            (b'"', None) => return Some((&inner[..i], b"")),
-            (b'"', Some(b' ')) => return Some((&inner[..i], &inner[i + 2..])),
+            (_, None) => return Some((&inner[..i], b"")),
+            (_, Some(b' ')) => return Some((&inner[..i], &inner[i + 2..])),
             _ => i += 1,
         }
     }
+}
+
+/// Where a space stands before an opening bracket, as before each time.
+fn brackets(text: &[u8]) -> impl Iterator<Item = usize> {
+    memchr_iter(b'[', text).filter_map(|at| at.checked_sub(1)).filter(|at| text[*at] == b' ')
 }
 
 /// `[17/May/2015:10:05:03 +0000]`.
@@ -266,59 +296,6 @@ fn number(digits: &[u8]) -> Option<u64> {
         n.checked_mul(10)?.checked_add(b.is_ascii_digit().then(|| u64::from(b - b'0'))?)
     })
 }
-
-/// The part of an access log's line that could not be read, the first from the left.
-///
-/// ```
-/// use kinesis_lab::{LogLine, LogLineError};
-///
-/// let line = br#"shop.example 192.0.2.10 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5"#;
-/// assert_eq!(LogLine::parse(line), Err(LogLineError::Shifted));
-/// assert!(LogLineError::Shifted.to_string().starts_with("other words stand before the client's address"));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LogLineError {
-    /// The line does not begin with an address, a host name or `-`, and a space.
-    Client,
-    /// The fields for identd and the user are missing.
-    User,
-    /// Other words stand before the client: a virtual host's name, syslog's or a container's prefix.
-    Shifted,
-    /// Two lines in one: the line ending between them is missing, or is that of an old Mac.
-    Joined,
-    /// No time in brackets, or an impossible one.
-    Time,
-    /// The request is not there in quotes.
-    Request,
-    /// The status code is not a number of at most three digits.
-    Status,
-    /// The size is neither a number nor `-`.
-    Bytes,
-}
-
-impl fmt::Display for LogLineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            LogLineError::Client => "it does not begin with one client's address or host name",
-            LogLineError::Shifted => {
-                "other words stand before the client's address (a virtual host's name, or what syslog or a \
-                 container writes): cut them off"
-            }
-            LogLineError::Joined => {
-                "two lines in one: the line feed between them is missing (or is a lone carriage return: \
-                 tr '\\r' '\\n' makes it one)"
-            }
-            LogLineError::User => "the two fields after the client (identd, user) are missing",
-            LogLineError::Time => "no time such as [17/May/2015:10:05:03 +0000] after the user",
-            LogLineError::Request => "no request in quotes after the time",
-            LogLineError::Status => "no status code such as 200 after the request",
-            LogLineError::Bytes => "no size in bytes, or -, after the status code",
-        })
-    }
-}
-
-impl std::error::Error for LogLineError {}
 
 #[cfg(test)]
 mod tests;

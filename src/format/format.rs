@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::event::{Event, EventError, Origin};
+use crate::event::{Event, EventError, EventHead, Origin};
 use crate::record::Record;
 use crate::text::Quoted;
 use crate::timestamp::Timestamp;
@@ -118,6 +118,13 @@ impl<'a> Brief<'a> {
             id: event.id.as_ref().map(|id| Cow::Borrowed(id.raw())),
             origin: event.origin.as_ref().map(Cow::Borrowed),
         }
+    }
+}
+
+impl<'a> From<EventHead<'a>> for Brief<'a> {
+    fn from(head: EventHead<'a>) -> Brief<'a> {
+        let EventHead { key, time, id, origin } = head;
+        Brief { key, time, id, origin: origin.map(|origin| Cow::Owned(*origin)) }
     }
 }
 

@@ -1,7 +1,5 @@
 //! [`KnownForms`]: what everything reads that was told nothing else.
 
-use std::borrow::Cow;
-
 use super::format::{AnyFormat, Brief, Format};
 use super::forwarded;
 use super::json_values::each_value;
@@ -62,9 +60,7 @@ impl Format for KnownForms {
 
     fn brief(&self, record: &Record, each: &mut dyn FnMut(Result<Brief<'_>, EventError>)) {
         match EventHead::parse(record) {
-            Some(EventHead { key, time, id, origin }) => {
-                each(Ok(Brief { key, time, id, origin: origin.map(|origin| Cow::Owned(*origin)) }));
-            }
+            Some(head) => each(Ok(Brief::from(head))),
             None => self.read(record, &mut |found| match &found {
                 Ok(event) => each(Ok(Brief::of(event))),
                 Err(error) => each(Err(error.clone())),
@@ -96,6 +92,8 @@ fn objects(record: &Record, data: &[u8], each: &mut dyn FnMut(Result<Event, Even
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use proptest::prelude::*;
 
     use super::*;

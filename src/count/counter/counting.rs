@@ -44,7 +44,7 @@ impl RecordProcessor for Counter {
         let format = self.format.clone();
         let mut furthest = None;
         for record in &batch.records {
-            format.brief(record, &mut |found| match found {
+            format.brief(record, |found| match found {
                 Ok(event) => furthest = self.count(&batch.shard_id, record, &event).max(furthest),
                 Err(error) => self.unparsed.add(&batch.shard_id, record, error.to_string()),
             });
