@@ -28,12 +28,14 @@ mod log;
 mod memory;
 mod names;
 mod state;
+mod subscription;
 
 use front::{Front, receive};
 use gate::{Gate, pass};
 use journal::Journal;
 use memory::Memory;
 use names::{Names, space};
+use subscription::{Subscriptions, push};
 
 /// What an embedded service holds at most, where nothing else is said.
 const MEMORY_LIMIT: u64 = 1 << 30;
@@ -244,13 +246,16 @@ impl Local {
         // From the service outwards. The front has read the body, and has a limit of its own; axum's is 2 MiB.
         let app = app.layer(DefaultBodyLimit::disable());
         let app = app.layer(from_fn_with_state(store.clone(), behind::tell));
+        let gate = Arc::new(Gate::new(journal.is_some()));
+        let subscriptions = Subscriptions::new(store.clone(), gate.clone());
+        let app = app.layer(from_fn_with_state(Arc::new(subscriptions), push));
         let app = app.layer(from_fn_with_state(store, creation::with_mode_and_tags));
         let app = match &journal {
             Some(journal) => app.layer(from_fn_with_state(journal.clone(), journal::keep)),
             None => app,
         };
         let app = app.layer(from_fn_with_state(memory, memory::bound));
-        let app = app.layer(from_fn_with_state(Arc::new(Gate::new(journal.is_some())), pass));
+        let app = app.layer(from_fn_with_state(gate, pass));
         let app = app.layer(from_fn_with_state(Arc::<Names>::default(), space));
         let app = app.layer(from_fn(call::understand)).layer(from_fn(cbor::translate));
         let key_file = self.access_key.as_deref().map(|key| KeyFile::leave(address.port(), key));

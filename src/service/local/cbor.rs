@@ -13,26 +13,20 @@ use serde_json::Value as Json;
 
 use super::front::MAX_BODY;
 
-const CBOR: &str = "application/x-amz-cbor-1.1";
+pub(super) const CBOR: &str = "application/x-amz-cbor-1.1";
 const JSON: &str = "application/x-amz-json-1.1";
 
 pub(crate) async fn translate(request: Request, next: Next) -> Response {
-    let is = |value: Option<&HeaderValue>, kind: &str| {
-        value.and_then(|value| value.to_str().ok()).is_some_and(|value| value.starts_with(kind))
-    };
     // The answer to a subscription is a flow of events, each with a header of its own.
     let subscribes =
         request.headers().get("x-amz-target").is_some_and(|it| it.as_bytes().ends_with(b".SubscribeToShard"));
-    if subscribes || !is(request.headers().get(header::CONTENT_TYPE), CBOR) {
+    if subscribes || !is_cbor(request.headers().get(header::CONTENT_TYPE)) {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
     // What is no CBOR is no JSON either, and refused as such.
-    let read = ciborium::from_reader::<Cbor, _>(&body[..]);
-    let json = read
-        .map(|value| ferrokinesis::server::cbor_to_json(&value).to_string())
-        .unwrap_or_else(|_| "-".into());
+    let json = to_json(&body).map_or_else(|| "-".into(), |json| json.to_string());
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     parts.headers.remove(header::CONTENT_LENGTH);
     let answer = next.run(Request::from_parts(parts, Body::from(json))).await;
@@ -42,14 +36,30 @@ pub(crate) async fn translate(request: Request, next: Next) -> Response {
     }
     let (mut parts, body) = answer.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let mut bytes = Vec::new();
-    if let Ok(json) = serde_json::from_slice::<Json>(&body) {
-        // Into memory: it can't fail.
-        let _ = ciborium::into_writer(&cbor(json, false), &mut bytes);
-    }
+    let bytes = serde_json::from_slice(&body).map(from_json).unwrap_or_default();
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CBOR));
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(bytes))
+}
+
+fn is(value: Option<&HeaderValue>, kind: &str) -> bool {
+    value.and_then(|value| value.to_str().ok()).is_some_and(|value| value.starts_with(kind))
+}
+
+pub(super) fn is_cbor(content_type: Option<&HeaderValue>) -> bool {
+    is(content_type, CBOR)
+}
+
+pub(super) fn to_json(body: &[u8]) -> Option<Json> {
+    let read = ciborium::from_reader::<Cbor, _>(body).ok()?;
+    Some(ferrokinesis::server::cbor_to_json(&read))
+}
+
+pub(super) fn from_json(json: Json) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Into memory: it can't fail.
+    let _ = ciborium::into_writer(&cbor(json, false), &mut bytes);
+    bytes
 }
 
 fn cbor(json: Json, is_blob: bool) -> Cbor {

@@ -9,9 +9,8 @@
 //! being stored; and a put that wants to change that map blocks its thread, on which the one that is to be stored may
 //! be due. (Seen: eight programs that put 500 records a call, into a folder, stood still for good after ten calls.) So
 //! where something else than a read looks up records, puts go one at a time: with a folder, for which each put looks
-//! up what it has stored, and once somebody subscribes to a shard, which is read outside of this gate.
+//! up what it has stored. Subscriptions to shards (`subscription.rs`) read as reads do, through this gate.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Request, State};
@@ -20,7 +19,7 @@ use axum::response::Response;
 use tokio::sync::Notify;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Side {
+pub(crate) enum Side {
     Puts,
     Reads,
 }
@@ -28,27 +27,29 @@ enum Side {
 #[derive(Default)]
 pub(crate) struct Gate {
     /// There is one put inside at most.
-    one_put: AtomicBool,
+    one_put: bool,
     /// Whose turn it is, and how many of them are inside.
     inside: Mutex<Option<(Side, usize)>>,
     emptied: Notify,
+    /// Told when a put leaves.
+    pub(crate) stored: Notify,
     /// Held while waiting, so that an unbroken flow of one side can't keep the other out for ever.
     turnstile: tokio::sync::Mutex<()>,
 }
 
 impl Gate {
     pub(crate) fn new(one_put_at_a_time: bool) -> Gate {
-        Gate { one_put: one_put_at_a_time.into(), ..Gate::default() }
+        Gate { one_put: one_put_at_a_time, ..Gate::default() }
     }
 
-    async fn enter(self: &Arc<Gate>, side: Side) -> Inside {
+    pub(crate) async fn enter(self: &Arc<Gate>, side: Side) -> Inside {
         let _turn = self.turnstile.lock().await;
         loop {
             // Registered before the look, or a notification between the two would be missed.
             let mut emptied = std::pin::pin!(self.emptied.notified());
             emptied.as_mut().enable();
             if self.try_enter(side) {
-                return Inside(self.clone());
+                return Inside(self.clone(), side);
             }
             emptied.await;
         }
@@ -58,7 +59,7 @@ impl Gate {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *inside {
             None => *inside = Some((side, 1)),
-            Some((Side::Puts, _)) if self.one_put.load(Ordering::Relaxed) => return false,
+            Some((Side::Puts, _)) if self.one_put => return false,
             Some((turn, count)) if *turn == side => *count += 1,
             Some(_) => return false,
         }
@@ -67,7 +68,7 @@ impl Gate {
 }
 
 /// Leaves when dropped, also when the client hangs up in the middle.
-struct Inside(Arc<Gate>);
+pub(crate) struct Inside(Arc<Gate>, Side);
 
 impl Drop for Inside {
     fn drop(&mut self) {
@@ -79,6 +80,10 @@ impl Drop for Inside {
                 self.0.emptied.notify_waiters();
             }
         }
+        drop(inside);
+        if self.1 == Side::Puts {
+            self.0.stored.notify_waiters();
+        }
     }
 }
 
@@ -87,12 +92,6 @@ pub(crate) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
     let side = match target.strip_prefix(b"Kinesis_20131202.") {
         Some(b"PutRecord" | b"PutRecords") => Side::Puts,
         Some(b"GetRecords" | b"GetShardIterator") => Side::Reads,
-        Some(b"SubscribeToShard") => {
-            gate.one_put.store(true, Ordering::Relaxed);
-            // Those that are inside already, side by side, leave before it begins.
-            drop(gate.enter(Side::Puts).await);
-            return next.run(request).await;
-        }
         _ => return next.run(request).await,
     };
     let _inside = gate.enter(side).await;
@@ -123,21 +122,5 @@ mod tests {
             drop(reads);
             assert!(enters(&gate, Side::Puts).await.is_some());
         }
-    }
-
-    #[cfg(feature = "agent")] // which brings the trait that calls a router
-    #[tokio::test(start_paused = true)]
-    async fn once_somebody_subscribes_puts_go_one_at_a_time() {
-        let gate = Arc::<Gate>::default();
-        let app = axum::Router::new().fallback(|| async {});
-        let mut app = app.layer(axum::middleware::from_fn_with_state(gate.clone(), pass));
-        let request = Request::post("/").header("x-amz-target", "Kinesis_20131202.SubscribeToShard");
-        let request = request.body(axum::body::Body::empty()).unwrap();
-        let put = enters(&gate, Side::Puts).await.unwrap();
-        let subscribed = tower_service::Service::call(&mut app, request);
-        assert!(timeout(Duration::from_secs(1), subscribed).await.is_err(), "that one is to leave first");
-        assert!(enters(&gate, Side::Puts).await.is_none());
-        drop(put);
-        assert!(enters(&gate, Side::Puts).await.is_some());
     }
 }
