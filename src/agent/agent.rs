@@ -84,6 +84,7 @@ pub struct Agent {
     settings: AgentSettings,
     alerts: Option<Stream>,
     longest_block: Duration,
+    fan_out: Option<String>,
 }
 
 impl Agent {
@@ -98,7 +99,7 @@ impl Agent {
             blocks: BlockList::new(),
             aggregated: None,
         };
-        Agent { settings, alerts: None, longest_block: LONGEST_BLOCK }
+        Agent { settings, alerts: None, longest_block: LONGEST_BLOCK, fan_out: None }
     }
 
     /// The proxies in front of the application, as addresses or networks: `["127.0.0.1", "10.0.0.0/8"]`.
@@ -171,9 +172,29 @@ impl Agent {
     /// its oldest record on. When that fails, it is begun again after 5 s.
     ///
     /// All agents of a process that follow the same stream share one reader, which reads each shard once a
-    /// second: a fifth of the five reads a second that the service allows all its readers together.
+    /// second: a fifth of the five reads a second that the service allows all its readers together. With
+    /// [`fan_out`](Agent::fan_out), it takes none.
     pub fn blocks_from(mut self, alerts: &Stream) -> Agent {
         self.alerts = Some(alerts.clone());
+        self
+    }
+
+    /// Takes the blocks by enhanced fan-out, registered under this name: they come at once, and none of the reads are
+    /// taken that all readers of the stream of alerts share; see [`Consumer::fan_out`](crate::Consumer::fan_out), also
+    /// for what it costs. Each process needs a name of its own, and a stream takes 20. Default: polling, once a
+    /// second.
+    ///
+    /// ```
+    /// # use kinesis_lab::{Agent, prelude::*};
+    /// # let kinesis = Kinesis::local()?;
+    /// # let (events, alerts) = (kinesis.create_stream("events", 1)?, kinesis.create_stream("alerts", 1)?);
+    /// let agent = Agent::new(&events).blocks_from(&alerts).fan_out("shop-1").layer()?;
+    /// # drop(agent);
+    /// assert!(alerts.deregister_consumer("shop-1")?); // when that process is not to come back
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn fan_out(mut self, name: &str) -> Agent {
+        self.fan_out = Some(name.to_owned());
         self
     }
 
@@ -200,7 +221,8 @@ impl Agent {
         })?;
         let feed = match &self.alerts {
             Some(alerts) => {
-                Some(block_feed::BlockFeed::start(alerts, &self.settings.blocks, self.longest_block)?)
+                let (blocks, fan_out) = (&self.settings.blocks, self.fan_out.as_deref());
+                Some(block_feed::BlockFeed::start(alerts, blocks, self.longest_block, fan_out)?)
             }
             None => None,
         };

@@ -43,6 +43,8 @@ struct ReaderKey {
     name: String,
     created: Timestamp,
     longest: Duration,
+    /// The name of its registration, where it fans out.
+    fan_out: Option<String>,
 }
 
 #[derive(Default)]
@@ -55,13 +57,19 @@ struct Lists {
 
 impl BlockFeed {
     /// Feeds the list with the blocks of the stream, none of which lasts longer than `longest` from its alert's
-    /// arrival on.
-    pub(crate) fn start(alerts: &Stream, list: &BlockList, longest: Duration) -> Result<BlockFeed> {
+    /// arrival on. By enhanced fan-out, where it is told a name.
+    pub(crate) fn start(
+        alerts: &Stream,
+        list: &BlockList,
+        longest: Duration,
+        fan_out: Option<&str>,
+    ) -> Result<BlockFeed> {
         let key = ReaderKey {
             endpoint: alerts.kinesis().endpoint_url().map(str::to_owned),
             name: alerts.name().to_owned(),
             created: alerts.created(),
             longest,
+            fan_out: fan_out.map(str::to_owned),
         };
         // Held while a reader begins, so that two agents that begin together share it.
         let mut feeds = lock(&FEEDS);
@@ -98,7 +106,7 @@ impl Drop for BlockFeed {
 
 impl AlertReader {
     fn start(alerts: &Stream, key: ReaderKey) -> Result<AlertReader> {
-        let consumer = consumer(alerts);
+        let consumer = consumer(alerts, key.fan_out.as_deref());
         let lists = Arc::<Mutex<Lists>>::default();
         let reader = BlockReader { lists: lists.clone(), longest: key.longest };
         let running = consumer.start(reader.clone())?;
@@ -109,8 +117,12 @@ impl AlertReader {
     }
 }
 
-fn consumer(alerts: &Stream) -> Consumer {
-    alerts.consumer().trim_horizon().poll_every(POLL)
+fn consumer(alerts: &Stream, fan_out: Option<&str>) -> Consumer {
+    let consumer = alerts.consumer().trim_horizon().poll_every(POLL);
+    match fan_out {
+        Some(name) => consumer.fan_out(name),
+        None => consumer,
+    }
 }
 
 /// Hands what the stream says on to the lists.
@@ -175,15 +187,15 @@ mod tests {
         let (alerts, others) =
             (kinesis.create_stream("alerts", 1).unwrap(), kinesis.create_stream("others", 1).unwrap());
         let (first, second, day) = (BlockList::new(), BlockList::new(), Duration::from_secs(86_400));
-        let one = BlockFeed::start(&alerts, &first, day).unwrap();
+        let one = BlockFeed::start(&alerts, &first, day, None).unwrap();
         let reader = BlockReader { lists: one.feed.lists.clone(), longest: day };
         let far = Timestamp::now() + Duration::from_secs(3_600);
         lock(&reader.lists).known.block_named("192.0.2.66", far);
 
-        let two = BlockFeed::start(&kinesis.stream("alerts").unwrap(), &second, day).unwrap();
+        let two = BlockFeed::start(&kinesis.stream("alerts").unwrap(), &second, day, None).unwrap();
         assert!(Arc::ptr_eq(&one.feed, &two.feed), "one reader");
         assert!(second.is_blocked("192.0.2.66", Timestamp::now()), "who comes later learns what is known");
-        let third = BlockFeed::start(&others, &second, day).unwrap();
+        let third = BlockFeed::start(&others, &second, day, None).unwrap();
         assert!(!Arc::ptr_eq(&one.feed, &third.feed), "another stream, another reader");
 
         drop(one);
@@ -196,7 +208,7 @@ mod tests {
     #[test]
     fn it_takes_a_fifth_of_a_shards_reads() {
         let alerts = Kinesis::local().unwrap().create_stream("alerts", 1).unwrap();
-        let shown = format!("{:?}", consumer(&alerts));
+        let shown = format!("{:?}", consumer(&alerts, None));
         assert!(shown.contains("poll_every: 1s"), "{shown}");
     }
 

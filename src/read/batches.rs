@@ -209,7 +209,7 @@ async fn steps(
     let mut last: BTreeMap<String, Checkpoint> =
         remembered.iter().map(|place| (place.shard_id.clone(), place.clone())).collect();
     let stream = options.stream.shared_name();
-    let mut run = Beginning::list(options).await?.open(remembered, None, report).await?;
+    let mut run = Beginning::list(options, &report).await?.open(remembered, None).await?;
     let mut say = VecDeque::from([Told::Begun]);
     if options.from == Position::Latest && remembered.is_empty() {
         // What "latest" was, or a shard that has no record before the next run would be read from its first.

@@ -11,6 +11,7 @@ use super::options::ReadOptions;
 use super::position::{Position, RunMoments};
 use super::processor::{Checkpoint, StreamId};
 use super::reader::ShardReader;
+use super::registration::Registration;
 use super::report::SharedReport;
 use super::run::Run;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,19 +25,26 @@ pub(super) struct Beginning {
     options: ReadOptions,
     shards: Vec<Shard>,
     origin: RunMoments,
+    registration: Option<Arc<Registration>>,
+    report: SharedReport,
 }
 
 impl Beginning {
-    pub(super) async fn list(options: &ReadOptions) -> Result<Beginning> {
+    pub(super) async fn list(options: &ReadOptions, report: &SharedReport) -> Result<Beginning> {
         let stream = &options.stream;
         match stream.verify().await {
             // Too many begin at once; that says nothing of the stream.
             Err(error) if error.kind() != ErrorKind::LimitExceeded => return Err(error),
             _ => {}
         }
+        // Before the shards are listed: it may take its time, and "latest" is to be now.
+        let registration = match &options.fan_out {
+            Some(fan_out) => Some(Registration::begin(fan_out, stream, report).await?),
+            None => None,
+        };
         let (shards, began) = stream.list_shards_and_time().await?;
         let origin = RunMoments { began, created: stream.created() };
-        Ok(Beginning { options: options.clone(), shards, origin })
+        Ok(Beginning { options: options.clone(), shards, origin, registration, report: report.clone() })
     }
 
     pub(super) fn stream_id(&self) -> StreamId {
@@ -44,13 +52,8 @@ impl Beginning {
     }
 
     /// Opens the shards; when this returns, "latest" means this moment.
-    pub(super) async fn open(
-        self,
-        remembered: &[Checkpoint],
-        time: Option<Duration>,
-        report: SharedReport,
-    ) -> Result<Run> {
-        let Beginning { options, shards, origin } = self;
+    pub(super) async fn open(self, remembered: &[Checkpoint], time: Option<Duration>) -> Result<Run> {
+        let Beginning { options, shards, origin, registration, report } = self;
         let (mut lineage, mut gone) = (Lineage::default(), Vec::new());
         let first: Vec<&Shard> = match &options.shard {
             Some(id) => match shards.iter().find(|shard| shard.id == *id) {
@@ -73,6 +76,7 @@ impl Beginning {
             })
             .collect();
         let mut run = Run::new(options, origin, lineage, gone, time, report);
+        run.registration = registration;
         let readers = first.iter().map(|(position, shard)| run.reader(shard, position.clone())).collect();
         let readers = match first.iter().any(|(position, _)| *position == Position::Latest) {
             true => open_early(readers).await?,

@@ -15,6 +15,8 @@ use crate::stop::Stop;
 use crate::stream::Stream;
 use crate::timestamp::Timestamp;
 
+mod fan_out;
+
 /// Reads a stream and hands its records to a [`RecordProcessor`]; made by [`Stream::consumer`].
 ///
 /// Reading changes nothing in the stream: any number of consumers can read it, from any place.
@@ -24,6 +26,8 @@ use crate::timestamp::Timestamp;
 ///
 /// Aggregates, as the Kinesis Producer Library (KPL) packs them, are unpacked: each user record is a
 /// [`Record`](crate::Record) with a sub-sequence number. Positions and checkpoints stay at whole records of Kinesis.
+///
+/// [`fan_out`](Consumer::fan_out) has the service push records instead, as they come.
 ///
 /// Throttling, dropped connections and server errors are waited out; an expired iterator is opened
 /// again after the last sequence number; the children of a split or merged shard are read when all

@@ -51,12 +51,12 @@ pub(super) async fn begin(
     stop: &Stop,
 ) -> Result<Option<Run>> {
     let opening = async {
-        let beginning = Beginning::list(options).await?;
+        let beginning = Beginning::list(options, report).await?;
         let Some(remembered) = remembered(options, processor, &beginning.stream_id(), report, stop).await?
         else {
             return Ok(None);
         };
-        beginning.open(&remembered, time, report.clone()).await.map(Some)
+        beginning.open(&remembered, time).await.map(Some)
     };
     tokio::select! {
         biased;

@@ -16,8 +16,8 @@ pub(super) struct AnsweredPage<'a> {
     pub(super) service: Option<i64>,
     /// How many records were asked for.
     pub(super) limit: i32,
-    /// From the beginning of the run to the call.
-    pub(super) running: Duration,
+    /// From the beginning of the run to the call; nothing, where the answer may have waited for its reader.
+    pub(super) running: Option<Duration>,
     /// When the run began, on the service's clock, cut to a second.
     pub(super) began: Timestamp,
     pub(super) now: Timestamp,
@@ -42,9 +42,11 @@ impl AnsweredPage<'_> {
         let millis = self.millis(full);
         let at_tip = millis == 0 && !full;
         let idle = at_tip && self.records.is_empty();
-        let all_of_before = match self.service {
+        let all_of_before = match (self.service, self.running) {
             // So far behind as the run is old, or less: where it began is behind it.
-            Some(millis) if millis > 0 => u128::from(millis.unsigned_abs()) <= self.running.as_millis(),
+            (Some(millis), Some(running)) if millis > 0 => {
+                u128::from(millis.unsigned_abs()) <= running.as_millis()
+            }
             // Arrival times are cut to seconds, too, by some.
             _ => {
                 let later = self.began + Duration::from_secs(1);
@@ -80,7 +82,7 @@ mod tests {
     fn lag(arrivals: &[i64], service: Option<i64>, limit: i32, running: u64) -> Lag {
         let at = Timestamp::from_secs;
         let records: Vec<Record> = arrivals.iter().map(|secs| Record::new("k", "", "1", at(*secs))).collect();
-        let running = Duration::from_millis(running);
+        let running = Some(Duration::from_millis(running));
         AnsweredPage { records: &records, service, limit, running, began: at(100), now: at(107) }.lag()
     }
 
@@ -112,7 +114,7 @@ mod tests {
             records: &[Record::new("k", "", "1", Timestamp::from_secs(50))],
             service: Some(0),
             limit: 1,
-            running: Duration::ZERO,
+            running: Some(Duration::ZERO),
             began: Timestamp::from_secs(100),
             now: Timestamp::from_secs(40),
         };
@@ -123,7 +125,7 @@ mod tests {
     fn a_page_of_many_bytes_is_full() {
         let record = Record::new("k", vec![0; FULL_BYTES], "1", Timestamp::from_secs(50));
         let (began, now) = (Timestamp::from_secs(100), Timestamp::from_secs(107));
-        let running = Duration::ZERO;
+        let running = Some(Duration::ZERO);
         let answer = AnsweredPage { records: &[record], service: Some(0), limit: 10, running, began, now };
         assert!(!answer.lag().at_tip);
     }

@@ -117,7 +117,7 @@ fn succeeds(shard: &Shard, parent: &Shard) -> bool {
 }
 
 /// Sequence numbers have up to 128 digits.
-fn numerically(one: &str, other: &str) -> Ordering {
+pub(super) fn numerically(one: &str, other: &str) -> Ordering {
     let (one, other) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
     one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }

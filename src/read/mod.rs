@@ -1,6 +1,6 @@
 //! Records out: consumers, the processors that they drive, and where they are.
 //!
-//! Uses the ground, `packed` and `stream`.
+//! Uses the ground, `packed`, `service` and `stream`.
 
 mod active_shards;
 mod batches;
@@ -10,6 +10,8 @@ mod consumer;
 mod delivery;
 mod drive;
 mod echo;
+#[cfg(test)]
+mod fan_out_tests;
 mod handle;
 mod lag;
 mod lineage;
@@ -19,6 +21,7 @@ mod position;
 mod process_error;
 mod processor;
 mod reader;
+mod registration;
 mod report;
 mod run;
 mod run_lag;

@@ -2,7 +2,7 @@
 
 use aws_sdk_kinesis::operation::get_shard_iterator::builders::GetShardIteratorFluentBuilder;
 use aws_sdk_kinesis::primitives::DateTime;
-use aws_sdk_kinesis::types::ShardIteratorType;
+use aws_sdk_kinesis::types::{ShardIteratorType, StartingPosition};
 
 use super::processor::Checkpoint;
 use crate::timestamp::Timestamp;
@@ -75,6 +75,23 @@ impl Position {
     /// Whether it names a record, of which the service knows whose it is.
     pub(super) fn is_number(&self) -> bool {
         matches!(self, Position::AtSequenceNumber(_) | Position::AfterSequenceNumber(_))
+    }
+
+    /// For a SubscribeToShard.
+    pub(super) fn starting(self) -> StartingPosition {
+        use ShardIteratorType as Type;
+        let (kind, number, time) = match self {
+            Position::Latest => (Type::Latest, None, None),
+            Position::TrimHorizon => (Type::TrimHorizon, None, None),
+            Position::AtTimestamp(time) => (Type::AtTimestamp, None, Some(date_time(time))),
+            Position::AtSequenceNumber(number) | Position::Checkpoint(number, _) => {
+                (Type::AtSequenceNumber, Some(number), None)
+            }
+            Position::AfterSequenceNumber(number) => (Type::AfterSequenceNumber, Some(number), None),
+        };
+        let position =
+            StartingPosition::builder().r#type(kind).set_sequence_number(number).set_timestamp(time);
+        position.build().expect("it has a type")
     }
 
     pub(super) fn ask(self, call: GetShardIteratorFluentBuilder) -> GetShardIteratorFluentBuilder {

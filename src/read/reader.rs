@@ -1,4 +1,5 @@
-//! [`ShardReader`]: the reading side of one shard, an async task that turns GetRecords into deliveries.
+//! [`ShardReader`]: the reading side of one shard, an async task that turns pages of GetRecords, or events of a
+//! subscription, into deliveries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +13,19 @@ use tracing::Instrument as _;
 
 use super::delivery::{Delivery, Page};
 use super::lag::AnsweredPage;
-use super::options::{READ_SPACING, ReadOptions};
+use super::options::{GET_RECORDS_LIMIT, READ_SPACING, ReadOptions};
 use super::position::{Position, RunMoments};
+use super::registration::Registration;
 use super::report::Lost;
 use crate::backoff::delay;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Record;
 use crate::timestamp::Timestamp;
+
+mod polling;
+mod subscribing;
+
+use subscribing::ShardSubscription;
 
 /// How long a shard may be unreadable before the run ends with the error.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,14 +47,31 @@ pub(super) struct ShardReader {
     /// The tip was seen, or all that had arrived when the run began.
     caught_up: bool,
     rng: Rng,
+    /// Set where the consumer was told to fan out; it may poll all the same.
+    registration: Option<Arc<Registration>>,
+    subscription: Option<ShardSubscription>,
+    /// What the last one was asked for with.
+    arn: Arc<str>,
+    /// What the last event said: a subscription that is made now begins there.
+    continuation: Option<String>,
+    /// When a subscriber's poll is over, if it is at the tip then.
+    poll_due: Instant,
 }
 
-/// What a GetRecords gave.
+/// What a GetRecords gave, or an event.
 struct Got {
     records: Vec<Record>,
     millis_behind_latest: Option<i64>,
+    /// It says nothing of what follows it.
+    may_have_ended: bool,
     /// It named the shards that follow, which it does at the end of a shard.
     has_children: bool,
+    /// Since when it may grow old.
+    at: Instant,
+    /// How old the run was then, where that is certain: an event may have waited for its reader.
+    running: Option<Duration>,
+    /// It has not waited for its reader.
+    fresh: bool,
 }
 
 impl ShardReader {
@@ -58,6 +82,7 @@ impl ShardReader {
         origin: RunMoments,
         epoch: Instant,
         deliveries: UnboundedSender<Delivery>,
+        registration: Option<Arc<Registration>>,
     ) -> ShardReader {
         ShardReader {
             options: options.clone(),
@@ -71,19 +96,39 @@ impl ShardReader {
             reopened: false,
             caught_up: false,
             rng: Rng::new(),
+            registration,
+            subscription: None,
+            arn: Arc::from(""),
+            continuation: None,
+            poll_due: epoch,
         }
+    }
+
+    /// Whether it reads by subscriptions at present.
+    fn subscribes(&self) -> bool {
+        self.registration.as_ref().is_some_and(|registration| !registration.polls())
     }
 
     /// Gets the first iterator now and not when the task gets round to it: what is put after this
     /// must be seen by a reader that begins at the latest record.
     pub(super) async fn open_early(&mut self) -> Result<()> {
-        match self.open().await {
+        loop {
+            let subscribes = self.subscribes();
+            let opened = if subscribes { self.subscribe().await } else { self.open().await };
+            let error = match opened {
+                Ok(()) => return Ok(()),
+                Err(error) if subscribes => match self.after_subscription(error, 0).await? {
+                    None => continue,
+                    Some(error) => error,
+                },
+                Err(error) => error,
+            };
             // Tried again by the task, which then begins at the time at which the run did.
-            Err(error) if error.is_transient() => {
+            if subscribes || error.is_transient() {
                 self.reopened = true;
-                Ok(())
+                return Ok(());
             }
-            other => other,
+            return Err(error);
         }
     }
 
@@ -111,15 +156,16 @@ impl ShardReader {
         loop {
             let permit = pages.clone().acquire_owned().await.map_err(|_| closed())?;
             tokio::time::sleep_until(next_read).await;
-            let asked = Instant::now();
-            next_read = asked + READ_SPACING;
-            let error = match self.page().await {
+            let (asked, subscribes) = (Instant::now(), self.subscribes());
+            next_read = if subscribes { asked } else { asked + READ_SPACING };
+            let got = if subscribes { self.event().await } else { self.polled_page(asked).await };
+            let error = match got {
                 Ok(got) => {
-                    let may_have_ended = self.iterator.is_none();
+                    let may_have_ended = got.may_have_ended;
                     tracing::trace!(
                         target: "kinesis_lab", records = got.records.len(), behind = got.millis_behind_latest, "page"
                     );
-                    let mut page = self.take(&got, asked, permit);
+                    let mut page = self.take(&got, subscribes, permit);
                     page.records = got.records;
                     self.pass_checkpoint(&mut page.records);
                     if let Some(last) = page.records.last() {
@@ -128,7 +174,7 @@ impl ShardReader {
                     if may_have_ended {
                         // The end is told apart from the tip, and it may not be the end.
                         (page.idle, page.caught_up) = (false, false);
-                    } else if page.poll_done {
+                    } else if page.poll_done && !subscribes {
                         next_read = next_read.max(self.next_poll());
                     }
                     self.deliver(Delivery::Page(self.shard_id.clone(), page));
@@ -148,13 +194,24 @@ impl ShardReader {
             if expired {
                 self.iterator = None;
             }
-            // A limit of the account is that on looks at the stream.
-            if !(expired || error.is_transient() || error.kind() == ErrorKind::LimitExceeded) {
-                return Err(error);
-            }
+            let error = match subscribes {
+                true => match self.after_subscription(error, failures).await? {
+                    Some(error) => error,
+                    None => continue,
+                },
+                // A limit of the account is that on looks at the stream.
+                false if expired || error.is_transient() || error.kind() == ErrorKind::LimitExceeded => error,
+                false => return Err(error),
+            };
             failures += 1;
             if failing_since.get_or_insert(asked).elapsed() > PATIENCE {
-                return Err(error);
+                if !subscribes {
+                    return Err(error);
+                }
+                // Something on the way may not let events through. Whether the shard can be read at all, polls tell.
+                self.give_up_subscribing(&error);
+                (failures, failing_since) = (0, None);
+                continue;
             }
             // An iterator expires when polls are far apart; only one that does so at once is a failure.
             if !(expired && failures == 1) {
@@ -166,12 +223,12 @@ impl ShardReader {
         }
     }
 
-    fn take(&mut self, got: &Got, asked: Instant, permit: tokio::sync::OwnedSemaphorePermit) -> Page {
+    fn take(&mut self, got: &Got, subscribes: bool, permit: tokio::sync::OwnedSemaphorePermit) -> Page {
         let answer = AnsweredPage {
             records: &got.records,
             service: got.millis_behind_latest,
-            limit: self.options.limit,
-            running: asked.saturating_duration_since(self.epoch),
+            limit: if subscribes { GET_RECORDS_LIMIT } else { self.options.limit },
+            running: got.running,
             began: self.origin.began,
             now: Timestamp::now(),
         };
@@ -180,13 +237,21 @@ impl ShardReader {
         // reason for event time to wait; where it is not, it won't be for long.
         let caught_up = lag.idle || self.caught_up;
         self.caught_up |= lag.caught_up;
+        let mut poll_done = if self.options.until_caught_up { caught_up } else { lag.at_tip };
+        if subscribes {
+            // Events come when they come; a poll is over once in its time all the same.
+            poll_done &= self.poll_due <= got.at;
+            if poll_done {
+                self.poll_due = self.next_poll();
+            }
+        }
         Page {
             records: Vec::new(),
             millis_behind_latest: lag.millis,
-            asked,
-            idle: lag.idle,
+            asked: got.at,
+            idle: lag.idle && got.fresh,
             caught_up,
-            poll_done: if self.options.until_caught_up { caught_up } else { lag.at_tip },
+            poll_done,
             permit,
         }
     }
@@ -227,88 +292,6 @@ impl ShardReader {
         } else {
             let (shard_id, before) = (self.shard_id.to_string(), Some(first.arrival));
             self.deliver(Delivery::Lost(Lost { shard_id, after: *arrival, before }));
-        }
-    }
-
-    fn next_poll(&self) -> Instant {
-        let interval = self.options.poll_every.as_nanos();
-        let polls = self.epoch.elapsed().as_nanos() / interval + 1;
-        let after = Duration::from_nanos(u64::try_from(polls * interval).unwrap_or(u64::MAX));
-        self.epoch.checked_add(after).unwrap_or_else(|| Instant::now() + self.options.poll_every)
-    }
-
-    /// One GetRecords; leaves the next iterator in `self.iterator`, nothing at the end of a closed
-    /// shard.
-    async fn page(&mut self) -> Result<Got> {
-        if self.iterator.is_none() {
-            self.open().await?;
-        }
-        let call = self.options.stream.kinesis().data().get_records();
-        let call = call.set_shard_iterator(self.iterator.clone()).limit(self.options.limit);
-        let call = call.set_stream_arn(self.options.stream.address().stream_arn());
-        // The same iterator gives the same records again, so a failed read is simply repeated.
-        let page = call.send().await.map_err(|error| self.explain(error))?;
-        self.make_sure(true).await?;
-        self.iterator = page.next_shard_iterator;
-        Ok(Got {
-            records: page.records.into_iter().map(Record::from_sdk).collect(),
-            millis_behind_latest: page.millis_behind_latest,
-            has_children: page.child_shards.is_some_and(|children| !children.is_empty()),
-        })
-    }
-
-    async fn open(&mut self) -> Result<()> {
-        let call = self.options.stream.kinesis().data().get_shard_iterator();
-        let address = self.options.stream.address();
-        let call = call.set_stream_name(address.stream_name()).set_stream_arn(address.stream_arn());
-        let call = call.shard_id(&*self.shard_id);
-        let position = self.position();
-        let by_number = position.is_number();
-        let answer = position.ask(call).send().await.map_err(|error| match self.explain(error) {
-            error if by_number && error.kind() == ErrorKind::InvalidInput => self.unknown_position(&error),
-            error => error,
-        })?;
-        if answer.shard_iterator.is_none() {
-            return Err(Error::new(ErrorKind::Service, "the service gave no shard iterator"));
-        }
-        // The first time, the run has looked just before.
-        self.make_sure(by_number || !self.reopened).await?;
-        self.iterator = answer.shard_iterator;
-        self.reopened = true;
-        Ok(())
-    }
-
-    /// Makes sure that what was just answered is of the stream that this reader was made for, and not
-    /// of another one of its name. AWS refuses iterators and sequence numbers of an earlier stream;
-    /// emulators (kinesalite, ferrokinesis 0.7) know no more of an iterator than the stream's name.
-    /// Looking *after* an answer is enough: a stream that is gone doesn't come back.
-    async fn make_sure(&self, aws_refuses: bool) -> Result<()> {
-        match aws_refuses && self.options.stream.kinesis().place().is_aws() {
-            true => Ok(()),
-            false => self.options.stream.verify().await.map(drop),
-        }
-    }
-
-    fn unknown_position(&self, said: &Error) -> Error {
-        let stream = &self.options.stream;
-        Error::invalid(format!(
-            "shard {} of stream {}, which was created at {}, has no such position: it is one of another shard, \
-             or of an earlier stream of this name. Begin with .trim_horizon() where that is so (the service's \
-             words: {said})",
-            self.shard_id,
-            stream.name(),
-            stream.created(),
-        ))
-    }
-
-    /// Where an iterator opened now must begin.
-    fn position(&self) -> Position {
-        match (&self.last_sequence_number, &self.from) {
-            (Some(last), _) => Position::AfterSequenceNumber(last.clone()),
-            // "Latest" moves on with the clock; when the iterator is lost before the first record came,
-            // what arrived in between must not be lost with it.
-            (None, Position::Latest) if self.reopened => Position::AtTimestamp(self.origin.began),
-            (None, from) => from.clone(),
         }
     }
 

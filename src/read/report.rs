@@ -64,6 +64,9 @@ pub struct ConsumerReport {
     pub positions: BTreeMap<String, String>,
     /// What had outlived the stream's retention before it could be read.
     pub lost: Vec<Lost>,
+    /// Why the run polls though its consumer was told to fan out ([`fan_out`](crate::Consumer::fan_out)), made
+    /// [`printable`](crate::printable); `None` while it does not.
+    pub polls_because: Option<String>,
     /// Why the run ended; `None` while it goes on.
     pub ended: Option<Ended>,
 }

@@ -20,6 +20,7 @@ use super::options::ReadOptions;
 use super::position::{Position, RunMoments};
 use super::processor::Context;
 use super::reader::ShardReader;
+use super::registration::Registration;
 use super::report::{ConsumerReport, Ended, Lost, SharedReport};
 use super::run_lag::RunLag;
 use super::shard_state::ShardState;
@@ -69,6 +70,8 @@ pub(super) struct Run {
     /// long that took.
     tick_due: Option<Instant>,
     report: SharedReport,
+    /// Set where it was told to fan out.
+    pub(super) registration: Option<Arc<Registration>>,
 }
 
 impl Run {
@@ -81,7 +84,7 @@ impl Run {
         report: SharedReport,
     ) -> Run {
         let (sender, deliveries) = unbounded_channel();
-        *report.lag() = RunLag::polled_every(options.poll_every);
+        *report.lag() = RunLag::polled_every(options.answers_apart());
         let epoch = Instant::now();
         let mut run = Run {
             options,
@@ -99,6 +102,7 @@ impl Run {
             caught_up: None,
             tick_due: None,
             report,
+            registration: None,
         };
         for lost in gone {
             run.pending.push_back(Step::ShardEnded(lost.shard_id.as_str().into()));
@@ -108,7 +112,8 @@ impl Run {
     }
 
     pub(super) fn reader(&self, shard: &Shard, from: Position) -> ShardReader {
-        ShardReader::new(&self.options, &shard.id, from, self.origin, self.epoch, self.sender.clone())
+        let (sender, registration) = (self.sender.clone(), self.registration.clone());
+        ShardReader::new(&self.options, &shard.id, from, self.origin, self.epoch, sender, registration)
     }
 
     /// Begins to read a shard.

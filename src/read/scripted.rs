@@ -1,7 +1,9 @@
 //! A service whose answers a test writes by hand, without a network: time can be paused.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
@@ -11,6 +13,8 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
+use axum::body::Bytes;
+use ferrokinesis::event_stream;
 use serde_json::{Value, json};
 
 use crate::stream::Stream;
@@ -55,16 +59,91 @@ impl HttpConnector for Scripted {
             // Nothing at all: it never answers.
             let Some(answer) = answer else { return std::future::pending().await };
             let (status, body) = match answer {
-                Ok(body) => (200, body),
-                Err(code) => (400, json!({ "__type": code, "message": "scripted" })),
+                Ok(events) if call == "SubscribeToShard" => {
+                    (200, SdkBody::from_body_1_x(flow(script, asked, events)))
+                }
+                Ok(body) => (200, SdkBody::from(body.to_string())),
+                Err(code) => {
+                    (400, SdkBody::from(json!({ "__type": code, "message": "scripted" }).to_string()))
+                }
             };
-            let mut response =
-                HttpResponse::new(status.try_into().expect("a status"), SdkBody::from(body.to_string()));
+            let mut response = HttpResponse::new(status.try_into().expect("a status"), body);
             response.headers_mut().insert("content-type", "application/x-amz-json-1.1");
             response.headers_mut().insert("date", "Thu, 06 Sep 2018 08:00:00 GMT");
             Ok(response)
         })
     }
+}
+
+/// The body of an answer to SubscribeToShard: each event after its pause, in milliseconds, and then what becomes of
+/// the line. The script hears of each event that was taken, as of a call `Taken`.
+fn flow(script: Arc<Mutex<Script>>, asked: Value, events: Value) -> EventFlow {
+    let (send, receive) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        if send.send(Ok(event_stream::encode_initial_response().into())).await.is_err() {
+            return;
+        }
+        for step in events["Events"].as_array().expect("a list of events") {
+            tokio::time::sleep(Duration::from_millis(step["After"].as_u64().unwrap_or_default())).await;
+            let frame = match step["Exception"].as_str() {
+                Some("ResourceInUseException") => {
+                    event_stream::encode_exception("ResourceInUseException", "scripted")
+                }
+                Some(_) => event_stream::encode_exception("ResourceNotFoundException", "scripted"),
+                None => {
+                    let event = step["Event"].to_string();
+                    event_stream::encode_subscribe_event(event.as_bytes(), "application/json")
+                }
+            };
+            if send.send(Ok(frame.into())).await.is_err() {
+                return;
+            }
+            (script.lock().unwrap_or_else(PoisonError::into_inner))("Taken", &asked);
+        }
+        match events["Then"].as_str() {
+            Some("breaks") => drop(send.send(Err(std::io::Error::other("the line went dead"))).await),
+            Some("silence") => send.closed().await,
+            _ => {}
+        }
+    });
+    EventFlow(receive)
+}
+
+struct EventFlow(tokio::sync::mpsc::Receiver<std::io::Result<Bytes>>);
+
+impl http_body::Body for EventFlow {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<http_body::Frame<Bytes>>>> {
+        self.0.poll_recv(context).map(|bytes| bytes.map(|bytes| bytes.map(http_body::Frame::data)))
+    }
+}
+
+/// An event with these records, after which reading goes on at this number.
+pub(super) fn event(numbers: &[u64], continuation: u64, millis: i64) -> Value {
+    let mut event = page(numbers, None, millis);
+    event["ContinuationSequenceNumber"] = json!(continuation.to_string());
+    event
+}
+
+/// Events, a second after each other, and what becomes of the line then: it `breaks`, or `closes`, or there is
+/// `silence`.
+pub(super) fn flow_of(events: &[Value], then: &str) -> Option<Answer> {
+    let steps: Vec<Value> = events.iter().map(|event| json!({ "After": 1_000, "Event": event })).collect();
+    Some(Ok(json!({ "Events": steps, "Then": then })))
+}
+
+/// A consumer, as the service describes it.
+pub(super) fn consumer(arn: &str, status: &str) -> Option<Answer> {
+    let consumer = json!({
+        "ConsumerName": "c", "ConsumerARN": arn, "ConsumerStatus": status,
+        "ConsumerCreationTimestamp": SERVICE_TIME, "StreamARN": "arn:aws:kinesis:eu-west-1:1:stream/s",
+    });
+    Some(Ok(json!({ "ConsumerDescription": consumer, "Consumer": consumer })))
 }
 
 /// A stream at a service that looks like AWS's, created an hour ago. The script gives an answer to each call

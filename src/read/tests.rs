@@ -23,23 +23,23 @@ use crate::stop::Stop;
 use crate::stream::{ShardProgress, Stream};
 use crate::timestamp::Timestamp;
 
-const QUICK: Duration = Duration::from_millis(5);
+pub(super) const QUICK: Duration = Duration::from_millis(5);
 
-fn secs(n: u64) -> Duration {
+pub(super) fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
 /// Remembers what it was told.
 #[derive(Default)]
-struct Seen {
-    numbers: Vec<String>,
-    ended: Vec<String>,
+pub(super) struct Seen {
+    pub(super) numbers: Vec<String>,
+    pub(super) ended: Vec<String>,
     /// The shards, at each tick.
-    ticks: Vec<Vec<ShardProgress>>,
-    places: Checkpoints,
-    remembered: Vec<Checkpoint>,
+    pub(super) ticks: Vec<Vec<ShardProgress>>,
+    pub(super) places: Checkpoints,
+    pub(super) remembered: Vec<Checkpoint>,
     /// How long a tick takes.
-    tick_takes: Duration,
+    pub(super) tick_takes: Duration,
 }
 
 impl RecordProcessor for Seen {
@@ -69,11 +69,11 @@ impl RecordProcessor for Seen {
     }
 }
 
-fn oldest(stream: &Stream) -> ReadOptions {
+pub(super) fn oldest(stream: &Stream) -> ReadOptions {
     ReadOptions { from: Position::TrimHorizon, ..ReadOptions::new(stream.clone()) }
 }
 
-async fn run(
+pub(super) async fn run(
     options: &ReadOptions,
     time: Option<Duration>,
     seen: &mut dyn RecordProcessor,

@@ -13,7 +13,7 @@ use crate::{Place, setup};
 /// Which benchmarks.
 #[derive(clap::Args, Debug)]
 pub struct Options {
-    /// Only this one (more than one: repeat it): kernel, setup, throughput, counting, stored, agent, service, detection
+    /// Only this one (more than one: repeat it): kernel, setup, throughput, counting, stored, agent, service, latency, detection
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
     /// Runs of each subject in the kernel, interleaved
@@ -24,7 +24,7 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<String>;
 
 /// In the order of the page. The set-up is left out unless it is named: it takes a quarter of an hour.
-const ALL: [(&str, Work); 8] = [
+const ALL: [(&str, Work); 9] = [
     ("kernel", kernel::measure),
     ("setup", set_up::measure),
     ("throughput", |place, _| programs::throughput(place)),
@@ -32,6 +32,7 @@ const ALL: [(&str, Work); 8] = [
     ("stored", |place, _| programs::stored(place)),
     ("agent", |place, _| programs::agent(place)),
     ("service", |place, _| programs::service(place)),
+    ("latency", |place, _| programs::latency(place)),
     ("detection", |place, _| programs::detection(place)),
 ];
 

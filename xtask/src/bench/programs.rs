@@ -62,6 +62,16 @@ pub(super) fn service(place: &Place) -> Result<String> {
     ))
 }
 
+pub(super) fn latency(place: &Place) -> Result<String> {
+    Ok(format!(
+        "## From a put to its processing\n\n\
+         600 records of two shards, put one at a time at random moments, 50 ms apart on average; the local Kinesis in \
+         the same process. How long a put takes is in it. On AWS, a poll has its round trip in addition, and \
+         enhanced fan-out takes some 70 ms (Developer Guide).\n\n```\n{}```",
+        bench(place, "latency")?
+    ))
+}
+
 pub(super) fn detection(place: &Place) -> Result<String> {
     Ok(format!(
         "## Detection beside somebody who means harm\n\n\
