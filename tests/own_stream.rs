@@ -1,16 +1,20 @@
 //! A stream of others' records, read by a format that a TOML file says. Three put at once: boto3 JSON of other names,
 //! AWS' own module (`aws-kinesis-agg`) aggregates of it, and a subscription of CloudWatch Logs its envelopes in gzip.
-//! The program `pipeline` is killed again and again meanwhile; what it has counted, sent on and found is what an
-//! independent count says.
+//! The program `pipeline` is killed again and again meanwhile, every other time between a put of its filter and the
+//! checkpoint behind it, where copies come about; what it has counted, sent on and found is what an independent count
+//! says.
 
 #![cfg(feature = "full")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -103,6 +107,87 @@ fn kills() -> u32 {
     if std::env::var_os("KINESIS_LAB_FULL").is_some() { 20 } else { 4 }
 }
 
+/// What stands between the program and the service, and can keep back the answer to a put into the log: the records
+/// are stored then, and the program does not know it.
+struct Gate {
+    closed: AtomicBool,
+    kept_back: Mutex<Sender<()>>,
+}
+
+/// Its address, itself, and what says that an answer was kept back.
+fn gate(service_address: SocketAddr) -> (SocketAddr, Arc<Gate>, Receiver<()>) {
+    let (sender, receiver) = channel();
+    let gate = Arc::new(Gate { closed: AtomicBool::new(false), kept_back: Mutex::new(sender) });
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let (address, shared) = (listener.local_addr().unwrap(), gate.clone());
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, gate) = (client.unwrap(), shared.clone());
+            let service = TcpStream::connect(service_address).unwrap();
+            // The call under way, from its first line on.
+            let call = Arc::new(Mutex::new(Vec::new()));
+            let (answers, calls) =
+                ((service.try_clone().unwrap(), client.try_clone().unwrap()), call.clone());
+            std::thread::spawn(move || carry_calls(client, service, &calls, [address, service_address]));
+            std::thread::spawn(move || carry_answers(answers.0, answers.1, &call, &gate));
+        }
+    });
+    (address, gate, receiver)
+}
+
+fn carry_calls(
+    mut client: TcpStream,
+    mut service: TcpStream,
+    call: &Mutex<Vec<u8>>,
+    hosts: [SocketAddr; 2],
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let bytes = client.read(&mut buffer).unwrap_or(0);
+        if bytes == 0 {
+            // The client hung up, or was killed.
+            return service.shutdown(std::net::Shutdown::Both);
+        }
+        let mut some = buffer[..bytes].to_vec();
+        let mut call = call.lock().unwrap();
+        if some.starts_with(b"POST ") {
+            call.clear();
+            // The service is called by its own name alone.
+            let [from, to] = hosts.map(|host| format!("host: {host}\r\n").into_bytes());
+            if let Some(at) = some.windows(from.len()).position(|part| part.eq_ignore_ascii_case(&from)) {
+                some.splice(at..at + from.len(), to);
+            }
+        }
+        call.extend_from_slice(&some);
+        drop(call);
+        service.write_all(&some)?;
+    }
+}
+
+fn carry_answers(
+    mut service: TcpStream,
+    mut client: TcpStream,
+    call: &Mutex<Vec<u8>>,
+    gate: &Gate,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let bytes = service.read(&mut buffer)?;
+        if bytes == 0 {
+            return client.shutdown(std::net::Shutdown::Both);
+        }
+        let call = String::from_utf8_lossy(&call.lock().unwrap()).into_owned();
+        if call.contains("Kinesis_20131202.PutRecords")
+            && call.contains("shop-log")
+            && gate.closed.load(Ordering::SeqCst)
+        {
+            // The other half of the line stays open, until the program ends.
+            return gate.kept_back.lock().unwrap().send(()).map_err(io::Error::other);
+        }
+        client.write_all(&buffer[..bytes])?;
+    }
+}
+
 /// A record to be put: its kind, and its events as JSON.
 struct Foreign {
     kind: &'static str,
@@ -139,12 +224,16 @@ fn records(rng: &mut Rng) -> (Vec<Foreign>, BTreeMap<(i64, String), u64>) {
             };
             let written = if rng.bool() { format!("::ffff:{address}") } else { address.clone() };
             let (page, status) = if rng.u8(0..4) == 0 { ("gone", 404) } else { ("page", 200) };
+            // Without an id, only where it comes from tells a copy in the log.
+            let id = if rng.u8(0..3) > 0 { format!(r#","requestId":"r{number}""#) } else { String::new() };
             let event = format!(
-                r#"{{"@timestamp":{time},"client":{{"addr":"{written}","port":{number}}},"requestId":"r{number}","http":{{"path":"/{page}/{}","status":{status}}}}}"#,
+                r#"{{"@timestamp":{time},"client":{{"addr":"{written}","port":{number}}}{id},"http":{{"path":"/{page}/{}","status":{status}}}}}"#,
                 rng.u8(0..40)
             );
             *counts.entry((at - at.rem_euclid(60), address)).or_default() += 1;
-            before.push(event.clone());
+            if !id.is_empty() {
+                before.push(event.clone());
+            }
             events.push(event);
         }
         records.push(Foreign { kind, name: format!("e{n}-"), key: format!("k{}", rng.u8(0..9)), events });
@@ -213,7 +302,7 @@ fn packed(record: &Foreign) -> Vec<u8> {
     }
 }
 
-fn pipeline(events: &Stream, folder: &Path, more: &[&str]) -> Child {
+fn pipeline(url: &str, events: &Stream, folder: &Path, more: &[&str]) -> Child {
     // Beside the test's own folder; cargo builds examples before it runs tests.
     let mut path = std::env::current_exe().unwrap();
     path.pop();
@@ -221,7 +310,7 @@ fn pipeline(events: &Stream, folder: &Path, more: &[&str]) -> Child {
     let mut command =
         Command::new(path.join("examples").join(format!("pipeline{}", std::env::consts::EXE_SUFFIX)));
     let file = folder.join("shop.toml");
-    command.args(["--endpoint", events.kinesis().endpoint_url().unwrap(), "--stream", events.name()]);
+    command.args(["--endpoint", url, "--stream", events.name()]);
     command.args(["--lateness", "10m", "--poll", "200ms", "--folder"]).arg(folder);
     command.arg("--format").arg(&file).arg("--playbooks").arg(&file).args(more);
     command
@@ -260,18 +349,29 @@ fn others_records_are_counted_exactly_however_often_it_is_killed() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let kinesis = Local::new().port(port).open().unwrap();
     let events = kinesis.create_stream("shop", 1).unwrap();
+    let (address, gate, kept_back) = gate((Ipv4Addr::LOCALHOST, port).into());
+    let url = format!("http://{address}");
+    let mut unchecked = 0;
     std::thread::scope(|scope| {
         let fed = scope.spawn(|| feed(&events, &records));
-        for _ in 0..kills() {
-            let mut child = pipeline(&events, &folder, &[]);
-            // Before it has begun, while it begins, in the middle of its work.
-            std::thread::sleep(Duration::from_millis(rng.u64(100..1_800)));
+        for n in 0..kills() {
+            gate.closed.store(n % 2 == 0, Ordering::SeqCst);
+            let mut child = pipeline(&url, &events, &folder, &[]);
+            match n % 2 {
+                // The log has what the filter sent, and the filter's place is before it.
+                0 => unchecked += u32::from(kept_back.recv_timeout(Duration::from_secs(20)).is_ok()),
+                // Before it has begun, while it begins, in the middle of its work.
+                _ => std::thread::sleep(Duration::from_millis(rng.u64(100..1_800))),
+            }
             child.kill().unwrap();
             child.wait().unwrap();
+            // Those of one batch more, if it had been put at the same moment.
+            while kept_back.try_recv().is_ok() {}
         }
         fed.join().unwrap();
     });
-    let output = pipeline(&events, &folder, &["--until-caught-up"]).wait_with_output().unwrap();
+    gate.closed.store(false, Ordering::SeqCst);
+    let output = pipeline(&url, &events, &folder, &["--until-caught-up"]).wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
 
@@ -292,7 +392,13 @@ fn others_records_are_counted_exactly_however_often_it_is_killed() {
     log.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
     assert_eq!((by_minute(counter.windows()), counter.unparsed()), (counts, 0));
     let copies = counter.duplicates() - totals.duplicates;
-    println!("{told} events in {} records, {} kills, {copies} copies in the log", records.len(), kills());
+    println!(
+        "{told} events in {} records, {} kills, {unchecked} of them between a put and its checkpoint, {copies} copies \
+         in the log",
+        records.len(),
+        kills()
+    );
+    assert!(unchecked > 0 && copies > 0, "no copy was met: this proves nothing of copies");
 
     // Detection, behind the filter, against one that nobody disturbed and that reads the events themselves.
     let playbooks = Playbooks::parse("shop.toml", TOML).unwrap();
