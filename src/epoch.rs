@@ -49,8 +49,8 @@ impl EpochUnit {
     /// # Errors
     /// When it is no number, or not within the years 0 to 9999.
     pub fn parse(self, number: &str) -> Result<Timestamp, TimestampError> {
-        let number = EpochNumber::read(number.as_bytes()).ok_or(TimestampError::no_time())?;
-        number.since_epoch(self).ok_or(TimestampError::no_time())
+        let number = EpochNumber::read(number.as_bytes()).ok_or(TimestampError::no_number())?;
+        number.since_epoch(self).ok_or(TimestampError::no_number())
     }
 
     /// `s`, `ms`, `us` or `ns`, as files have it.

@@ -71,6 +71,8 @@ pub(crate) mod error;
 pub(crate) mod folder;
 pub(crate) mod harmless;
 pub(crate) mod hash_key;
+pub(crate) mod json_elements;
+pub(crate) mod json_text;
 pub(crate) mod key_parts;
 pub(crate) mod notice;
 pub mod prelude;

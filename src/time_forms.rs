@@ -70,7 +70,7 @@ fn of_mail(text: &[u8]) -> Option<Timestamp> {
 
 /// What ISO-8601 allows, RFC 3339 forbids, and languages' libraries write all the same.
 pub(crate) fn of_iso(text: &[u8]) -> Result<Timestamp, TimestampError> {
-    let mut rest = Rest(text);
+    let mut rest = Rest(without_monotonic_clock(text));
     let (day, clock) = match rest.date().zip(rest.clock()) {
         Some((day, clock)) => (day, clock),
         None => return Err(TimestampError::no_time()),
@@ -79,6 +79,15 @@ pub(crate) fn of_iso(text: &[u8]) -> Result<Timestamp, TimestampError> {
     let secs = day * DAY + clock.secs - offset;
     let micros = secs.checked_mul(1_000_000).and_then(|micros| micros.checked_add(clock.micros));
     micros.and_then(within).ok_or(TimestampError::no_time())
+}
+
+/// Go's `Time.String` adds the reading of another clock: ` m=+0.000012`.
+fn without_monotonic_clock(text: &[u8]) -> &[u8] {
+    let at = text.windows(4).position(|four| matches!(four, b" m=+" | b" m=-"));
+    match at {
+        Some(at) if text[at + 4..].iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') => &text[..at],
+        _ => text,
+    }
 }
 
 struct Clock {
@@ -108,12 +117,12 @@ impl Rest<'_> {
         Some(number)
     }
 
-    /// Days since 1970: `2024-03-01` or `20240301`, and what stands between the day and the hour.
+    /// Days since 1970: `2024-03-01`, `2024/03/01` or `20240301`, and what stands between the day and the hour.
     fn date(&mut self) -> Option<i64> {
         let year = self.number(4)?;
-        let parted = self.take(b'-');
+        let separator = [b'-', b'/'].into_iter().find(|byte| self.take(*byte));
         let month = self.number(2)?;
-        if parted && !self.take(b'-') {
+        if separator.is_some_and(|byte| !self.take(byte)) {
             return None;
         }
         let day = self.number(2)?;
@@ -215,12 +224,17 @@ pub struct TimestampError(Reason);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
     NoTime,
+    NoNumber,
     WithoutOffset,
 }
 
 impl TimestampError {
     pub(crate) const fn no_time() -> TimestampError {
         TimestampError(Reason::NoTime)
+    }
+
+    pub(crate) const fn no_number() -> TimestampError {
+        TimestampError(Reason::NoNumber)
     }
 
     pub(crate) const fn without_offset() -> TimestampError {
@@ -236,6 +250,7 @@ impl fmt::Display for TimestampError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Reason::NoTime => "not a timestamp; expected ISO-8601 such as 2018-09-06T08:04:56.468067Z",
+            Reason::NoNumber => "not a number such as 1709288100 or 1709288100.25, or of no time up to the year 9999",
             Reason::WithoutOffset => {
                 "a time of a zone without its offset; write that too, such as 2018-09-06T10:04:56+02:00[Europe/Berlin]"
             }

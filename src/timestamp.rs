@@ -21,7 +21,7 @@ use crate::time_forms::{self, TimestampError};
 /// | without seconds; at the end of a day | `2024-03-01T10:15Z`, `2024-03-01T24:00:00Z` |
 /// | a space before the offset; a name of UTC | `2024-03-01 10:15:00 +0000`, `2024-03-01 10:15:00 UTC` |
 /// | the zone's name beside the offset, which counts | `2024-03-01T10:15:00+01:00[Europe/Paris]` |
-/// | the basic form | `20240301T101500Z`, `20240301101500` |
+/// | the basic form; slashes | `20240301T101500Z`, `20240301101500`, `2024/03/01 10:15:00` |
 /// | more than six decimals, cut | `2024-03-01T10:15:00.123456789012Z` |
 /// | an epoch number, its unit told by its size: [`EpochUnit`](crate::EpochUnit) | `1709288100.5`, `1709288100000` |
 /// | a web server's; mail's and HTTP's | `01/Mar/2024:10:15:00 +0000`, `Fri, 01 Mar 2024 10:15:00 GMT` |

@@ -11,14 +11,14 @@ use kinesis_lab::{AnyFormat, EpochUnit, JsonFormat, LinePrefix, LogFormat};
 #[command(next_help_heading = "Format of the records")]
 pub(crate) struct FormatArguments {
     /// The table [format] of this TOML file says it, in place of the options below
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["log_format", "time", "epoch", "field", "key", "id"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["log_format", "time", "epoch", "field", "key", "id", "behind"])]
     format: Option<PathBuf>,
     /// Lines of a log: a pattern of nginx or Apache, or combined, vhost_combined, alb, elb, caddy, traefik,
     /// nginx_json, w3c
     #[arg(long, value_name = "PATTERN", conflicts_with_all = ["time", "epoch", "field"])]
     log_format: Option<String>,
-    /// What stands before each line: syslog, docker, compose, cri
-    #[arg(long, value_name = "WHAT", requires = "log_format")]
+    /// What stands before each line, of a log or of JSON: syslog, docker, compose, cri
+    #[arg(long, value_name = "WHAT")]
     behind: Option<LinePrefix>,
     /// A proxy, or a network of proxies, whose X-Forwarded-For names the client (more than one: repeat it)
     #[arg(long, value_name = "NETWORK", requires = "log_format")]
@@ -64,6 +64,7 @@ impl FormatArguments {
             || self.time.is_some()
             || self.epoch.is_some()
             || self.id.is_some()
+            || self.behind.is_some()
             || !self.field.is_empty();
         if !is_json {
             return Ok(AnyFormat::default());
@@ -80,6 +81,9 @@ impl FormatArguments {
         }
         for (name, path) in &self.field {
             format = format.field(name, path);
+        }
+        if let Some(prefix) = self.behind {
+            format = format.behind(prefix);
         }
         Ok(format.into())
     }

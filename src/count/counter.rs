@@ -276,7 +276,7 @@ impl Counter {
         self.windows.unplaced()
     }
 
-    /// The first 100 records that did not parse, each with its place and the reason.
+    /// The first 100 records that did not parse, of up to 16 MiB, each with its place and the reason.
     pub fn unparsed_samples(&self) -> &[Unparsed] {
         self.unparsed.samples()
     }

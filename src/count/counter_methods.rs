@@ -77,7 +77,7 @@ macro_rules! counter_methods {
                 self.counter.unplaced()
             }
 
-            /// The first 100 records that did not parse, each with its place and the reason.
+            /// The first 100 records that did not parse, of up to 16 MiB, each with its place and the reason.
             pub fn unparsed_samples(&self) -> &[super::unparsed::Unparsed] {
                 self.counter.unparsed_samples()
             }

@@ -7,6 +7,8 @@ use crate::text::printable;
 
 /// How many are kept for inspection; all are counted.
 pub(super) const SAMPLES_KEPT: usize = 100;
+/// How many bytes of data they may have together: a record with a hundred odd lines is kept for each of them.
+const BYTES_KEPT: usize = 16 << 20;
 
 /// A record that did not parse as an event.
 ///
@@ -47,12 +49,14 @@ impl fmt::Display for Unparsed {
 pub(crate) struct UnparsedRecords {
     count: u64,
     samples: Vec<Unparsed>,
+    bytes: usize,
 }
 
 impl UnparsedRecords {
     pub(crate) fn add(&mut self, shard_id: &str, record: &Record, reason: String) {
         self.count += 1;
-        if self.samples.len() < SAMPLES_KEPT {
+        if self.samples.len() < SAMPLES_KEPT && self.bytes + record.data.len() <= BYTES_KEPT {
+            self.bytes += record.data.len();
             self.samples.push(Unparsed { shard_id: shard_id.to_owned(), record: record.clone(), reason });
         }
     }
@@ -61,7 +65,7 @@ impl UnparsedRecords {
         self.count
     }
 
-    /// The first 100 of them.
+    /// The first 100 of them, of up to 16 MiB.
     pub(crate) fn samples(&self) -> &[Unparsed] {
         &self.samples
     }
@@ -69,5 +73,23 @@ impl UnparsedRecords {
     /// As a store has it, or as it was before a batch that is delivered again.
     pub(crate) fn restore(&mut self, count: u64) {
         self.count = count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timestamp::Timestamp;
+
+    #[test]
+    fn what_is_kept_has_bounds_and_the_count_has_none() {
+        let (mut small, mut large) = (UnparsedRecords::default(), UnparsedRecords::default());
+        let record = |bytes| Record::new("any", vec![0; bytes], "1", Timestamp::MIN);
+        for _ in 0..150 {
+            small.add("s", &record(10), String::new());
+            large.add("s", &record(1 << 20), String::new());
+        }
+        assert_eq!((small.count(), small.samples().len()), (150, 100));
+        assert_eq!((large.count(), large.samples().len()), (150, 16));
     }
 }

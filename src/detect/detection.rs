@@ -221,7 +221,7 @@ impl Detection {
         &self.clocks_ahead
     }
 
-    /// The first 100 records that did not parse, each with the reason.
+    /// The first 100 records that did not parse, of up to 16 MiB, each with the reason.
     pub fn unparsed_samples(&self) -> &[Unparsed] {
         self.unparsed.samples()
     }

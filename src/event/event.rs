@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::client::{canonical_client, client_of_line, not_one_client};
+use super::event_error::EventError;
 use super::log_line::{LogHead, LogParts};
 use super::origin::Origin;
 use crate::harmless::Text;
-use crate::packed::{is_gzip, packer, unpack_single};
+use crate::json_text::json_text;
+use crate::packed::{is_gzip, packing, unpack_single};
 use crate::record::Record;
 use crate::text::{shorten, without_byte_order_mark};
 use crate::timestamp::Timestamp;
@@ -96,13 +97,15 @@ impl Event {
     pub(crate) fn parse_part(record: &Record, data: &[u8]) -> Result<Event, EventError> {
         match data.first() {
             None => Err(EventError::new("the data is empty")),
-            Some(b'{') => json(record, data),
+            Some(b'{') => json(record, &json_text(data)),
             Some(_) => match Timestamp::parse_bytes(data) {
                 Ok(time) => Ok(Event::new(partition_key_of(record)?, time)),
-                Err(error) if error.is_without_offset() => Err(EventError(format!("the data is {error}"))),
-                Err(_) => line_event(data).map_err(|error| match packer(&record.data[..]) {
-                    Some(packer) => EventError(format!("packed by {packer}")),
-                    None => EventError(format!(
+                Err(error) if error.is_without_offset() => {
+                    Err(EventError::of(format!("the data is {error}")))
+                }
+                Err(_) => line_event(data).map_err(|error| match packing(&record.data[..]) {
+                    Some(packing) => EventError::of(packing),
+                    None => EventError::of(format!(
                         "neither an ISO-8601 timestamp nor JSON nor a line of an access log ({error})"
                     )),
                 }),
@@ -142,18 +145,18 @@ pub(crate) fn is_from_the_future(time: Timestamp, arrival: Timestamp) -> bool {
 }
 
 fn gunzipped(record: &Record) -> Result<Event, EventError> {
-    let (data, given) = unpack_single(&record.data[..]).map_err(EventError)?;
+    let (data, given) = unpack_single(&record.data[..]).map_err(EventError::of)?;
     let inner = Record::new(record.partition_key.raw(), data, "", record.arrival);
     let mut event = Event::parse(&inner)?;
     event.id = event.id.or(given.map(Text::from));
     Ok(event)
 }
 
-fn json(record: &Record, data: &[u8]) -> Result<Event, EventError> {
-    let broken = |error| EventError(format!("broken JSON: {error}"));
+fn json(record: &Record, data: &str) -> Result<Event, EventError> {
+    let broken = EventError::broken_json;
     // As they are written, because a number of more than 17 digits would not survive being a `f64`: two
     // orders' numbers would be one id.
-    let mut members: BTreeMap<String, &RawValue> = serde_json::from_slice(data).map_err(broken)?;
+    let mut members: BTreeMap<String, &RawValue> = serde_json::from_str(data).map_err(broken)?;
     // Null is how many libraries write what is not there.
     members.retain(|_, value| value.get() != "null");
     let own: Option<Value> = members.get("origin").and_then(|origin| serde_json::from_str(origin.get()).ok());
@@ -164,7 +167,8 @@ fn json(record: &Record, data: &[u8]) -> Result<Event, EventError> {
     let client = match members.remove("ip") {
         Some(ip) if !is_text(ip) => {
             let ip = shorten(ip.get(), SHOWN).into_owned();
-            return Err(EventError(format!("\"ip\" is {ip}, and should be text such as \"192.0.2.10\"")));
+            let reason = format!("\"ip\" is {ip}, and should be text such as \"192.0.2.10\"");
+            return Err(EventError::of(reason));
         }
         Some(ip) => text_of(ip).map_err(broken)?,
         None => String::new(),
@@ -176,9 +180,9 @@ fn json(record: &Record, data: &[u8]) -> Result<Event, EventError> {
         fields.insert(Text::from(name), Text::from(text_of(value).map_err(broken)?));
     }
     let time = fields.remove("time").ok_or_else(|| EventError::new("JSON without a \"time\""))?;
-    let time = time.parse().map_err(|error| EventError(format!("\"time\" is {error}")))?;
+    let time = time.raw().trim().parse().map_err(|error| EventError::of(format!("\"time\" is {error}")))?;
     if let Some(what) = not_one_client(&client) {
-        return Err(EventError(format!("\"ip\" is {what}: send the client's alone")));
+        return Err(EventError::of(format!("\"ip\" is {what}: send the client's alone")));
     }
     // `-` is what a web server writes for nobody.
     let key = match is_absent(&client) && client != "-" {
@@ -194,7 +198,7 @@ fn json(record: &Record, data: &[u8]) -> Result<Event, EventError> {
 /// Whose an event is that does not say so itself.
 pub(crate) fn partition_key_of(record: &Record) -> Result<Text, EventError> {
     match not_one_client(record.partition_key.raw()) {
-        Some(what) => Err(EventError(format!("the partition key is {what}: put the client's alone"))),
+        Some(what) => Err(EventError::of(format!("the partition key is {what}: put the client's alone"))),
         None => Ok(canonical_client(record.partition_key.raw()).into()),
     }
 }
@@ -207,7 +211,7 @@ fn is_no_wrapping(key: &Text, fields: &BTreeMap<Text, Text>) -> Result<(), Event
         if line.and_then(|line| client_of_line(line.client)).is_some_and(|client| *key != *client) {
             let reason =
                 format!("\"{name}\" is a line of an access log by another client: send the line alone");
-            return Err(EventError(reason));
+            return Err(EventError::of(reason));
         }
     }
     Ok(())
@@ -264,14 +268,14 @@ pub(crate) fn text_of(value: &RawValue) -> serde_json::Result<String> {
 
 /// The client and the time of an access log's line, without making a text of anything else.
 pub(crate) fn line_client(line: &[u8]) -> Result<(Text, Timestamp), EventError> {
-    let line = LogHead::parse(line).map_err(|error| EventError(error.to_string()))?;
+    let line = LogHead::parse(line).map_err(|error| EventError::of(error.to_string()))?;
     // Never without one: what is parsed has such a client.
     Ok((client_of_line(line.client).unwrap_or(Cow::Borrowed(line.client)).into(), line.time))
 }
 
 /// The event that a line of an access log is, common or combined.
 pub(crate) fn line_event(line: &[u8]) -> Result<Event, EventError> {
-    let line = LogParts::parse(line).map_err(|error| EventError(error.to_string()))?;
+    let line = LogParts::parse(line).map_err(|error| EventError::of(error.to_string()))?;
     let text = |field: Option<Cow<'_, str>>| field.map(Text::from);
     let fields = [
         ("method", line.method.map(Text::from)),
@@ -290,49 +294,6 @@ pub(crate) fn line_event(line: &[u8]) -> Result<Event, EventError> {
         fields: fields.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect(),
     })
 }
-
-/// Why a record could not be read as an event: a sentence, [`printable`](crate::printable).
-///
-/// ```
-/// use kinesis_lab::{Event, Record, Timestamp};
-///
-/// let error = Event::parse(&Record::new("key", "{}", "1", Timestamp::now())).unwrap_err();
-/// assert_eq!(error.to_string(), "JSON without a \"time\"");
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct EventError(String);
-
-impl EventError {
-    /// A reason of a [`Format`](crate::Format) of your own; what it shows of the data need not be printable.
-    ///
-    /// ```
-    /// use kinesis_lab::EventError;
-    ///
-    /// assert_eq!(EventError::new("no time in \u{1b}[2J").to_string(), r"no time in \x1b[2J");
-    /// ```
-    pub fn new(reason: &str) -> EventError {
-        EventError(reason.to_owned())
-    }
-
-    /// Whether it is no JSON at all, or more of it than one object.
-    pub(crate) fn is_broken_json(&self) -> bool {
-        self.0.starts_with("broken JSON")
-    }
-}
-
-impl fmt::Display for EventError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::text::printable(self.0.as_bytes()))
-    }
-}
-
-impl fmt::Debug for EventError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::error::Error for EventError {}
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,14 @@ pub(crate) fn trusted_network(text: &str) -> Result<IpNet> {
     let net = match text.parse::<IpAddr>() {
         // A peer that comes as ::ffff:10.0.0.1 is compared as 10.0.0.1.
         Ok(address) => Ok(IpNet::from(address.to_canonical())),
-        Err(_) => text.parse::<IpNet>(),
+        Err(_) => text.parse::<IpNet>().map(|net| match net {
+            // The same of ::ffff:10.0.0.0/104: it would trust nobody.
+            IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.network().to_ipv4_mapped() {
+                Some(v4) => IpNet::new(v4.into(), v6.prefix_len() - 96).unwrap_or(net),
+                None => net,
+            },
+            net => net,
+        }),
     };
     net.map_err(|_| {
         Error::invalid(format!(

@@ -5,6 +5,7 @@
 mod client;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod event;
+mod event_error;
 mod event_head;
 mod flat_json;
 mod forwarded_for;
@@ -13,7 +14,8 @@ mod network;
 mod origin;
 mod page;
 
-pub use event::{Event, EventError};
+pub use event::Event;
+pub use event_error::EventError;
 pub use log_line::{LogLine, LogLineError};
 pub use origin::Origin;
 

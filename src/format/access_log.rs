@@ -7,6 +7,7 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::file_kind::{NoLog, is_utf16, packing};
 use super::layouts;
 use super::line_reader::LineReader;
 use super::log_format::LogFormat;
@@ -56,6 +57,7 @@ pub struct AccessLog {
     lines_of: LineReader,
     ended: bool,
     report: bool,
+    is_packed: bool,
 }
 
 /// A line of a log that parsed.
@@ -87,8 +89,9 @@ impl AccessLog {
     /// ```
     ///
     /// # Errors
-    /// The operating system's, with the path. A file packed by bzip2, xz, zstd or zip, or one in
-    /// UTF-16, is an error at the first line, which says how to unpack it.
+    /// The operating system's, with the path. A file packed by bzip2, xz, zstd, zip or others, or one in
+    /// UTF-16, is an error at the first line, which says how to unpack it; one whose gzip is broken or cut off, an
+    /// error behind the last line that is whole.
     pub fn open(path: impl AsRef<Path>) -> io::Result<AccessLog> {
         let path = path.as_ref();
         match File::open(path) {
@@ -109,6 +112,7 @@ impl AccessLog {
             lines_of: LineReader::of(&LogFormat::combined()),
             ended: false,
             report: true,
+            is_packed: false,
         }
     }
 
@@ -216,22 +220,31 @@ impl AccessLog {
     fn check_start(&mut self) -> io::Result<()> {
         if self.reader.fill_buf()?.starts_with(b"\x1f\x8b") {
             let packed = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+            self.is_packed = true;
             // Rotated logs are put one behind the other, each packed by itself.
             self.reader = Box::new(BufReader::with_capacity(64 * 1024, MultiGzDecoder::new(packed)));
         }
         let start = self.reader.fill_buf()?;
         if let Some((packer, command)) = packing(start) {
             let hint = format!("the log is packed by {packer}; unpack it first ({command})");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, hint));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, NoLog(hint)));
         }
         if is_utf16(start) {
             let hint = "the log is UTF-16, as PowerShell writes it; convert it first (iconv -f UTF-16 -t UTF-8 FILE)";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, hint));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, NoLog(hint.to_owned())));
         }
         if start.starts_with(b"\xef\xbb\xbf") {
             self.reader.consume(3);
         }
         Ok(())
+    }
+
+    fn packed_and_broken(&self, error: &io::Error) -> String {
+        format!(
+            "the log is packed by gzip, and broken or cut off behind line {} ({error}); copy it anew, or take what is \
+             whole of it (gunzip -c FILE.gz > FILE)",
+            grouped(self.number)
+        )
     }
 
     fn leave_out(&mut self, reason: Option<EventError>, line: &[u8]) {
@@ -254,7 +267,13 @@ impl Iterator for AccessLog {
         if self.ended {
             return None;
         }
-        let next = self.read_record();
+        let mut next = self.read_record();
+        if let Err(error) = &next
+            && self.is_packed
+            && error.get_ref().is_none_or(|reason| !reason.is::<NoLog>())
+        {
+            next = Err(io::Error::new(error.kind(), self.packed_and_broken(error)));
+        }
         if !matches!(next, Ok(Some(_))) {
             self.ended = true;
             if let Some(summary) = self.summary().filter(|_| self.report) {
@@ -291,27 +310,6 @@ impl fmt::Display for UnparsedLine {
             None => write!(f, "line {}: longer than 1 MiB: {}", self.number, self.text),
         }
     }
-}
-
-/// What packed a file that begins like this, and what unpacks it.
-fn packing(start: &[u8]) -> Option<(&'static str, &'static str)> {
-    let packers: [(&[u8], _, _); 5] = [
-        (b"\x1f\x8b", "gzip", "gunzip -k FILE.gz"),
-        (b"BZh", "bzip2", "bunzip2 -k FILE.bz2"),
-        (b"\xfd7zXZ\0", "xz", "unxz -k FILE.xz"),
-        (b"\x28\xb5\x2f\xfd", "zstd", "unzstd FILE.zst"),
-        (b"PK\x03\x04", "zip", "unzip FILE.zip"),
-    ];
-    packers
-        .iter()
-        .find(|(magic, ..)| start.starts_with(magic))
-        .map(|(_, packer, command)| (*packer, *command))
-}
-
-/// With its byte order mark, or two ASCII characters as it writes them.
-fn is_utf16(start: &[u8]) -> bool {
-    matches!(start, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
-        || matches!(start, [1..=0x7f, 0, 1..=0x7f, 0, ..] | [0, 1..=0x7f, 0, 1..=0x7f, ..])
 }
 
 #[cfg(test)]

@@ -18,21 +18,42 @@ pub(super) fn pattern_of(text: &str) -> Result<String> {
         .find_map(|name| trimmed.strip_prefix(name).filter(|rest| rest.starts_with([' ', '\t'])));
     let mut pattern = text;
     if let Some(rest) = directive {
-        let quote = rest
-            .find('"')
+        // Of CustomLog, the file's name or a program comes first, in quotes or not.
+        let names = usize::from(trimmed.starts_with("CustomLog"));
+        pattern = argument(rest, names)?
             .ok_or_else(|| Error::invalid("the directive has no pattern in quotes; write it whole"))?;
-        let inside = &rest[quote + 1..];
-        let bytes = inside.as_bytes();
-        let mut end = 0;
-        while bytes.get(end).is_some_and(|byte| *byte != b'"') {
-            end += if bytes[end] == b'\\' { 2 } else { 1 };
-        }
-        pattern = inside
-            .get(..end)
-            .filter(|_| end < inside.len())
-            .ok_or_else(|| Error::invalid("the directive ends within quotes; write it whole"))?;
     }
     Ok(pattern.replace("\\\"", "\"").replace("\\t", "\t").replace("\\\\", "\\"))
+}
+
+/// The argument in quotes that stands behind so many others.
+fn argument(text: &str, others: usize) -> Result<Option<&str>> {
+    let mut rest = text.trim_start();
+    let mut before = 0;
+    while let Some(quote) = rest.chars().next() {
+        let behind;
+        if matches!(quote, '"' | '\'') {
+            let inside = &rest[1..];
+            let bytes = inside.as_bytes();
+            let mut end = 0;
+            while bytes.get(end).is_some_and(|byte| *byte != quote as u8) {
+                end += if bytes[end] == b'\\' { 2 } else { 1 };
+            }
+            let found = inside
+                .get(..end)
+                .filter(|_| end < inside.len())
+                .ok_or_else(|| Error::invalid("the directive ends within quotes; write it whole"))?;
+            if before >= others {
+                return Ok(Some(found));
+            }
+            behind = &inside[end + 1..];
+        } else {
+            behind = &rest[rest.find(char::is_whitespace).unwrap_or(rest.len())..];
+        }
+        before += 1;
+        rest = behind.trim_start();
+    }
+    Ok(None)
 }
 
 /// The pieces of a pattern.

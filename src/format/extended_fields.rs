@@ -30,7 +30,13 @@ impl ExtendedFields {
         }
         let mut values = LineValues::default();
         for (meaning, column) in self.0.iter().zip(columns) {
-            values.add(meaning, unquoted(column))?;
+            let column = unquoted(column);
+            match meaning {
+                Meaning::XForwardedFor | Meaning::Forwarded => {
+                    values.add_text(meaning, unescaped(column).into())?;
+                }
+                _ => values.add(meaning, column)?,
+            }
         }
         Ok(values)
     }
@@ -42,6 +48,23 @@ pub(super) fn fields_of(line: &str) -> Option<&str> {
     directive.trim().eq_ignore_ascii_case("#fields").then_some(names)
 }
 
+/// The spaces between a list's addresses are `%20` (CloudFront) or `+` (IIS), and no address has either.
+fn unescaped(column: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(column.len());
+    let mut rest = column.iter();
+    while let Some(byte) = rest.next() {
+        let digits = rest.as_slice().get(..2).and_then(|digits| str::from_utf8(digits).ok());
+        match digits.filter(|_| *byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(escaped) => {
+                bytes.push(escaped);
+                rest.nth(1);
+            }
+            None => bytes.push(if *byte == b'+' { b' ' } else { *byte }),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 fn unquoted(column: &[u8]) -> &[u8] {
     column.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(column)
 }
@@ -51,6 +74,7 @@ fn meaning(name: &str) -> Meaning {
     match name.as_str() {
         "c-ip" => Meaning::Client,
         "x-forwarded-for" | "cs(x-forwarded-for)" => Meaning::XForwardedFor,
+        "forwarded" | "cs(forwarded)" => Meaning::Forwarded,
         "date" => Meaning::Time(TimeText::Date),
         "time" => Meaning::Time(TimeText::Clock),
         // CloudFront's logs in real time.

@@ -45,6 +45,11 @@ pub(super) const CLIENT: &str = "client";
 /// # Ok::<(), Error>(())
 /// ```
 ///
+/// What is no event is handed over as such, and counted (`unparsed`). Of the formats here, a record of several parts
+/// (lines, JSON objects) that has an event counts each other part as one; a record in which nothing is an event is
+/// one, however many lines it has. A JSON object that is broken is one part: behind it, reading goes on with the next
+/// line that begins with `{` or `[` and is not indented further.
+///
 /// What it is given comes from strangers: it must not panic, and must not take more memory than a small
 /// multiple of the data. The same record gives the same events in the same order, whenever it is read: the
 /// record's sequence number and the place of an event in it are the event's identity.

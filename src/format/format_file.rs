@@ -145,7 +145,7 @@ impl FormatTable<'_> {
     }
 
     fn json(&self) -> Result<AnyFormat> {
-        self.only(&["kind", "key", "time", "epoch", "id", "fields"], "json")?;
+        self.only(&["kind", "key", "time", "epoch", "id", "fields", "behind"], "json")?;
         let mut format = JsonFormat::new();
         if let Some(key) = self.texts("key")? {
             format = format.key(&borrowed(&key));
@@ -171,6 +171,9 @@ impl FormatTable<'_> {
             for (name, path) in table {
                 format = format.field(name.get_ref(), &self.file.text(name.get_ref(), path)?);
             }
+        }
+        if let Some(prefix) = self.prefix()? {
+            format = format.behind(prefix);
         }
         Ok(format.into())
     }
@@ -206,8 +209,8 @@ impl FormatTable<'_> {
         if let Some(id) = self.text("id")? {
             format = format.id(&id);
         }
-        if let Some(name) = self.text("behind")? {
-            format = format.behind(name.parse::<LinePrefix>().map_err(|error| self.error("behind", error))?);
+        if let Some(prefix) = self.prefix()? {
+            format = format.behind(prefix);
         }
         if let Some(proxies) = self.texts("trusted_proxies")? {
             format = format
@@ -215,6 +218,11 @@ impl FormatTable<'_> {
                 .map_err(|error| self.error("trusted_proxies", error))?;
         }
         Ok(format.into())
+    }
+
+    fn prefix(&self) -> Result<Option<LinePrefix>> {
+        let name = self.text("behind")?;
+        name.map(|name| name.parse().map_err(|error: Error| self.error("behind", error))).transpose()
     }
 
     /// What another kind has would be said in vain.
@@ -288,6 +296,7 @@ mod tests {
                 "did you mean `$remote_addr`",
             ),
             ("[format]\nkind = \"apache\"\n\npattern = '%h %Q %t'\n", 4, "no directive `%Q`"),
+            ("[format]\nkind = \"json\"\nbehind = \"k8s\"\n", 3, "syslog, docker, compose, cri"),
             ("[format]\nkind = \"alb\"\nbehind = \"rsyslog\"\n", 3, "syslog, docker, compose, cri"),
             ("[format]\nkind = \"combined\"\ntrusted_proxies = [\"10.0.0.0/8\"]\n", 3, "no X-Forwarded-For"),
             (

@@ -5,12 +5,15 @@ use serde_json::value::RawValue;
 use super::format::{CLIENT, Format};
 use super::json_path::{JsonPath, Members};
 use super::json_values::each_value;
+use super::line_prefix::LinePrefix;
+use super::parts::{Each, each_part};
 use crate::epoch::EpochUnit;
 use crate::event::{
     Event, EventError, canonical_client, client_address, is_absent, not_one_client, partition_key_of,
     tells_apart, text_of,
 };
 use crate::harmless::Text;
+use crate::json_text::json_text;
 use crate::key_parts::push_part;
 use crate::record::Record;
 use crate::text::{shorten, without_byte_order_mark};
@@ -53,6 +56,7 @@ pub struct JsonFormat {
     epoch: Option<EpochUnit>,
     id: Option<JsonPath>,
     fields: Vec<(Text, JsonPath)>,
+    prefix: Option<LinePrefix>,
 }
 
 impl Default for JsonFormat {
@@ -64,15 +68,16 @@ impl Default for JsonFormat {
 impl JsonFormat {
     /// JSON with its time at `time`, counted by the partition key.
     pub fn new() -> JsonFormat {
-        JsonFormat { key: Vec::new(), time: JsonPath::new("time"), epoch: None, id: None, fields: Vec::new() }
+        let time = JsonPath::new("time");
+        JsonFormat { key: Vec::new(), time, epoch: None, id: None, fields: Vec::new(), prefix: None }
     }
 
-    /// What is counted: where the key is, anything that is text or a number. An address is a key in the one form
-    /// of all its spellings. Several paths make a key of their values with a space between; a space in one of them is
-    /// `\x20` then, a backslash `\\`. An event that does not have all of them is refused.
+    /// What is counted: where the key is, anything that is text, a number, true or false. An address is a key in the
+    /// one form of all its spellings. Several paths make a key of their values with a space between; a space in one of
+    /// them is `\x20` then, a backslash `\\`. An event that does not have all of them is refused.
     ///
     /// Where a playbook names the client (`ip`), that is the field `ip`, if the event has one, else the key. A member
-    /// `ip` becomes that field by itself only where the key is no address.
+    /// `ip` becomes that field by itself only where what is named here is no address.
     ///
     /// ```
     /// # use kinesis_lab::{AnyFormat, JsonFormat, Record, Timestamp};
@@ -120,6 +125,22 @@ impl JsonFormat {
         self
     }
 
+    /// What carried the log has put this before each line; an object is on one line then. A line that has it not is
+    /// read as it is.
+    ///
+    /// ```
+    /// # use kinesis_lab::{AnyFormat, JsonFormat, LinePrefix, Record, Timestamp};
+    /// let format = AnyFormat::from(JsonFormat::new().key(&["path"]).behind(LinePrefix::Cri));
+    /// let line = r#"2024-03-01T10:15:00.1Z stdout F {"time": 1709288100, "path": "/cart"}"#;
+    /// let event = format.events(&Record::new("any", line, "1", Timestamp::now())).remove(0)?;
+    /// assert_eq!(event.key, "/cart");
+    /// # Ok::<(), kinesis_lab::EventError>(())
+    /// ```
+    pub fn behind(mut self, prefix: LinePrefix) -> JsonFormat {
+        self.prefix = Some(prefix);
+        self
+    }
+
     fn event(&self, record: &Record, value: &RawValue) -> Result<Event, EventError> {
         let members = match Members::of(value) {
             Some(members @ Members::Object(_)) => members,
@@ -131,10 +152,10 @@ impl JsonFormat {
         let time = self.time_of(&members)?;
         let mut event = Event::new(self.key_of(record, &members)?, time);
         let id = self.id.as_ref().and_then(|path| path.find(&members)).filter(|id| tells_apart(id));
-        event.id = id.map(text_of).transpose().map_err(broken)?.map(Text::from);
+        event.id = id.map(text_of).transpose().map_err(EventError::broken_json)?.map(Text::from);
         for (name, path) in &self.fields {
             if let Some(value) = path.find(&members) {
-                event.fields.insert(name.clone(), text_of(value).map_err(broken)?.into());
+                event.fields.insert(name.clone(), text_of(value).map_err(EventError::broken_json)?.into());
             }
         }
         if self.fields.is_empty()
@@ -148,7 +169,7 @@ impl JsonFormat {
             for (name, value) in all {
                 let is_other_client = is_client && name == "ip";
                 if value.get() != "null" && !own.contains(&name.as_str()) && !is_other_client {
-                    event.fields.insert(name.into(), text_of(value).map_err(broken)?.into());
+                    event.fields.insert(name.into(), text_of(value).map_err(EventError::broken_json)?.into());
                 }
             }
         }
@@ -159,7 +180,7 @@ impl JsonFormat {
         let path = self.time.as_str();
         let value = self.time.find(members);
         let value = value.ok_or_else(|| EventError::new(&format!("no `{path}` in this JSON")))?;
-        let text = text_of(value).map_err(broken)?;
+        let text = text_of(value).map_err(EventError::broken_json)?;
         let time = match self.epoch {
             Some(unit) => unit.parse(text.trim()),
             None => text.trim().parse(),
@@ -174,7 +195,13 @@ impl JsonFormat {
         let mut key = String::new();
         for (n, path) in self.key.iter().enumerate() {
             let name = path.as_str();
-            let value = path.find(members).map(text_of).transpose().map_err(broken)?;
+            let value = path.find(members);
+            if value.is_some_and(|value| value.get().starts_with(['{', '['])) {
+                return Err(EventError::new(&format!(
+                    "`{name}` is an object or a list, and no key: name what is in it, such as `{name}.addr` or `{name}.0`"
+                )));
+            }
+            let value = value.map(text_of).transpose().map_err(EventError::broken_json)?;
             let value = value.filter(|value| !is_absent(value) || value == "-");
             let value = value.ok_or_else(|| EventError::new(&format!("no `{name}` in this JSON")))?;
             if let Some(what) = not_one_client(&value) {
@@ -190,16 +217,25 @@ impl JsonFormat {
 
 impl Format for JsonFormat {
     fn read(&self, record: &Record, each: &mut dyn FnMut(Result<Event, EventError>)) {
-        let data = without_byte_order_mark(&record.data).trim_ascii();
-        if data.is_empty() {
+        let data = without_byte_order_mark(&record.data);
+        if data.trim_ascii().is_empty() {
             return each(Err(EventError::new("the data is empty")));
         }
-        each_value(data, &mut |value| {
-            each(match value {
-                Ok(value) => self.event(record, value),
-                Err(error) => Err(broken(error)),
-            });
-        });
+        let event = |value: Result<&RawValue, serde_json::Error>| {
+            value.map_err(EventError::broken_json).and_then(|value| self.event(record, value))
+        };
+        if let Some(prefix) = self.prefix {
+            let lines = data.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+            let values = |each: &mut Each<'_>| {
+                for line in lines.clone() {
+                    let line = prefix.strip(line).unwrap_or(line.into());
+                    each_value(&json_text(&line), &mut |value| each(event(value)));
+                }
+            };
+            return each_part(&values, each);
+        }
+        let data = json_text(data);
+        each_part(&|each| each_value(&data, &mut |value| each(event(value))), each);
     }
 
     fn key_name(&self) -> String {
@@ -207,10 +243,6 @@ impl Format for JsonFormat {
             self.key.iter().map(|path| path.as_str().trim_start_matches('/').replace('/', ".")).collect();
         if names.is_empty() { CLIENT.to_owned() } else { names.join(" ") }
     }
-}
-
-fn broken(error: serde_json::Error) -> EventError {
-    EventError::new(&format!("broken JSON: {error}"))
 }
 
 #[cfg(test)]

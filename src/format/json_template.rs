@@ -12,6 +12,8 @@ use super::meaning::{Meaning, TimeText};
 use super::nginx_pattern;
 use crate::error::{Error, Result};
 use crate::event::{EventError, is_absent, text_of};
+use crate::json_elements::JsonElements;
+use crate::json_text::json_text;
 
 /// Where each value is, the first place that has it.
 #[derive(Debug, Clone)]
@@ -53,13 +55,28 @@ impl JsonTemplate {
     }
 
     pub(super) fn read(&self, line: &[u8]) -> std::result::Result<LineValues<'static>, EventError> {
-        let broken = |error| EventError::new(&format!("broken JSON: {error}"));
-        let line: &RawValue = serde_json::from_slice(line).map_err(broken)?;
+        let text = json_text(line);
+        let escaped: String;
+        let line: &RawValue = match serde_json::from_str(&text) {
+            Ok(line) => line,
+            Err(error) => {
+                escaped = with_json_escapes(&text).ok_or_else(|| EventError::broken_json(error))?;
+                serde_json::from_str(&escaped).map_err(EventError::broken_json)?
+            }
+        };
         let line = Members::of(line).ok_or_else(|| EventError::new("the line is no JSON object"))?;
         let mut values = LineValues::default();
         for (paths, value) in &self.members {
-            let texts =
-                paths.iter().filter_map(|path| path.find(&line)).filter_map(|value| text_of(value).ok());
+            match value {
+                JsonValue::One(meaning) => values.has(meaning),
+                JsonValue::Pattern(pattern) => {
+                    pattern.values().iter().for_each(|value| values.has(&value.meaning));
+                }
+            }
+            let texts = paths.iter().filter_map(|path| path.find(&line)).filter_map(|found| match value {
+                JsonValue::One(Meaning::XForwardedFor | Meaning::Forwarded) => header_lines(found),
+                _ => text_of(found).ok(),
+            });
             let Some(text) = texts.into_iter().find(|text| !is_absent(text)) else { continue };
             match value {
                 JsonValue::One(meaning) => values.add_text(meaning, Cow::Owned(text))?,
@@ -74,6 +91,35 @@ impl JsonTemplate {
         }
         Ok(values)
     }
+}
+
+/// A header's lines as one, which is what they mean (RFC 9110 § 5.3): some servers log a list of them. The first alone
+/// would be whatever the client wrote, the last what the proxy did.
+fn header_lines(value: &RawValue) -> Option<String> {
+    if !value.get().starts_with('[') {
+        return text_of(value).ok();
+    }
+    let lines = JsonElements::of(value).map(|line| text_of(line).ok()).collect::<Option<Vec<_>>>()?;
+    Some(lines.join(", "))
+}
+
+/// A line of nginx without `escape=json`, which escapes quotes and other bytes as `\x22`: JSON has no such escape, and
+/// who sends a quote would make his line unreadable. They stay, as they do in other logs' texts. `None` when there
+/// are none.
+fn with_json_escapes(line: &str) -> Option<String> {
+    let (mut out, mut rest, mut is_any) = (String::with_capacity(line.len() + 32), line, false);
+    while let Some(backslash) = rest.find('\\') {
+        out.push_str(&rest[..backslash]);
+        let escape = &rest[backslash..];
+        let length = 1 + escape[1..].chars().next().map_or(0, char::len_utf8);
+        if escape.starts_with("\\x") {
+            out.push('\\');
+            is_any = true;
+        }
+        out.push_str(&escape[..length]);
+        rest = &escape[length..];
+    }
+    is_any.then(|| out + rest)
 }
 
 fn collect(

@@ -1,9 +1,13 @@
 //! [`KnownForms`]: what everything reads that was told nothing else.
 
+use serde_json::value::RawValue;
+
 use super::format::{AnyFormat, Brief, Format};
 use super::forwarded;
 use super::json_values::each_value;
+use super::parts::{Each, each_part};
 use crate::event::{Event, EventError, EventHead};
+use crate::json_text::json_text;
 use crate::record::Record;
 use crate::text::without_byte_order_mark;
 
@@ -11,8 +15,8 @@ use crate::text::without_byte_order_mark;
 /// reads events. [`Event::parse`] has the table of what is read of each.
 ///
 /// Of JSON, each object is an event: of those one behind the other (a line each, or not), and of an array.
-/// Otherwise each line is one, where there are several and any of them is one; where none is, the record is one that
-/// did not parse. A byte order mark before them is passed over.
+/// Otherwise each line is one. A byte order mark before them is passed over. What is broken counts as
+/// [`Format`] says.
 ///
 /// ```
 /// use kinesis_lab::prelude::*;
@@ -33,26 +37,22 @@ pub struct KnownForms;
 
 impl Format for KnownForms {
     fn read(&self, record: &Record, each: &mut dyn FnMut(Result<Event, EventError>)) {
-        let data = without_byte_order_mark(&record.data).trim_ascii();
+        let whole = without_byte_order_mark(&record.data);
+        let data = whole.trim_ascii();
         if forwarded::read(data, each).is_some() {
             return;
         }
-        match data.first() {
+        match data {
             // Nearly always one object, and then read once.
-            Some(b'{') => match Event::parse_part(record, data) {
-                Err(error) if error.is_broken_json() => objects(record, data, each),
+            [b'{', ..] => match Event::parse_part(record, data) {
+                Err(error) if error.is_broken_json() => objects(record, whole, each),
                 found => each(found),
             },
-            Some(b'[') => objects(record, data, each),
+            [b'[', inside @ ..] if is_array_of_objects(inside) => objects(record, whole, each),
             _ if data.contains(&b'\n') => {
                 let lines = data.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-                let mut events =
-                    lines.filter(|line| !line.is_empty()).map(|line| Event::parse_part(record, line));
-                // Bytes that are no lines at all are one record that is no event, however many newlines are in them.
-                match events.clone().any(|event| event.is_ok()) {
-                    true => events.for_each(each),
-                    false => each(events.next().unwrap_or_else(|| Event::parse_part(record, data))),
-                }
+                let lines = lines.filter(|line| !line.is_empty());
+                each_part(&|each| lines.clone().for_each(|line| each(Event::parse_part(record, line))), each);
             }
             _ => each(Event::parse_part(record, data)),
         }
@@ -80,14 +80,19 @@ impl Default for AnyFormat {
     }
 }
 
-fn objects(record: &Record, data: &[u8], each: &mut dyn FnMut(Result<Event, EventError>)) {
-    each_value(data, &mut |value| {
-        each(match value {
-            Ok(value) if value.get().starts_with('{') => Event::parse_part(record, value.get().as_bytes()),
-            Ok(_) => Err(EventError::new("what stands among the objects is none")),
-            Err(error) => Err(EventError::new(&format!("broken JSON: {error}"))),
-        });
-    });
+/// By what follows the bracket; a web server's time in brackets is another form.
+fn is_array_of_objects(inside: &[u8]) -> bool {
+    matches!(inside.trim_ascii_start().first(), None | Some(b'{' | b'[' | b']'))
+}
+
+fn objects(record: &Record, data: &[u8], each: &mut Each<'_>) {
+    let data = json_text(data);
+    let object = |value: Result<&RawValue, serde_json::Error>| match value {
+        Ok(value) if value.get().starts_with('{') => Event::parse_part(record, value.get().as_bytes()),
+        Ok(_) => Err(EventError::new("what stands among the objects is none")),
+        Err(error) => Err(EventError::broken_json(error)),
+    };
+    each_part(&|each| each_value(&data, &mut |value| each(object(value))), each);
 }
 
 #[cfg(test)]
@@ -133,9 +138,43 @@ mod tests {
         assert_eq!(found(b"no\n2018-09-06T08:04:56Z\n\nnor this\n"), [false, true, false]);
         assert_eq!(found(b"\xff\x1b[2J\nEVCXR_BEGIN_CONTENT text/html\n\n?"), [false]);
         assert_eq!(found(b"\n\n"), [false]);
+        // The same of JSON: one record that is broken, and one of several.
+        assert_eq!(found(b"{\n  \"time\": \"2018-09-06T08:04:56Z\",\n  \"a\": tru,\n  \"b\": 1\n}"), [false]);
+        assert_eq!(found(b"{\"a\": 1}\n{\"a\": 2}\n{\"a\n"), [false]);
+        assert_eq!(found(b"{\"a\": 1}\n{\"time\": 1536221096}\n{\"a\n{\"b\n"), [false, true, false, false]);
+        assert_eq!(found(b"[\n1,\n2\n]"), [false]);
+        assert_eq!(found(b" {\"a\n {\"time\": 1536221096}"), [false, true]);
     }
 
-    const SEEDS: [&str; 9] = [
+    #[test]
+    fn a_time_in_brackets_is_no_array() {
+        let events = AnyFormat::default().events(&Record::new(
+            "192.0.2.7",
+            "[06/Sep/2018:08:04:56 +0000]\n[06/Sep/2018:10:04:57 +0200]\n",
+            "1",
+            Timestamp::MIN,
+        ));
+        let times: Vec<i64> = events.into_iter().map(|event| event.unwrap().time.as_micros()).collect();
+        assert_eq!(times, [1_536_221_096_000_000, 1_536_221_097_000_000]);
+    }
+
+    /// Who writes `\xff`, or half a character, into what he sends must not hide his request by it.
+    #[test]
+    fn bytes_that_are_no_text_break_no_json() {
+        for odd in [&b"\xff\xfe"[..], b"\\ud83d", b"\\udc00\\ud83d"] {
+            let one = [&b"{\"time\":1536221096,\"ip\":\"192.0.2.9\",\"path\":\"/"[..], odd, b"\"}"].concat();
+            for data in [one.clone(), [&one[..], b"\n", &one].concat(), [&b"["[..], &one, b"]"].concat()] {
+                for event in AnyFormat::default().events(&Record::new("any", data, "1", Timestamp::MIN)) {
+                    let event = event.unwrap();
+                    assert_eq!(event.key, "192.0.2.9");
+                    assert!(event.fields["path"].starts_with("/\u{fffd}"), "{event:?}");
+                }
+            }
+        }
+    }
+
+    const SEEDS: [&str; 10] = [
+        "[06/Sep/2018:08:04:56 +0000]",
         "2018-09-06T08:04:56.468067Z",
         "1536221096",
         r#"{"v":1,"id":"a-1","ip":"192.0.2.10","time":"2018-09-06T08:04:56Z","path":"/a","status":404}"#,

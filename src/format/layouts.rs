@@ -108,7 +108,7 @@ impl LogFormat {
                 (&["size"], Meaning::field("bytes")),
                 (&["request.headers.User-Agent.0"], Meaning::field("user_agent")),
                 (&["request.headers.Referer.0"], Meaning::field("referer")),
-                (&["request.headers.X-Forwarded-For.0"], Meaning::XForwardedFor),
+                (&["request.headers.X-Forwarded-For"], Meaning::XForwardedFor),
                 (&["user_id"], Meaning::field("user")),
                 (&["request.host"], Meaning::field("host")),
                 (&["duration"], Meaning::field("duration")),

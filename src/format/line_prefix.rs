@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::json_text::json_text;
 use crate::text::{printable, without_byte_order_mark};
 use crate::timestamp::Timestamp;
 
@@ -137,7 +138,7 @@ fn rfc_5424(rest: &[u8]) -> Option<&[u8]> {
 }
 
 fn docker(line: &[u8]) -> Option<Vec<u8>> {
-    let value: serde_json::Value = serde_json::from_slice(line).ok()?;
+    let value: serde_json::Value = serde_json::from_str(&json_text(line)).ok()?;
     Some(value.get("log")?.as_str()?.trim_end_matches(['\r', '\n']).as_bytes().to_vec())
 }
 

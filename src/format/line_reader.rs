@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::extended_fields::{ExtendedFields, fields_of};
 use super::format::{CLIENT, Format};
 use super::log_format::{Layout, LogFormat};
+use super::parts::{Each, each_part};
 use crate::event::{Event, EventError, line_client};
 use crate::harmless::Text;
 use crate::record::Record;
@@ -67,12 +68,11 @@ impl Format for LogFormat {
         if data.trim_ascii().is_empty() {
             return each(Err(EventError::new("the data is empty")));
         }
-        let mut reader = LineReader::of(self);
-        for line in data.split(|byte| *byte == b'\n') {
-            if let Some(found) = reader.read(line) {
-                each(found);
-            }
-        }
+        let lines = |each: &mut Each<'_>| {
+            let mut reader = LineReader::of(self);
+            data.split(|byte| *byte == b'\n').filter_map(|line| reader.read(line)).for_each(each);
+        };
+        each_part(&lines, each);
     }
 
     fn key_name(&self) -> String {

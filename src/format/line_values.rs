@@ -30,7 +30,10 @@ pub(super) struct Counted {
 #[derive(Default)]
 pub(super) struct LineValues<'a> {
     client: Option<Cow<'a, str>>,
-    forwarded: Option<(ForwardedHeader, Cow<'a, str>)>,
+    /// Whether the log has the header at all, and what it says in this line.
+    has_x_forwarded_for: bool,
+    x_forwarded_for: Option<Cow<'a, str>>,
+    forwarded: Option<Cow<'a, str>>,
     ident: Option<Cow<'a, str>>,
     time: Option<Timestamp>,
     date: Option<Cow<'a, str>>,
@@ -46,14 +49,15 @@ impl<'a> LineValues<'a> {
     }
 
     pub(super) fn add_text(&mut self, meaning: &Meaning, value: Cow<'a, str>) -> Result<(), EventError> {
+        self.has(meaning);
         match meaning {
             Meaning::Client => drop(self.client.get_or_insert(value)),
             Meaning::Ident => self.ident = Some(value),
             Meaning::Time(form) => self.add_time(form, value)?,
             // What servers write for nothing; and for nobody, above.
             _ if value.is_empty() || value == "-" => {}
-            Meaning::XForwardedFor => self.forwarded = Some((ForwardedHeader::XForwardedFor, value)),
-            Meaning::Forwarded => self.forwarded = Some((ForwardedHeader::Forwarded, value)),
+            Meaning::XForwardedFor => self.x_forwarded_for = Some(value),
+            Meaning::Forwarded => self.forwarded = Some(value),
             Meaning::Query => self.query = Some(value),
             Meaning::Request => {
                 let (method, path, _) = parse_request(value.as_bytes());
@@ -69,6 +73,11 @@ impl<'a> LineValues<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The log has such a value, if not in this line.
+    pub(super) fn has(&mut self, meaning: &Meaning) {
+        self.has_x_forwarded_for |= *meaning == Meaning::XForwardedFor;
     }
 
     fn add_time(&mut self, form: &TimeText, value: Cow<'a, str>) -> Result<(), EventError> {
@@ -170,10 +179,12 @@ impl<'a> LineValues<'a> {
                 return name.ok_or_else(|| EventError::new("what should be the client is no address"));
             }
         };
-        let (header, list) = match &self.forwarded {
-            Some((header, list)) => (*header, Some(list.as_bytes())),
-            None => (ForwardedHeader::XForwardedFor, None),
+        // A proxy that writes the one sends the other on as it came, from whoever asks.
+        let (header, list) = match self.has_x_forwarded_for {
+            true => (ForwardedHeader::XForwardedFor, &self.x_forwarded_for),
+            false => (ForwardedHeader::Forwarded, &self.forwarded),
         };
+        let list = list.as_deref().map(str::as_bytes);
         match client_behind(peer, list.into_iter(), header, trusted) {
             Some(address) => Ok(address.to_string().into()),
             None => Err(EventError::new("no proxy says for whom it asks")),

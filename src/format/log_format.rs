@@ -151,8 +151,9 @@ impl LogFormat {
     }
 
     /// The client is behind these proxies, addresses or networks: the log's client is the first of them, and
-    /// where it is one, the client is whom its `X-Forwarded-For` (or `Forwarded`) names last; where that is
-    /// another one of them, the one before; and so on. As the [`Agent`](crate::Agent) does it. Where the line has
+    /// where it is one, the client is whom its `X-Forwarded-For` names last; where that is
+    /// another one of them, the one before; and so on. As the [`Agent`](crate::Agent) does it. `Forwarded` counts where
+    /// the log has no `X-Forwarded-For`: who asks can write the one that the proxy does not. Where the line has
     /// no client but the header, its last address is taken for what one's own server wrote.
     ///
     /// ```

@@ -30,6 +30,8 @@ pub(super) enum Shape {
     Address,
     /// Digits, a point, a sign; or `-`.
     Number,
+    /// Words with `, ` or ` : ` between them: of each server that was asked, and of each group of them.
+    List,
     /// Anything.
     Any,
 }
@@ -176,7 +178,9 @@ impl Search<'_> {
             Meaning::Time(TimeText::Server) => at + 26 <= self.line.len() && self.look(26) && tried(at + 26),
             Meaning::Time(TimeText::Format(format)) => {
                 let end = self.line.len().min(at + 128);
-                let read = str::from_utf8(&self.line[at..end]).ok().and_then(|text| formatted(text, format));
+                // What follows the time may be no text, or cut off within a character.
+                let text = self.line[at..end].utf8_chunks().next().map_or("", |chunk| chunk.valid());
+                let read = formatted(text, format);
                 read.is_some_and(|(_, length)| self.look(128) && tried(at + length))
             }
             _ if is_last && value.until.is_empty() && self.pattern.open_ended => {
@@ -210,7 +214,7 @@ impl Search<'_> {
                 _ => {}
             }
             let is_over = self.line.get(end).is_none_or(|byte| matches!(byte, b' ' | b'\t'));
-            if is_over && value.shape != Shape::Any && !value.quoted {
+            if is_over && !matches!(value.shape, Shape::Any | Shape::List) && !value.quoted {
                 return false;
             }
             end += 1;
@@ -233,6 +237,7 @@ impl Search<'_> {
         let fits = match value.shape {
             _ if value.quoted => true,
             Shape::Any => true,
+            Shape::List => is_list(text),
             Shape::Address if text.is_empty() => false,
             Shape::Word | Shape::Address => !text.iter().any(|byte| matches!(byte, b' ' | b'\t')),
             Shape::Number => {
@@ -244,6 +249,25 @@ impl Search<'_> {
             _ => true,
         }
     }
+}
+
+/// Whether it may be a whole list: words, each but the last with a comma behind it or a colon alone.
+fn is_list(text: &[u8]) -> bool {
+    let mut words = text.split(|byte| *byte == b' ').peekable();
+    let mut is_word_next = true;
+    while let Some(word) = words.next() {
+        let is_last = words.peek().is_none();
+        is_word_next = match word {
+            b"" => return false,
+            b":" if is_word_next || is_last => return false,
+            b":" => true,
+            _ if !is_word_next => return false,
+            [.., b','] if is_last => return false,
+            [.., b','] => true,
+            _ => false,
+        };
+    }
+    true
 }
 
 /// The time at the beginning of a text in a format of `strftime`, and how long it is there. Without an offset it

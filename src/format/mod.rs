@@ -5,6 +5,7 @@
 mod access_log;
 mod apache_pattern;
 mod extended_fields;
+mod file_kind;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod format;
 #[cfg(feature = "playbooks")]
@@ -23,6 +24,7 @@ mod log_format;
 mod log_pattern;
 mod meaning;
 mod nginx_pattern;
+mod parts;
 mod unpacked;
 
 pub use access_log::{AccessLog, LogRecord, UnparsedLine};

@@ -3,20 +3,18 @@
 use std::borrow::Cow;
 
 use super::format::{AnyFormat, Brief};
-use crate::event::{Event, EventError, EventHead};
-use crate::packed::{GUNZIPPED, Subscription, gunzip, is_gzip, packer, subscription};
+use super::parts::Each;
+use crate::event::{EventError, EventHead};
+use crate::packed::{GUNZIPPED, Subscription, gunzip, is_gzip, packing, subscription};
 use crate::record::Record;
 
 impl AnyFormat {
     /// Each event of a record, whether it is packed or not. What is in gzip is read as if it had come without, and
     /// what a subscription of CloudWatch Logs sends, message by message: an event that has no id of its own has the
     /// message's, which is the same when it is delivered again.
-    pub(crate) fn read_record(&self, record: &Record, each: &mut dyn FnMut(Result<Event, EventError>)) {
+    pub(crate) fn read_record(&self, record: &Record, each: &mut Each<'_>) {
         if !is_gzip(&record.data) {
-            // What it says of bytes that are packed in another way tells nobody anything.
-            return self
-                .format()
-                .read(record, &mut |found| each(found.map_err(|error| named(record, error))));
+            return self.read_plain(record, each);
         }
         let data = match gunzip(&record.data, GUNZIPPED) {
             Ok(data) => data,
@@ -27,7 +25,7 @@ impl AnyFormat {
             Some(Subscription::Data(entries)) => {
                 for entry in entries {
                     let mut place = 0;
-                    self.format().read(&with_data(record, entry.message.into_bytes()), &mut |found| {
+                    self.read_plain(&with_data(record, entry.message.into_bytes()), &mut |found| {
                         each(found.map(|mut event| {
                             if event.id.is_none() {
                                 let id = if place == 0 {
@@ -43,8 +41,13 @@ impl AnyFormat {
                     });
                 }
             }
-            None => self.format().read(&with_data(record, data), each),
+            None => self.read_plain(&with_data(record, data), each),
         }
+    }
+
+    /// What a format says of bytes that are packed in another way tells nobody anything.
+    fn read_plain(&self, record: &Record, each: &mut Each<'_>) {
+        self.format().read(record, &mut |found| each(found.map_err(|error| named(record, error))));
     }
 
     /// The same of what a counter looks at.
@@ -72,14 +75,85 @@ impl AnyFormat {
     }
 }
 
-/// The record as it would have come alone.
+/// The record as it would have come alone. Without a copy of what it came in: there may be a hundred thousand.
 fn with_data(record: &Record, data: Vec<u8>) -> Record {
-    Record { data: data.into(), ..record.clone() }
+    let Record { partition_key, data: _, sequence_number, sub_sequence_number, arrival } = record;
+    Record {
+        partition_key: partition_key.clone(),
+        data: data.into(),
+        sequence_number: sequence_number.clone(),
+        sub_sequence_number: *sub_sequence_number,
+        arrival: *arrival,
+    }
 }
 
 fn named(record: &Record, error: EventError) -> EventError {
-    match packer(&record.data) {
-        Some(packer) => EventError::new(&format!("packed by {packer}")),
-        None => error,
+    packing(&record.data).map_or(error, |packing| EventError::new(&packing))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::time::{Duration, Instant};
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+    use crate::format::JsonFormat;
+    use crate::timestamp::Timestamp;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn record(data: Vec<u8>) -> Record {
+        Record::new("any", data, "1", Timestamp::MIN)
+    }
+
+    #[test]
+    fn what_packed_it_is_named_by_any_format() {
+        let json = AnyFormat::from(JsonFormat::new());
+        for (data, reason) in [
+            (b"\x28\xb5\x2f\xfd{".to_vec(), "packed by zstd"),
+            (gzip(b"\x28\xb5\x2f\xfd{"), "packed by zstd"),
+            (gzip(&gzip(b"{\"time\":1709288100}")), "packed by gzip"),
+            (b"\xff\xfe{\0}\0".to_vec(), "UTF-16"),
+        ] {
+            for format in [&json, &AnyFormat::default()] {
+                let found = format.events(&record(data.clone()));
+                let [Err(error)] = &found[..] else { panic!("{found:?}") };
+                assert!(error.to_string().starts_with(reason), "{error}");
+            }
+        }
+    }
+
+    /// The record was copied for each of its messages, data and all.
+    #[test]
+    fn a_message_costs_its_own_size_whatever_it_came_in() {
+        let message = r#"{\"time\":1709288100}"#;
+        let entries: Vec<String> =
+            (0..20_000).map(|n| format!(r#"{{"id":"{n}","timestamp":0,"message":"{message}"}}"#)).collect();
+        let spent = |filling: usize| {
+            let mut rng = fastrand::Rng::with_seed(7);
+            let filling: String = std::iter::repeat_with(|| rng.alphanumeric()).take(filling).collect();
+            let entries = entries.join(",");
+            let data =
+                format!(r#"{{"messageType":"DATA_MESSAGE","owner":"{filling}","logEvents":[{entries}]}}"#);
+            let (record, mut events) = (record(gzip(data.as_bytes())), 0);
+            let began = Instant::now();
+            AnyFormat::from(JsonFormat::new())
+                .read_record(&record, &mut |found| events += found.unwrap().id.iter().count());
+            assert_eq!(events, 20_000);
+            began.elapsed()
+        };
+        // 14 GB were copied for the one, 1 GB for the other.
+        let (small, large) = (spent(0), spent(1_000_000));
+        assert!(
+            large < 4 * small + Duration::from_millis(500),
+            "{small:?}, with a larger record around it {large:?}"
+        );
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use crate::json_elements::JsonElements;
 use crate::timestamp::Timestamp;
 
 /// A record of a subscription.
@@ -42,11 +43,13 @@ pub(crate) fn subscription(data: &[u8]) -> Option<Subscription> {
         "DATA_MESSAGE" => {}
         _ => return None,
     }
-    let entries: Vec<BTreeMap<String, &RawValue>> = serde_json::from_str(entries.get()).ok()?;
-    entries.iter().map(entry).collect::<Option<Vec<_>>>().map(Subscription::Data)
+    // One by one: maps of all of them would take twenty times what they are.
+    let entries = entries.get().starts_with('[').then(|| JsonElements::of(entries))?;
+    entries.map(entry).collect::<Option<Vec<_>>>().map(Subscription::Data)
 }
 
-fn entry(members: &BTreeMap<String, &RawValue>) -> Option<LogEntry> {
+fn entry(entry: &RawValue) -> Option<LogEntry> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(entry.get()).ok()?;
     let text = |name: &str| serde_json::from_str(members.get(name)?.get()).ok();
     let millis: i64 = serde_json::from_str(members.get("timestamp")?.get()).ok()?;
     let time = Timestamp::from_micros(millis.checked_mul(1_000)?);
@@ -83,6 +86,8 @@ mod tests {
             "7",
             r#"{"time":"2024-03-01T10:15:00Z"}"#,
             r#"{"messageType":"DATA_MESSAGE"}"#,
+            r#"{"messageType":"DATA_MESSAGE","logEvents":{}}"#,
+            r#"{"messageType":"DATA_MESSAGE","logEvents":[1,2]}"#,
             r#"{"messageType":"OTHER","logEvents":[]}"#,
             r#"{"messageType":"DATA_MESSAGE","logEvents":[{"id":"1"}]}"#,
             r#"{"messageType":"DATA_MESSAGE","logEvents":[{"id":"1","timestamp":9223372036854775807,"message":""}]}"#,

@@ -17,6 +17,6 @@ pub(crate) use aggregate::{is_aggregate, unpack};
 pub(crate) use cloudwatch::{Subscription, subscription};
 pub(crate) use gzip::{GUNZIPPED, gunzip, is_gzip};
 pub(crate) use pack::Aggregate;
-pub(crate) use packer::packer;
+pub(crate) use packer::packing;
 pub(crate) use records::AGGREGATE_KEY;
 pub(crate) use single::unpack_single;

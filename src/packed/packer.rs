@@ -24,12 +24,24 @@ const PACKERS: &[(&[u8], &str)] = &[
     (b"\xac\xed\x00\x05", "Java"),
     // gzip's first bytes, once more.
     (b"H4sI", "gzip as base64"),
-    (&super::aggregate::MAGIC, "the Kinesis Producer Library, and broken"),
+    // `{"`, once more.
+    (b"eyJ", "base64"),
+    (&super::aggregate::MAGIC, "the Kinesis Producer Library, and broken, or in another aggregate"),
 ];
 
-/// What packed the data, where its first bytes say so: `zstd`, `Avro`, … Brotli, MessagePack and bare protobuf
-/// have no such bytes.
-pub(crate) fn packer(data: &[u8]) -> Option<&'static str> {
+/// What is wrong with data that are no text, where their first bytes say so: `packed by zstd`, `UTF-16, …`.
+pub(crate) fn packing(data: &[u8]) -> Option<String> {
+    match data {
+        // With its byte order mark, or two ASCII characters as it writes them.
+        [0xff, 0xfe, _, _, ..] | [0xfe, 0xff, _, _, ..] | [1..=0x7f, 0, 1..=0x7f, 0, ..] => {
+            Some("UTF-16, where UTF-8 is read: have it written so, or converted".to_owned())
+        }
+        data => packer(data).map(|packer| format!("packed by {packer}")),
+    }
+}
+
+/// What packed the data: `zstd`, `Avro`, … Brotli, MessagePack and bare protobuf have no first bytes of their own.
+fn packer(data: &[u8]) -> Option<&'static str> {
     if super::is_gzip(data) {
         return Some("gzip");
     }
@@ -52,7 +64,7 @@ mod tests {
 
     #[test]
     fn what_packed_it_is_named() {
-        let cases: [(&[u8], _); 12] = [
+        let cases: [(&[u8], _); 13] = [
             (b"\x28\xb5\x2f\xfd\x24\x05", "zstd"),
             (b"\x04\x22\x4d\x18\x64\x40", "lz4"),
             (b"\xff\x06\x00\x00sNaPpY\x01", "snappy"),
@@ -64,10 +76,14 @@ mod tests {
             (b"PAR1\x15\x04", "Parquet"),
             (b"Obj\x01\x04\x16", "Avro"),
             (b"\0\0\0\0\x07\x02\x06", "a schema of Confluent's registry"),
-            (b"\xf3\x89\x9a\xc2\x0a", "the Kinesis Producer Library, and broken"),
+            (b"eyJ0aW1lIjox", "base64"),
+            (b"\xf3\x89\x9a\xc2\x0a", "the Kinesis Producer Library, and broken, or in another aggregate"),
         ];
+        for utf_16 in [&b"\xff\xfe{\0"[..], b"\xfe\xff\0{", b"{\0\"\0t\0"] {
+            assert!(packing(utf_16).unwrap().starts_with("UTF-16"), "{utf_16:?}");
+        }
         for (data, packed_by) in cases {
-            assert_eq!(packer(data), Some(packed_by), "{data:?}");
+            assert_eq!(packing(data), Some(format!("packed by {packed_by}")), "{data:?}");
         }
     }
 
@@ -87,7 +103,7 @@ mod tests {
             "tomorrow",
         ];
         for text in texts {
-            assert_eq!(packer(text.as_bytes()), None, "{text}");
+            assert_eq!(packing(text.as_bytes()), None, "{text}");
         }
         assert_eq!(packer(&[0; 100]), Some("a schema of Confluent's registry"));
     }

@@ -182,7 +182,7 @@ impl Filter {
         self.unparsed.count()
     }
 
-    /// The first 100 of these, each with the reason.
+    /// The first 100 of these, of up to 16 MiB, each with the reason.
     pub fn unparsed_samples(&self) -> &[Unparsed] {
         self.unparsed.samples()
     }

@@ -276,7 +276,10 @@ fn what_is_packed_in_an_unknown_way_is_named() {
     for (data, reason) in [
         (&b"\x28\xb5\x2f\xfd\x24\x05"[..], "packed by zstd"),
         (b"Obj\x01\x04", "packed by Avro"),
-        (b"\xf3\x89\x9a\xc2\x0a\x01", "packed by the Kinesis Producer Library, and broken"),
+        (
+            b"\xf3\x89\x9a\xc2\x0a\x01",
+            "packed by the Kinesis Producer Library, and broken, or in another aggregate",
+        ),
     ] {
         assert_eq!(Event::parse(&record(data)).unwrap_err().to_string(), reason);
     }

@@ -74,6 +74,10 @@ fn errors_say_what_to_do() {
         (b"\xfd7zXZ\0", "unxz"),
         (b"\x28\xb5\x2f\xfd", "unzstd"),
         (b"PK\x03\x04", "unzip"),
+        (b"\x04\x22\x4d\x18", "unlz4"),
+        (b"\x1f\x9d\x90", "uncompress"),
+        (b"7z\xbc\xaf\x27\x1c\0", "7z x"),
+        (&[&[b'a'; 257][..], b"ustar\x0000", LINE.as_bytes()].concat(), "tar -xf"),
     ] {
         let error = log(start).next().unwrap().unwrap_err().to_string();
         assert!(error.contains("unpack it first") && error.contains(unpack), "{error}");
@@ -144,7 +148,11 @@ fn gzip_is_unpacked_also_several_one_behind_the_other() {
     let two = [packed(&format!("\u{feff}{LINE}\n{LINE}\n")), packed(&format!("{LINE}\n"))].concat();
     assert_eq!(counts(two.clone()), (3, 0));
     // Cut short, it is no log that has ended.
-    assert!(log(&two[..two.len() - 9]).any(|record| record.is_err()));
+    for (cut, lines) in [(two.len() - 9, 2), (two.len() - 30, 2), (5, 0)] {
+        let error = log(&two[..cut]).find_map(Result::err).unwrap().to_string();
+        let sentence = format!("packed by gzip, and broken or cut off behind line {lines} (");
+        assert!(error.contains(&sentence) && error.contains("gunzip -c"), "{cut}: {error}");
+    }
     let mut within = log(packed("\u{1f}"));
     assert_eq!((within.next().is_none(), within.unparsed()), (true, 1));
     assert!(log(packed("BZh91AY&SY")).next().unwrap().unwrap_err().to_string().contains("bunzip2"));

@@ -55,6 +55,8 @@ fn what_is_missing_is_named() {
             "`ip` is a list of addresses",
         ),
         (r#"{"at":"soon","ip":"192.0.2.1","a":{"b":1}}"#, "`at` is not a timestamp"),
+        (r#"{"at":"2024-03-01T10:15Z","ip":{"addr":"192.0.2.1"},"a":{"b":1}}"#, "such as `ip.addr`"),
+        (r#"{"at":"2024-03-01T10:15Z","ip":["192.0.2.1"],"a":{"b":1}}"#, "such as `ip.addr` or `ip.0`"),
         (r#"{"at":"2024-03-01T10:15:00[Europe/Paris]","ip":"192.0.2.1","a":{"b":1}}"#, "without its offset"),
         (r#"{"ip":"192.0.2.1","a":{"b":1}}"#, "no `at` in this JSON"),
     ] {
@@ -77,6 +79,81 @@ fn by_default_all_other_members_are_fields_and_the_key_is_the_partition_key() {
     let fields: Vec<(&str, &str)> =
         event.fields.iter().map(|(name, value)| (name.raw(), value.raw())).collect();
     assert_eq!(fields, [("a", "{\"b\":1}"), ("d", "x")]);
+}
+
+/// A server writes its own address, too; who is blocked is whom the key names.
+#[test]
+fn a_member_ip_is_a_field_only_where_the_key_is_no_client() {
+    let data = r#"{"time":1709288100,"client":{"addr":"192.0.2.1"},"ip":"10.0.0.1","path":"/a"}"#;
+    let ip = |format: JsonFormat| {
+        let event = read(&format, data).remove(0).unwrap();
+        event.fields.get("ip").map(|ip| ip.raw().to_owned())
+    };
+    assert_eq!(ip(JsonFormat::new().key(&["client.addr"])), None);
+    assert_eq!(ip(JsonFormat::new().key(&["path"])).as_deref(), Some("10.0.0.1"));
+    assert_eq!(ip(JsonFormat::new().key(&["client.addr"]).field("ip", "ip")).as_deref(), Some("10.0.0.1"));
+    // The partition key is the client's, who knows.
+    assert_eq!(ip(JsonFormat::new()).as_deref(), Some("10.0.0.1"));
+}
+
+#[test]
+fn what_stands_before_lines_is_taken_off() {
+    let object = r#"{"time":1709288100,"k":"a"}"#;
+    let docker = serde_json::json!({ "log": format!("{object}\n"), "stream": "stdout" });
+    for (prefix, line) in [
+        (LinePrefix::Cri, format!("2024-03-01T10:15:00.1Z stdout F {object}")),
+        (LinePrefix::Docker, docker.to_string()),
+        (LinePrefix::Compose, format!("web-1  | {object}")),
+        (LinePrefix::Syslog, format!("<190>Sep 15 16:13:40 web1 shop[7]: {object}")),
+    ] {
+        let format = JsonFormat::new().key(&["k"]).behind(prefix);
+        let found = read(&format, format!("{line}\r\n\n{object}\n{line}{{"));
+        assert_eq!(said(&found)[..2], ["a", "a"], "{line}");
+        assert_eq!(
+            found.iter().filter(|found| found.is_ok()).count(),
+            3 - usize::from(prefix == LinePrefix::Docker),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_unit_that_is_told_is_a_number() {
+    let format = JsonFormat::new().epoch(crate::epoch::EpochUnit::Millis);
+    let found = read(&format, r#"{"time":"2024-03-01T10:15:00Z"}"#);
+    assert!(said(&found)[0].contains("`time` is not a number such as 1709288100"), "{found:?}");
+}
+
+/// What is broken counts as the docs of [`Format`] say.
+#[test]
+fn a_record_that_is_no_event_is_one_and_so_is_each_object_among_events() {
+    let format = JsonFormat::new();
+    let count = |data: &str| {
+        let found = read(&format, data);
+        let broken = found.iter().filter(|found| found.is_err()).count();
+        (found.len() - broken, broken)
+    };
+    for (data, counted) in [
+        // One object, written for people, with a slip in it.
+        ("{\n  \"time\": 1709288100,\n  \"a\": {\n    \"b\": 1,\n  },\n  \"c\": 2\n}\n", (0, 1)),
+        ("{\"a\n{\"b\n{\"c\n", (0, 1)),
+        ("{\"a\": 1}\n{\"a\": 2}\n", (0, 1)),
+        ("[{\"a\": 1}, {\"a\": 2}]", (0, 1)),
+        ("plain\ntext\nof three lines", (0, 1)),
+        ("{\"a\n{\"time\": 1709288100}\n{\"b\n{\"c\": 1}\n", (1, 3)),
+        ("{\"time\": 1709288100}\n{\n  \"time\": tru,\n  \"b\": 1\n}\n{\"time\": 1709288101}", (2, 1)),
+        ("[\n  {\"time\": 1709288100},\n  {\"time\": 1709288101},\n  {\"time\": 17092", (2, 1)),
+        ("\u{feff}  {\"a\n  {\"time\": 1709288100}\n", (1, 1)),
+    ] {
+        assert_eq!(count(data), counted, "{data}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_break_no_json() {
+    let data = [&b"{\"time\":1709288100,\"path\":\"/"[..], b"\xff\\ud83d", b"\"}"].concat();
+    let found = read(&JsonFormat::new().key(&["path"]), data);
+    assert_eq!(said(&found), ["/\u{fffd}\u{fffd}"]);
 }
 
 proptest! {

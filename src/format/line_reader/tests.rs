@@ -82,6 +82,7 @@ fn unknown_directives_are_named_with_their_place() {
         (LogFormat::apache("%h %{%H:%M}t"), "not a whole time"),
         (LogFormat::apache("%h %{%Q}t"), "a form that is not known"),
         (LogFormat::apache("LogFormat \"%h"), "within quotes"),
+        (LogFormat::apache("CustomLog logs/a.log combined"), "no pattern in quotes"),
         ("combinde".parse(), "no log format `combinde`; it is one of combined, common"),
         (LogFormat::w3c_with("#Fields:"), "there are no fields"),
     ] {
@@ -138,6 +139,14 @@ fn directives_of_all_kinds_are_read() {
         ("%h %{%FT%T%z}t", "192.0.2.1 2024-03-01T11:15:00+0100"),
         ("%h %{%s}t", "192.0.2.1 1709288100"),
         ("%t %h", "[01/Mar/2024:10:15:00 +0000] 192.0.2.1"),
+        ("CustomLog logs/access.log \"%h %t\"", "192.0.2.1 [01/Mar/2024:10:15:00 +0000]"),
+        (
+            "CustomLog \"|rotatelogs log.%Y 86400\" \"%h %t \\\"%r\\\"\"",
+            r#"192.0.2.1 [01/Mar/2024:10:15:00 +0000] "-""#,
+        ),
+        ("LogFormat '%h %t' mine", "192.0.2.1 [01/Mar/2024:10:15:00 +0000]"),
+        // What follows the time is no text.
+        ("%h %{%FT%T%z}t %U", "192.0.2.1 2024-03-01T11:15:00+0100 /\u{e9}"),
     ] {
         assert_eq!(
             one(&LogFormat::apache(format).unwrap(), text).time,
@@ -192,6 +201,88 @@ fn columns_are_what_the_line_of_fields_says() {
     assert!(sentence.contains("#Fields"), "{sentence}");
 }
 
+/// nginx' `escape=json` leaves other bytes as they came, and without it a quote is `\x22`: no client must be able to
+/// make his line unreadable.
+#[test]
+fn what_a_client_sends_does_not_break_a_line_of_json() {
+    let template = r#"{"t":"$time_iso8601","c":"$remote_addr","s":$status,"a":"$http_user_agent"}"#;
+    let format = LogFormat::nginx(template).unwrap();
+    for (agent, text) in [
+        (&b"curl"[..], "curl"),
+        (b"\xff\xfe", "\u{fffd}\u{fffd}"),
+        (br"\x22 \x5C\x22 \xD0\xBA", r"\x22 \x5C\x22 \xD0\xBA"),
+        (br"\\x22", r"\x22"),
+        (br"\ud83d \u00e9", "\u{fffd} \u{e9}"),
+    ] {
+        let start = br#"{"t":"2024-03-01T10:15:00+00:00","c":"192.0.2.10","s":401,"a":""#;
+        let line = [&start[..], agent, br#""}"#].concat();
+        let docker = serde_json::to_string(&String::from_utf8_lossy(&line)).unwrap();
+        let found = [
+            read(&format, line),
+            read(&format.clone().behind(LinePrefix::Docker), format!(r#"{{"log":{docker}}}"#)),
+        ];
+        for found in found.concat() {
+            let event = found.unwrap();
+            assert_eq!((event.key.raw(), event.fields["user_agent"].raw()), ("192.0.2.10", text));
+        }
+    }
+    assert!(refused(&format, r#"{"t":"\y"}"#).starts_with("broken JSON"));
+}
+
+/// A list of a header's lines is one list of addresses: the first line is the client's own.
+#[test]
+fn a_header_of_several_lines_is_one() {
+    let line = |header: &str| {
+        format!(
+            r#"{{"ts":1710256948.5,"request":{{"remote_ip":"10.0.0.1","headers":{{"X-Forwarded-For":{header}}}}}}}"#
+        )
+    };
+    let caddy = LogFormat::caddy().trusted_proxies(&["10.0.0.0/8"]).unwrap();
+    for header in [
+        r#"["192.0.2.10"]"#,
+        r#"["198.51.100.1","192.0.2.10"]"#,
+        r#"["198.51.100.1, 198.51.100.2","192.0.2.10, 10.0.0.2"]"#,
+        r#""198.51.100.1, 192.0.2.10""#,
+    ] {
+        assert_eq!(one(&caddy, &line(header)).key, "192.0.2.10", "{header}");
+    }
+}
+
+/// Who asks can write the header that the proxy does not.
+#[test]
+fn of_two_headers_one_is_believed() {
+    let pattern = r#"$remote_addr [$time_iso8601] "$http_x_forwarded_for" "$http_forwarded""#;
+    let both = LogFormat::nginx(pattern).unwrap().trusted_proxies(&["10.0.0.0/8"]).unwrap();
+    let line =
+        |header: &str| format!(r#"10.0.0.1 [2024-03-01T10:15:00+00:00] "{header}" "for=198.51.100.1""#);
+    assert_eq!(one(&both, &line("192.0.2.10")).key, "192.0.2.10");
+    assert_eq!(one(&both, &line("-")).key, "10.0.0.1", "nobody that the proxy names");
+    let template =
+        r#"{"t":"$time_iso8601","c":"$remote_addr","x":"$http_x_forwarded_for","f":"$http_forwarded"}"#;
+    let json = LogFormat::nginx(template).unwrap().trusted_proxies(&["10.0.0.0/8"]).unwrap();
+    let line = r#"{"t":"2024-03-01T10:15:00+00:00","c":"10.0.0.1","x":"","f":"for=198.51.100.1"}"#;
+    assert_eq!(one(&json, line).key, "10.0.0.1");
+    let alone = r#"$remote_addr [$time_iso8601] "$http_forwarded""#;
+    let alone = LogFormat::nginx(alone).unwrap().trusted_proxies(&["10.0.0.0/8"]).unwrap();
+    let line = r#"10.0.0.1 [2024-03-01T10:15:00+00:00] "for=192.0.2.10;proto=https""#;
+    assert_eq!(one(&alone, line).key, "192.0.2.10");
+}
+
+/// CloudFront writes a list's spaces as `%20`, IIS as `+`.
+#[test]
+fn lists_in_columns_are_read_with_their_escapes() {
+    let format = LogFormat::w3c().trusted_proxies(&["10.0.0.0/8"]).unwrap();
+    for (name, list) in [
+        ("x-forwarded-for", "198.51.100.7,%20192.0.2.10"),
+        ("cs(X-Forwarded-For)", "198.51.100.7,+192.0.2.10,+10.0.0.2"),
+        ("X-Forwarded-For", "192.0.2.10%2C+10.0.0.2"),
+        ("cs(Forwarded)", "for=198.51.100.7,+for=192.0.2.10"),
+    ] {
+        let data = format!("#Fields: date time c-ip {name}\n2024-03-01 10:15:00 10.0.0.1 {list}\n");
+        assert_eq!(read(&format, data)[0].as_ref().unwrap().key, "192.0.2.10", "{name} {list}");
+    }
+}
+
 /// The rule of the agent, told or not.
 #[test]
 fn forwarded_clients_only_by_a_rule() {
@@ -199,6 +290,8 @@ fn forwarded_clients_only_by_a_rule() {
     let line = |list: &str| format!(r#"{list} - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200"#);
     let untold = LogFormat::nginx(pattern).unwrap();
     assert!(refused(&untold, &line("192.0.2.10")).contains("say which proxies are trusted"));
+    let mapped = untold.clone().trusted_proxies(&["::ffff:10.0.0.0/104"]).unwrap();
+    assert_eq!(one(&mapped, &line("192.0.2.10, 10.0.0.1, ::ffff:10.0.0.2")).key, "192.0.2.10");
     let told = untold.trusted_proxies(&["10.0.0.0/8"]).unwrap();
     for list in ["192.0.2.10", "192.0.2.10, 10.0.0.1", "198.51.100.1, 192.0.2.10, 10.0.0.1, 10.0.0.2"] {
         assert_eq!(one(&told, &line(list)).key, "192.0.2.10", "{list}");

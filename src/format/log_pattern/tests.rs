@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::nginx_pattern;
+use super::super::{apache_pattern, nginx_pattern};
 use super::*;
 
 fn pattern(text: &str) -> LogPattern {
@@ -33,6 +33,12 @@ fn values_end_where_what_follows_them_begins() {
             "10.0.0.1:80, 10.0.0.2:80 0.5",
             &["10.0.0.1:80, 10.0.0.2:80", "0.5"],
         ),
+        (
+            "$upstream_addr $upstream_status $upstream_response_time",
+            "10.0.0.1:80, 10.0.0.2:80 : unix:/s 502, 504 : 200 0.1, - : 0.3",
+            &["10.0.0.1:80, 10.0.0.2:80 : unix:/s", "502, 504 : 200", "0.1, - : 0.3"],
+        ),
+        ("$upstream_status $upstream_addr", "200 10.0.0.1:80", &["200", "10.0.0.1:80"]),
         ("$uri$is_args$args $status", "/a b?c 200", &["/a b?c", "200"]),
         ("a$status", "a200", &["200"]),
         ("$status,$bytes_sent,$own", "200,5,x,y", &["200", "5", "x,y"]),
@@ -60,6 +66,17 @@ fn the_first_value_that_is_not_there_is_named() {
     ] {
         let error = pattern.find(line.as_bytes()).unwrap_err();
         assert!(error.contains(sentence), "{line}: {error}");
+    }
+}
+
+/// A time in a form of one's own, before bytes that are no text, and before a character at the end of what is looked
+/// at.
+#[test]
+fn a_time_ends_before_what_is_no_text() {
+    let pattern = LogPattern::new(apache_pattern::pieces("%{%FT%TZ}t %U").unwrap());
+    for behind in [&b"\xff"[..], "\u{e9}".repeat(100).as_bytes(), "a\u{e9}".repeat(100).as_bytes()] {
+        let line = [b"2024-03-01T10:15:00Z ", behind].concat();
+        assert_eq!(pattern.find(&line).map(|found| found[1].len()), Ok(behind.len()));
     }
 }
 
