@@ -31,8 +31,7 @@ fn argument(text: &str, others: usize) -> Result<Option<&str>> {
     let mut rest = text.trim_start();
     let mut before = 0;
     while let Some(quote) = rest.chars().next() {
-        let behind;
-        if matches!(quote, '"' | '\'') {
+        let behind = if matches!(quote, '"' | '\'') {
             let inside = &rest[1..];
             let bytes = inside.as_bytes();
             let mut end = 0;
@@ -46,10 +45,10 @@ fn argument(text: &str, others: usize) -> Result<Option<&str>> {
             if before >= others {
                 return Ok(Some(found));
             }
-            behind = &inside[end + 1..];
+            &inside[end + 1..]
         } else {
-            behind = &rest[rest.find(char::is_whitespace).unwrap_or(rest.len())..];
-        }
+            &rest[rest.find(char::is_whitespace).unwrap_or(rest.len())..]
+        };
         before += 1;
         rest = behind.trim_start();
     }
