@@ -15,11 +15,11 @@ use crate::text::printable;
 #[derive(Clone, PartialEq, Eq)]
 pub struct EventError {
     reason: String,
-    kind: Kind,
+    kind: EventErrorKind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum EventErrorKind {
     /// It is no JSON at all, or more of it than one object.
     BrokenJson,
     Other,
@@ -38,16 +38,16 @@ impl EventError {
     }
 
     pub(super) fn of(reason: String) -> EventError {
-        EventError { reason, kind: Kind::Other }
+        EventError { reason, kind: EventErrorKind::Other }
     }
 
     pub(crate) fn broken_json(error: serde_json::Error) -> EventError {
-        EventError { reason: format!("broken JSON: {error}"), kind: Kind::BrokenJson }
+        EventError { reason: format!("broken JSON: {error}"), kind: EventErrorKind::BrokenJson }
     }
 
     /// Whether it is no JSON at all, or more of it than one object.
     pub(crate) fn is_broken_json(&self) -> bool {
-        self.kind == Kind::BrokenJson
+        self.kind == EventErrorKind::BrokenJson
     }
 }
 
