@@ -50,7 +50,7 @@ fn make_new(path: &Path) -> Result<()> {
 }
 
 /// Makes a folder and those above it that are missing, for this user alone; one that is there stays as it is.
-#[cfg(any(feature = "local", feature = "sqlite"))]
+#[cfg(any(feature = "archive", feature = "local", feature = "sqlite"))]
 pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
     private_folders().recursive(true).create(folder)
 }

@@ -56,6 +56,8 @@
 //! | `playbooks` | `Playbooks::read` and `AnyFormat::read`: from TOML files; built in code, they need no feature |
 //! | `live` | `Live`: a page that shows counts and alerts as they change; with it come `chart` and `sqlite` |
 //! | `agent` | `AgentLayer`: a tower layer that makes an event of each request of a web application |
+//! | `archive` | [`Archive`]: records in gzipped files of JSON lines, each once, and back into a stream |
+//! | `archive-s3` | the same in a bucket of S3; with it comes `archive` |
 //! | `full` | all of them: what the notebooks run on |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -88,6 +90,8 @@ pub(crate) mod toml_values;
 
 #[cfg(feature = "agent")]
 pub(crate) mod agent;
+#[cfg(feature = "archive")]
+pub(crate) mod archive;
 #[cfg(feature = "chart")]
 pub(crate) mod chart;
 pub(crate) mod count;
@@ -112,6 +116,8 @@ pub use aws_sdk_kinesis;
 
 #[cfg(feature = "agent")]
 pub use agent::{Agent, AgentAnswer, AgentFields, AgentLayer, AgentReport, AgentService, Peer};
+#[cfg(feature = "archive")]
+pub use archive::Archive;
 #[cfg(feature = "chart")]
 pub use chart::{Chart, ChartError};
 pub use count::{
@@ -132,6 +138,7 @@ pub use harmless::{Data, Text};
 pub use hash_key::hash_key;
 #[cfg(feature = "live")]
 pub use live::{Live, LiveView};
+pub use packed::Parts;
 pub use pipeline::Filter;
 #[cfg(feature = "sqlite")]
 pub use pipeline::{Part, PartStatus, Pipeline, PipelineStatus, RunningPipeline};

@@ -1,4 +1,5 @@
-//! Records in a record: aggregates as the Kinesis Producer Library makes them, and what gzip packed.
+//! Records in a record, aggregates as the Kinesis Producer Library makes them; what gzip packed; and what is too large
+//! for a record, in several.
 //!
 //! Uses the ground alone.
 
@@ -8,8 +9,12 @@ mod gzip;
 mod message;
 mod pack;
 mod packer;
+mod parts;
 mod records;
 mod single;
+mod split;
+
+pub use parts::Parts;
 
 #[cfg(test)]
 pub(crate) use aggregate::UserRecord;

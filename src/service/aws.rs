@@ -1,12 +1,13 @@
 //! [`Aws`]: how a connection to AWS is found.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::identity::IdentityCache;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_kinesis::Client;
 
@@ -92,16 +93,28 @@ impl Aws {
     }
 
     async fn load(self) -> Result<Kinesis> {
+        let AwsSettings { config, credentials, place } = self.settings().await?;
+        let config = aws_sdk_kinesis::config::Builder::from(&config)
+            .http_client(http_client(place.endpoint.as_deref().unwrap_or("https://"))?)
+            .credentials_provider(Provider(credentials))
+            // They are kept there.
+            .identity_cache(IdentityCache::no_cache())
+            .build();
+        Ok(Kinesis::assemble(Client::from_conf(config), place, None))
+    }
+
+    /// Finds region, endpoint and credentials.
+    pub(super) async fn settings(&self) -> Result<AwsSettings> {
         profiles::check(self.profile.as_deref()).await?;
-        // Whatever gives out credentials is asked by TLS, also when Kinesis is at an `http://` endpoint.
+        // Whatever gives out credentials is asked by TLS, also when the service is at an `http://` endpoint.
         let https = https_client()?;
         let mut loader =
             aws_config::defaults(BehaviorVersion::latest()).http_client(https.clone()).no_credentials();
         if let Some(profile) = &self.profile {
             loader = loader.profile_name(profile);
         }
-        if let Some(region) = self.region {
-            loader = loader.region(Region::new(region));
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
         }
         if let Some(url) = &self.endpoint_url {
             loader = loader.endpoint_url(url);
@@ -142,14 +155,22 @@ impl Aws {
         // Asked for here, so that a learner meets a sentence now and not a failed call later.
         let found = credentials.credentials().await;
         found.map_err(|error| place.no_credentials(Cause::of(&error)))?;
-        let config = aws_sdk_kinesis::config::Builder::from(&config)
-            .http_client(http_client(endpoint.unwrap_or("https://"))?)
-            .credentials_provider(Provider(credentials))
-            // They are kept there.
-            .identity_cache(IdentityCache::no_cache())
-            .build();
-        Ok(Kinesis::assemble(Client::from_conf(config), place, None))
+        Ok(AwsSettings { config, credentials, place })
     }
+
+    /// Whether the endpoint was named in code.
+    #[cfg(feature = "archive-s3")]
+    pub(super) fn names_endpoint(&self) -> bool {
+        self.endpoint_url.is_some()
+    }
+}
+
+/// What was found.
+pub(super) struct AwsSettings {
+    pub(super) config: SdkConfig,
+    pub(super) credentials: Arc<Renewable>,
+    /// With region and endpoint.
+    pub(super) place: Place,
 }
 
 impl fmt::Debug for Aws {

@@ -66,6 +66,18 @@ pub(super) fn https_client() -> Result<SharedHttpClient> {
     Ok(on_own_runtime(client))
 }
 
+/// The same for calls that the SDK does not make. They are made on this crate's runtime.
+#[cfg(feature = "archive-s3")]
+pub(super) fn connector(url: &str) -> Result<SharedHttpConnector> {
+    let mut connector = Connector::builder();
+    if url.starts_with("http://") {
+        return Ok(SharedHttpConnector::new(connector.build_http()));
+    }
+    connector.set_proxy_config(proxy(|name| std::env::var(name).ok())?);
+    let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+    Ok(SharedHttpConnector::new(connector.tls_provider(tls).build()))
+}
+
 /// `HTTPS_PROXY`, or `ALL_PROXY`, and `NO_PROXY`, which curl and the AWS CLI know too, in small letters as well.
 fn proxy(variable: impl Fn(&str) -> Option<String>) -> Result<Option<ProxyConfig>> {
     let set = |name: &str| {

@@ -13,6 +13,10 @@ mod local;
 mod place;
 mod profiles;
 mod refusal;
+#[cfg(feature = "archive")]
+mod s3;
+#[cfg(feature = "archive-s3")]
+mod s3_http;
 
 pub use aws::Aws;
 pub use kinesis::Kinesis;
@@ -21,3 +25,5 @@ pub use local::Local;
 
 pub(crate) use place::is_ambiguous;
 pub(crate) use refusal::replaced;
+#[cfg(feature = "archive")]
+pub(crate) use s3::{S3Answer, S3Answers};

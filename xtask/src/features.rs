@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::{Place, setup};
 
 /// Every feature of the library but `full`, which is all of them.
-const FEATURES: [&str; 6] = ["agent", "chart", "live", "local", "playbooks", "sqlite"];
+const FEATURES: [&str; 8] =
+    ["agent", "archive", "archive-s3", "chart", "live", "local", "playbooks", "sqlite"];
 
 /// Builds and tests the combinations that matter, and prints a line each.
 pub(crate) fn run(place: &Place) -> Result<bool> {
