@@ -15,6 +15,8 @@ mod profiles;
 mod refusal;
 #[cfg(feature = "archive")]
 mod s3;
+#[cfg(feature = "archive")]
+mod s3_answers;
 #[cfg(feature = "archive-s3")]
 mod s3_http;
 
@@ -26,4 +28,4 @@ pub use local::Local;
 pub(crate) use place::is_ambiguous;
 pub(crate) use refusal::replaced;
 #[cfg(feature = "archive")]
-pub(crate) use s3::{S3Answer, S3Answers};
+pub(crate) use s3_answers::{S3Answer, S3Answers};

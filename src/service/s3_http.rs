@@ -24,7 +24,7 @@ use super::cause::Cause;
 use super::credentials::Renewable;
 use super::http::{check_url, connector};
 use super::place::Place;
-use super::s3::{S3Answer, S3Answers};
+use super::s3_answers::{S3Answer, S3Answers};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long one attempt may take: an object of 16 MiB that gzip does not make smaller goes through in this time at
