@@ -157,3 +157,39 @@ impl RecordSource for ArchivedRecords {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::buffer::Buffer;
+    use super::super::target::Target;
+    use super::*;
+    use crate::service::Kinesis;
+    use crate::timestamp::Timestamp;
+
+    /// One of two writers began where the stream no longer kept what the other had: what both have comes once.
+    #[test]
+    fn what_is_in_two_objects_is_one_record() {
+        let folder = crate::folder::temporary_folder("archive-overlap").unwrap();
+        let objects = Objects::open(&Target::Folder(folder.clone()), &Kinesis::aws(), true).unwrap();
+        let mut names = Vec::new();
+        for range in [1..=5, 3..=4, 4..=8, 9..=9] {
+            let mut buffer = Buffer::default();
+            for number in range {
+                let record = Record::new("k", "d", number.to_string(), Timestamp::from_secs(number));
+                let both = [record.clone().in_aggregate(0), record.in_aggregate(1)];
+                buffer.push(SequenceKey::of(&number.to_string()).unwrap(), &both, Timestamp::MIN);
+            }
+            let name = buffer.extent().unwrap().first.clone();
+            objects.create(&format!("a/{}", name.object()), buffer.gzipped().unwrap()).unwrap();
+            names.push(name);
+        }
+        let mut records = ArchivedRecords::new(objects, "a".to_owned(), names);
+        let mut numbers = Vec::new();
+        while let Some(record) = records.next_record().unwrap() {
+            numbers.push(record.place());
+        }
+        let want: Vec<String> = (1..=9).flat_map(|n| [format!("{n}/0"), format!("{n}/1")]).collect();
+        assert_eq!(numbers, want);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
