@@ -286,6 +286,7 @@ async fn it_registers_once_and_waits_until_it_is_active() {
     let mut seen = Seen::default();
     for_secs(&fan_out(oldest(&stream)), 10, &mut seen).await.unwrap();
     assert_eq!((seen.numbers, asked.count("RegisterStreamConsumer")), (numbers(&[1]), 1));
+    assert_eq!(asked.count("DescribeStreamConsumer"), 4, "until it is ACTIVE");
     let registered = &asked.of("RegisterStreamConsumer")[0].0;
     assert_eq!(registered["StreamARN"], "arn:aws:kinesis:eu-west-1:1:stream/s");
     assert_eq!(registered["ConsumerName"], "c");
@@ -472,7 +473,8 @@ async fn a_checkpoint_is_gone_on_from_and_what_outlived_the_retention_is_told() 
         assert_eq!(report.lost.len(), lost);
         let expected = if lost == 0 { numbers(&[10]) } else { numbers(&[9, 10]) };
         assert_eq!(seen.numbers, expected);
-        assert_eq!(asked.of("SubscribeToShard")[0].0["StartingPosition"]["SequenceNumber"], "7");
+        let began = json!({ "Type": "AT_SEQUENCE_NUMBER", "SequenceNumber": "7" });
+        assert_eq!(asked.of("SubscribeToShard")[0].0["StartingPosition"], began);
         assert_eq!(seen.places.get("a").unwrap().sequence_number.as_deref(), Some("10"));
     }
 }

@@ -157,7 +157,7 @@ fn draw(plan: &Mutex<Plan>, body: &[u8]) -> Fault {
     let asked: Value = serde_json::from_slice(body).unwrap();
     let key = format!("{} {}", asked["ConsumerARN"], asked["ShardId"]);
     // A little less: a call that a stop has ended is taken for one that was made when it began, not when it came here.
-    if plan.subscribed.get(&key).is_some_and(|made| made.elapsed() + Duration::from_millis(250) < MADE_APART)
+    if plan.subscribed.get(&key).is_some_and(|made| made.elapsed() + Duration::from_millis(500) < MADE_APART)
     {
         plan.count("too early");
         return Fault::Refused("ResourceInUseException", 400);
