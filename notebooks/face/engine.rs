@@ -23,7 +23,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 /// Hashed with the sources: raise it when this file builds or lays out the engine differently.
-const RECIPE: &str = "2";
+const RECIPE: &str = "3";
 /// Defined in the workspace's Cargo.toml.
 const PROFILE: &str = "engine";
 /// Finished engines that are kept although nothing used them for a day.
@@ -433,13 +433,21 @@ fn artifacts(messages: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for line in messages.lines().filter(|line| line.starts_with(r#"{"reason":"compiler-artifact""#)) {
         let Some((_, list)) = line.split_once(r#""filenames":["#) else { continue };
-        let mut rest = list;
+        let (mut of_crate, mut rest) = (Vec::new(), list);
         while let Some((file, after)) = rest.strip_prefix('"').and_then(json_string) {
-            if file.ends_with(".rmeta") || file.ends_with(DLL_SUFFIX) {
-                files.push(PathBuf::from(file));
-            }
+            of_crate.push(file);
             rest = after.strip_prefix(',').unwrap_or(after);
         }
+        // Of a crate that is a library for C, too, cargo makes no metadata of their own, and a shared object that
+        // is none of Rust's: rustc would take it for the crate, and find no metadata in it.
+        let has = |ending: &str| of_crate.iter().any(|file| file.ends_with(ending));
+        let (rmeta, rlib) = (has(".rmeta"), has(".rlib"));
+        files.extend(of_crate.into_iter().map(PathBuf::from).filter(|file| {
+            let is = |ending: &str| file.as_os_str().as_encoded_bytes().ends_with(ending.as_bytes());
+            is(".rmeta")
+                || (is(".rlib") && !rmeta)
+                || (is(DLL_SUFFIX) && (!(rmeta || rlib) || file.ends_with(library_name())))
+        }));
     }
     files
 }
@@ -550,5 +558,32 @@ impl Progress {
             }
         }
         complaints
+    }
+}
+
+// Run by xtask's tests, which has this file as a module.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_for_c_too_is_taken_by_its_metadata() {
+        let message = |files: &[&str]| {
+            let files: Vec<String> = files.iter().map(|file| format!("\"/t/{file}\"")).collect();
+            format!(r#"{{"reason":"compiler-artifact","filenames":[{}],"fresh":true}}"#, files.join(","))
+        };
+        let shared = |name: &str| format!("{DLL_PREFIX}{name}{DLL_SUFFIX}");
+        let messages = [
+            message(&["libserde-1.rlib", "libserde-1.rmeta"]),
+            message(&[&shared("derive-1")]),
+            message(&["libcrc_fast-1.rlib", &shared("crc_fast-1"), "libcrc_fast-1.a"]),
+            message(&[&library_name(), "libkinesis_lab_engine.rmeta"]),
+            r#"{"reason":"build-script-executed"}"#.to_owned(),
+        ];
+        let found = artifacts(&messages.join("\n"));
+        let names: Vec<_> = found.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+        let engine = [library_name(), "libkinesis_lab_engine.rmeta".to_owned()];
+        let want = ["libserde-1.rmeta".to_owned(), shared("derive-1"), "libcrc_fast-1.rlib".to_owned()];
+        assert_eq!(names, [&want[..], &engine].concat());
     }
 }
