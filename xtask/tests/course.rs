@@ -84,7 +84,8 @@ fn minutes_are_reckoned_and_the_same_everywhere() {
     for (name, cells) in course() {
         let row = map.lines().find(|line| line.contains(&format!("]({name})"))).unwrap();
         let minutes: f64 = row.split('|').nth(3).unwrap().trim().parse().unwrap();
-        assert!((15.0..=30.0).contains(&minutes), "{name} takes {minutes} minutes");
+        // One sitting; the longest is 8, which ends with the reader's own server.
+        assert!((15.0..=35.0).contains(&minutes), "{name} takes {minutes} minutes");
         assert!(
             cells[0].source.contains(&format!("about {minutes} minutes")),
             "{name}: its header says otherwise"
