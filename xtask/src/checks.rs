@@ -38,7 +38,7 @@ const STEPS: [(&str, &str, Work); 16] = [
     ),
     ("features", "the library with each feature alone, with none, with all", |place, _| features::run(place)),
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
-    ("fuzz", "parsers fed by a fuzzer (5 s each; 60 s with --full)", fuzz_parsers),
+    ("fuzz", "parsers fed by a fuzzer (50,000 inputs each; 60 s with --full)", fuzz_parsers),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
     (
         "notebooks",
@@ -138,7 +138,7 @@ fn downstream(place: &Place, _: &Options) -> Result<bool> {
 }
 
 fn fuzz_parsers(place: &Place, options: &Options) -> Result<bool> {
-    fuzz::run(place, if options.full { 60 } else { 5 })
+    fuzz::run(place, if options.full { fuzz::Length::Seconds(60) } else { fuzz::Length::Inputs(50_000) })
 }
 
 fn kernel(place: &Place, _: &Options) -> Result<bool> {

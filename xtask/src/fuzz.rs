@@ -1,8 +1,13 @@
 //! The parsers of what strangers write, fed with bytes that a fuzzer breeds (`fuzz/`).
+//!
+//! By libFuzzer, as cargo-fuzz has it built, but with the toolchain of everything else: what counts the branches is a
+//! pass of LLVM's that any rustc has, and only sanitizers need a nightly one. They find what unsafe code does, and
+//! these parsers have none.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{Place, setup};
 
@@ -10,77 +15,126 @@ use crate::{Place, setup};
 const TARGETS: [&str; 7] =
     ["access_log_line", "aggregate", "event", "gzip", "json_format", "log_format", "timestamp"];
 
-/// Sanitizers find what unsafe code does, and these parsers have none.
-const NO_SANITIZER: &str = "--sanitizer=none";
-const RUNS_NOT: &str = "cargo does not run";
+/// What cargo-fuzz gives rustc.
+const COVERAGE: [&str; 8] = [
+    "--cfg=fuzzing",
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
+    "-Ccodegen-units=1",
+];
 
-/// Runs each target for so many seconds, where the tools are there; skipping needs no network.
-pub(crate) fn run(place: &Place, seconds: u32) -> Result<bool> {
-    let missing = missing(place);
-    if !missing.is_empty() {
-        println!("SKIPPED: fuzzing needs {}", missing.join(" and "));
+/// How long each is fed.
+#[derive(Clone, Copy)]
+pub(crate) enum Length {
+    /// The same inputs each time: what fails today has failed yesterday.
+    Inputs(u32),
+    /// Others each time, and what was worth keeping of the last time before them.
+    Seconds(u32),
+}
+
+/// Runs each target, where the tools are there.
+pub(crate) fn run(place: &Place, length: Length) -> Result<bool> {
+    let compiler = Command::new("c++").arg("--version").stdin(Stdio::null()).output();
+    if !compiler.is_ok_and(|output| output.status.success()) {
+        println!(
+            "SKIPPED: fuzzing needs a C++ compiler, for libFuzzer (Debian, Ubuntu: sudo apt install g++)"
+        );
         return Ok(true);
     }
-    let folder = place.checkout.join("fuzz");
+    let (folder, manifest) = (place.checkout.join("fuzz"), "fuzz/Cargo.toml");
     // The versions that everything else was tested with: cargo drops what is not needed.
     std::fs::copy(place.checkout.join("Cargo.lock"), folder.join("Cargo.lock")).context("fuzz/Cargo.lock")?;
-    println!("$ cargo +nightly fuzz build");
-    if !nightly_cargo(place).args(["fuzz", "build", NO_SANITIZER]).status().context(RUNS_NOT)?.success() {
+    let mut fetch = setup::cargo_of_the_caller(place);
+    fetch.args(["fetch", "--quiet", "--manifest-path", manifest]).stdin(Stdio::null());
+    if !fetch.status().context("cargo does not run")?.success() {
+        println!(
+            "SKIPPED: fuzzing needs libfuzzer-sys, which could not be downloaded; cargo says why, above"
+        );
+        return Ok(true);
+    }
+    let (target_folder, host) = (target_folder(&folder), host(place)?);
+    println!("$ cargo build --release --manifest-path {manifest} --target {host}, counting branches");
+    let mut build = setup::cargo_of_the_caller(place);
+    build.args(["build", "--release", "--manifest-path", manifest, "--target", &host, "--target-dir"]);
+    // Without a target named, build scripts would count, too.
+    build.arg(&target_folder).env("CARGO_ENCODED_RUSTFLAGS", COVERAGE.join("\u{1f}")).stdin(Stdio::null());
+    if !build.status().context("cargo does not run")?.success() {
         return Ok(false);
     }
     let mut passed = true;
     for target in TARGETS {
-        // What it finds worth keeping goes to the first folder, which is not kept in git; the second is.
-        let (corpus, seeds) = (folder.join("corpus").join(target), folder.join("seeds").join(target));
-        std::fs::create_dir_all(&corpus).with_context(|| corpus.display().to_string())?;
-        println!("$ cargo +nightly fuzz run {target}, for {seconds} s");
-        let mut command = nightly_cargo(place);
-        command.args(["fuzz", "run", NO_SANITIZER, target]).args([corpus, seeds]);
-        command.args(["--", &format!("-max_total_time={seconds}"), "-max_len=4096", "-print_final_stats=1"]);
-        let output = command.output().context(RUNS_NOT)?;
-        // Hundreds of lines, of which one matters unless something was found.
-        let said = String::from_utf8_lossy(&output.stderr);
-        match said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:")) {
-            Some(inputs) if output.status.success() => println!("  {} inputs", inputs.trim()),
-            _ => {
-                println!("{said}");
-                passed = false;
-            }
-        }
+        passed &= feed(place, target, &target_folder.join(&host).join("release").join(target), length)?;
     }
     Ok(passed)
 }
 
-/// What is not installed, each with the command that gets it.
-fn missing(place: &Place) -> Vec<&'static str> {
-    let toolchains = Command::new("rustup").args(["toolchain", "list"]).stdin(Stdio::null()).output();
-    let nightly = toolchains.is_ok_and(|list| has_nightly(&String::from_utf8_lossy(&list.stdout)));
-    let mut fuzz = setup::cargo(place);
-    let fuzz = fuzz.args(["fuzz", "--version"]).stdin(Stdio::null()).output();
-    let fuzz = fuzz.is_ok_and(|output| output.status.success());
-    [
-        (nightly, "a nightly toolchain (rustup toolchain install nightly --profile minimal)"),
-        (fuzz, "cargo-fuzz (cargo install cargo-fuzz --locked)"),
-    ]
-    .into_iter()
-    .filter_map(|(there, how)| (!there).then_some(how))
-    .collect()
-}
-
-fn has_nightly(toolchains: &str) -> bool {
-    let host =
-        |line: &str| line.strip_prefix("nightly-").is_some_and(|rest| !rest.starts_with(char::is_numeric));
-    toolchains.lines().any(host)
-}
-
-fn nightly_cargo(place: &Place) -> Command {
-    let mut command = setup::cargo(place);
-    // As the first argument, rustup's `cargo` takes it.
-    command.arg("+nightly").stdin(Stdio::null());
-    if let Some(folder) = std::env::var_os("CARGO_TARGET_DIR") {
-        command.env("CARGO_TARGET_DIR", folder);
+/// Whether the target has taken all that it was fed with.
+fn feed(place: &Place, target: &str, program: &Path, length: Length) -> Result<bool> {
+    // What is found worth keeping goes to the first folder, which is not kept in git; the second is.
+    let folder = place.checkout.join("fuzz");
+    let (mut corpus, seeds) = (folder.join("corpus").join(target), folder.join("seeds").join(target));
+    let artifacts = folder.join("artifacts").join(target);
+    let mut command = Command::new(program);
+    match length {
+        Length::Inputs(inputs) => {
+            corpus = program.with_extension("corpus");
+            let _ = std::fs::remove_dir_all(&corpus);
+            println!("{target}, {inputs} inputs");
+            command.args([format!("-runs={inputs}"), "-seed=1".to_owned()]);
+        }
+        Length::Seconds(seconds) => {
+            println!("{target}, for {seconds} s");
+            command.arg(format!("-max_total_time={seconds}"));
+        }
     }
-    command
+    for folder in [&corpus, &artifacts] {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    command.args([&corpus, &seeds]).arg(format!("-artifact_prefix={}/", artifacts.display()));
+    command.args(["-max_len=4096", "-timeout=10", "-print_final_stats=1"]).stdin(Stdio::null());
+    let output = command.output().with_context(|| program.display().to_string())?;
+    // Hundreds of lines, of which one matters unless something was found.
+    let said = String::from_utf8_lossy(&output.stderr);
+    match said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:")) {
+        Some(inputs) if output.status.success() => {
+            let covered =
+                said.lines().rev().find_map(|line| line.split_once(" cov: ")?.1.split_whitespace().next());
+            println!("  {} inputs, {} branches met", inputs.trim(), covered.unwrap_or("no"));
+            Ok(covered.is_some())
+        }
+        _ => {
+            println!("{said}");
+            println!(
+                "The input that did it is in {}; run it again: {} FILE",
+                artifacts.display(),
+                program.display()
+            );
+            Ok(false)
+        }
+    }
+}
+
+/// Its own: with other flags, everything is compiled anew.
+fn target_folder(folder: &Path) -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(target) => PathBuf::from(target).join("fuzz"),
+        None => folder.join("target"),
+    }
+}
+
+fn host(place: &Place) -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").current_dir(&place.checkout).stdin(Stdio::null()).output();
+    let output = output.context("rustc does not run")?;
+    ensure!(output.status.success(), "rustc -vV: {}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .context("rustc names no host")
 }
 
 #[cfg(test)]
@@ -100,13 +154,5 @@ mod tests {
         for name in names {
             assert!(folder.join("seeds").join(&name).is_dir(), "{name} has no seeds");
         }
-    }
-
-    #[test]
-    fn a_nightly_of_a_date_is_not_the_one_that_is_called() {
-        assert!(has_nightly("stable-x86_64-unknown-linux-gnu (default)\nnightly-x86_64-unknown-linux-gnu\n"));
-        assert!(!has_nightly("stable-x86_64-unknown-linux-gnu\n1.95.0-x86_64-unknown-linux-gnu\n"));
-        assert!(!has_nightly("nightly-2026-01-02-x86_64-unknown-linux-gnu\n"));
-        assert!(!has_nightly(""));
     }
 }
