@@ -17,12 +17,15 @@ struct Counting;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
+/// Given back or not.
+static ALL: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: each call is the system allocator's own.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
         MOST.fetch_max(held, Ordering::Relaxed);
+        ALL.fetch_add(layout.size(), Ordering::Relaxed);
         unsafe { System.alloc(layout) }
     }
 
@@ -84,4 +87,26 @@ fn a_record_takes_a_few_times_what_is_packed_in_it() {
         assert_eq!(counter.total(), counted, "{what}");
         assert!(unparsed == u64::MAX || counter.unparsed() == unparsed, "{what}: {}", counter.unparsed());
     }
+    a_message_costs_its_own_size_whatever_it_came_in();
+}
+
+/// The record was copied for each of its messages, data and all.
+fn a_message_costs_its_own_size_whatever_it_came_in() {
+    let mut rng = fastrand::Rng::with_seed(7);
+    // A megabyte and a half of gzip.
+    let filling: String = std::iter::repeat_with(|| rng.alphanumeric()).take(2_000_000).collect();
+    let spent = |messages: usize| {
+        let message = r#"{"id":"1","timestamp":0,"message":"{\"time\":1709288100}"}"#;
+        let entries = vec![message; messages].join(",");
+        let data = format!(r#"{{"messageType":"DATA_MESSAGE","owner":"{filling}","logEvents":[{entries}]}}"#);
+        let record = Record::new("any", packed(&data), "1", Timestamp::now());
+        let (format, before) = (AnyFormat::from(JsonFormat::new()), ALL.load(Ordering::Relaxed));
+        assert_eq!(format.events(&record).into_iter().filter(Result::is_ok).count(), messages);
+        ALL.load(Ordering::Relaxed) - before
+    };
+    let (one, many) = (spent(1), spent(1_001));
+    let each = many.saturating_sub(one) / 1_000;
+    println!("a message more: {each} bytes");
+    // With a copy, 1,500,000.
+    assert!(each < 10_000, "a message more takes {each} bytes");
 }

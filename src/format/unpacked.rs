@@ -94,13 +94,11 @@ fn named(record: &Record, error: EventError) -> EventError {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-    use std::time::{Duration, Instant};
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
     use super::*;
-    use crate::event::Event;
     use crate::format::JsonFormat;
     use crate::timestamp::Timestamp;
 
@@ -129,31 +127,5 @@ mod tests {
                 assert!(error.to_string().starts_with(reason), "{error}");
             }
         }
-    }
-
-    /// The record was copied for each of its messages, data and all.
-    #[test]
-    fn a_message_costs_its_own_size_whatever_it_came_in() {
-        let mut rng = fastrand::Rng::with_seed(7);
-        // Nine megabytes of gzip.
-        let filling: String = std::iter::repeat_with(|| rng.alphanumeric()).take(12_000_000).collect();
-        let spent = |messages: usize| {
-            let message = r#"{\"time\":1709288100}"#;
-            let entries: Vec<String> = (0..messages)
-                .map(|n| format!(r#"{{"id":"{n}","timestamp":0,"message":"{message}"}}"#))
-                .collect();
-            let entries = entries.join(",");
-            let data =
-                format!(r#"{{"messageType":"DATA_MESSAGE","owner":"{filling}","logEvents":[{entries}]}}"#);
-            let (record, mut events) = (record(gzip(data.as_bytes())), 0);
-            let began = Instant::now();
-            let mut each = |found: Result<Event, EventError>| events += found.unwrap().id.iter().count();
-            AnyFormat::from(JsonFormat::new()).read_record(&record, &mut each);
-            assert_eq!(events, messages);
-            began.elapsed()
-        };
-        // 36 GB were copied for the other ones.
-        let (one, many) = (spent(1), spent(4_000));
-        assert!(many < 2 * one + Duration::from_millis(500), "{one:?} for one message, {many:?} for 4,000");
     }
 }
