@@ -7,30 +7,17 @@ mod archive_program;
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use archive_program::s3::SmallS3;
 use archive_program::{Records, SECRET, archived, in_stream, objects_in, program, run, scratch};
+use common::small_disk::SmallDisk;
 use common::{Faults, faulty};
 use fastrand::Rng;
 use kinesis_lab::Archive;
 use kinesis_lab::prelude::*;
-
-const SOME: Faults = Faults {
-    throttled: 4,
-    failed: 3,
-    broken: 3,
-    expired: 4,
-    partial: 5,
-    reset: 3,
-    half_closed: 3,
-    silent: 0,
-    slow: 0,
-};
 
 /// Files of 20 kB, or of a fifth of a second.
 const SMALL: [&str; 4] = ["--bytes", "20000", "--every", "200ms"];
@@ -145,7 +132,7 @@ fn killed(
 #[test]
 fn fifty_kills_and_each_record_is_in_the_files_once_and_comes_back() {
     let kills = if std::env::var_os("KINESIS_LAB_FULL").is_some() { 200 } else { 50 };
-    let service = faulty(17, SOME);
+    let service = faulty(17, Faults::FOR_PROGRAMS);
     let stream = service.direct.create_stream("visits", 2).unwrap();
     let folder = scratch("kills");
     let resharded = killed(&service.kinesis, &stream, folder.to_str().unwrap(), None, 17, kills);
@@ -226,38 +213,13 @@ fn a_bucket_that_refuses_is_a_sentence_and_nothing_is_lost() {
 /// On a file system of a few hundred kilobytes, in a mount namespace of its own.
 #[test]
 fn a_full_disk_is_a_sentence_and_it_goes_on_when_there_is_room() {
-    let can = Command::new("unshare").args(["--mount", "true"]).output();
-    if !can.is_ok_and(|output| output.status.success()) {
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: no small file system can be mounted here (unshare --mount)"
-        );
-        return;
-    }
+    let Some(disk) = SmallDisk::under(&scratch("full")) else { return };
     let kinesis = Kinesis::local().unwrap();
     let stream = kinesis.create_stream("visits", 2).unwrap();
     produce(&stream, 20, &AtomicBool::new(false));
-    let folder = scratch("full");
-    let (small, out) = (folder.join("small disk"), folder.join("out"));
-    std::fs::create_dir(&small).unwrap();
+    let (small, out) = (disk.path(), disk.carried_out());
     let arguments = [&["--to", small.to_str().unwrap(), "--until-caught-up"][..], &SMALL].concat();
-    let inner = program(kinesis.endpoint_url().unwrap(), "visits", &arguments);
-    // The shell keeps the mount, makes room when it is told to, and carries the files out.
-    let script = r#"mount -t tmpfs -o size=300k none "$0" || exit 9
-        "$@" & while ! [ -e "$0"/../room ]; do sleep 0.1; done
-        mount -o remount,size=500M "$0"; wait $!; code=$?; cp -r "$0" "$0"/../out; exit $code"#;
-    let mut shell = Command::new("unshare");
-    shell.args(["--mount", "sh", "-c", script]).arg(&small).arg(inner.get_program()).args(inner.get_args());
-    shell.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut shell = shell.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = String::new();
-    for line in BufReader::new(shell.stderr.take().unwrap()).lines() {
-        said += &(line.unwrap() + "\n");
-        if said.contains("no room on the disk") {
-            std::fs::write(folder.join("room"), "").unwrap();
-        }
-    }
-    assert!(shell.wait().unwrap().success(), "{said}");
+    let said = disk.run(300_000, &program(kinesis.endpoint_url().unwrap(), "visits", &arguments));
     assert!(
         said.contains("nothing that was archived is lost") && said.contains("going on after a wait"),
         "{said}"

@@ -5,28 +5,15 @@
 mod common;
 mod count_program;
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use common::small_disk::SmallDisk;
 use common::{Faults, faulty};
-use count_program::{Counts, counts, finish, program, scratch, start, started};
+use count_program::{Counts, counts, finish, scratch, start, started};
 use fastrand::Rng;
 use kinesis_lab::prelude::*;
-
-// None that keeps silent: the program waits as long as it would on AWS.
-const SOME: Faults = Faults {
-    throttled: 4,
-    failed: 3,
-    broken: 3,
-    expired: 4,
-    partial: 5,
-    reset: 3,
-    half_closed: 3,
-    silent: 0,
-    slow: 0,
-};
 
 /// What the stream holds, each record in every window of `size` seconds that begins every `slide`.
 struct Expected {
@@ -113,7 +100,7 @@ fn counts_are_exact_however_often_it_is_killed() {
 
 fn killed_again_and_again(seed: u64, kills: u32) -> u32 {
     let mut rng = Rng::with_seed(seed);
-    let service = faulty(seed, SOME);
+    let service = faulty(seed, Faults::FOR_PROGRAMS);
     let direct = service.direct.create_stream("crash", 2).unwrap();
     let endpoint = service.kinesis.endpoint_url().unwrap().to_owned();
     let database = scratch(&format!("seed {seed}"));
@@ -188,52 +175,28 @@ fn ctrl_c_ends_it_after_a_commit() {
 /// On a file system of a few hundred kilobytes, in a mount namespace of its own.
 #[test]
 fn a_full_disk_is_a_sentence_and_it_goes_on_when_there_is_room() {
-    let can = Command::new("unshare").args(["--mount", "true"]).output();
-    if !can.is_ok_and(|output| output.status.success()) {
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: no small file system can be mounted here (unshare --mount)"
-        );
-        return;
-    }
+    let database = scratch("full");
+    let Some(disk) = SmallDisk::under(database.parent().unwrap()) else { return };
     let kinesis = Kinesis::local().unwrap();
     let stream = kinesis.create_stream("crash", 2).unwrap();
-    let database = scratch("full");
     produce(&stream, 7, &AtomicBool::new(false));
-    let caught_up = start(kinesis.endpoint_url().unwrap(), &database, &["--until-caught-up"]);
+    let endpoint = kinesis.endpoint_url().unwrap();
+    let caught_up = start(endpoint, &disk.brought().join("counts.db"), &["--until-caught-up"]);
     assert!(caught_up.wait_with_output().unwrap().status.success());
-    let before = counts(&database);
+    let before = counts(&disk.brought().join("counts.db"));
     assert!(!before.is_empty(), "nothing was committed before the disk was full: this proves nothing");
     // As much again, on a disk with room for a tenth of it.
     produce(&stream, 8, &AtomicBool::new(false));
-    let size = std::fs::metadata(&database).unwrap().len() + 250_000;
-    let small = database.with_file_name("small disk");
-    std::fs::create_dir(&small).unwrap();
-    let command = started(kinesis.endpoint_url().unwrap(), &small.join("counts.db"), &["--until-caught-up"]);
-    // The shell keeps the mount, makes room when it is told to, and carries the files in and out.
-    let script = r#"mount -t tmpfs -o size="$1" none "$0" && cp "$0"/../counts.db "$0" && shift || exit 9
-        "$@" & while ! [ -e "$0"/../room ] && kill -0 $!; do sleep 0.1; done
-        mount -o remount,size=500M "$0"; wait $!; code=$?; cp "$0"/counts.db* "$0"/..; exit $code"#;
-    let mut shell = Command::new("unshare");
-    shell.args(["--mount", "sh", "-c", script]).arg(&small).arg(size.to_string());
-    shell.arg(program()).args(command.get_args());
-    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut shell = shell.stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = String::new();
-    for line in BufReader::new(shell.stderr.take().unwrap()).lines() {
-        said += &(line.unwrap() + "\n");
-        if said.contains("no room on the disk") {
-            std::fs::write(database.with_file_name("room"), "").unwrap();
-        }
-    }
-    assert!(shell.wait().unwrap().success(), "{said}");
+    let size = std::fs::metadata(disk.brought().join("counts.db")).unwrap().len() + 250_000;
+    let said = disk.run(size, &started(endpoint, &disk.path().join("counts.db"), &["--until-caught-up"]));
     assert!(
         said.contains("nothing that was committed is lost") && said.contains("going on after a wait"),
         "{said}"
     );
+    let database = disk.carried_out().join("counts.db");
     let kept = counts(&database);
     assert!(before.iter().all(|(pair, n)| kept.get(pair) >= Some(n)), "a commit was lost");
-    finish(kinesis.endpoint_url().unwrap(), &database, &[]);
+    finish(endpoint, &database, &[]);
     assert_eq!(counts(&database), expected(&stream, 60, 60).counts);
 }
 

@@ -76,8 +76,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// An archive in a folder (made for this user alone, when it is not there; one that is keeps its mode), or in `s3://bucket/prefix` (with the
-    /// feature `archive-s3`). Nothing is written or asked for before a run.
+    /// An archive in a folder (made for this user alone, when it is not there; one that is keeps its mode), or in
+    /// `s3://bucket/prefix` (with the feature `archive-s3`). Nothing is written or asked for before a run.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for what is neither.

@@ -28,7 +28,6 @@ mod names;
 mod objects;
 mod replaying;
 mod shards;
-
 mod target;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 mod line;
+pub(crate) mod small_disk;
 // The embedded service's own: without it, ferrokinesis loses records to readers beside writers.
 #[path = "../../src/service/local/gate.rs"]
 mod local_gate;
@@ -52,6 +53,21 @@ pub(crate) struct Faults {
     pub(crate) silent: u8,
     /// The answer comes late, by up to twice the client's patience.
     pub(crate) slow: u8,
+}
+
+impl Faults {
+    /// For programs that are killed meanwhile. None that keeps silent: a program waits as long as it would on AWS.
+    pub(crate) const FOR_PROGRAMS: Faults = Faults {
+        throttled: 4,
+        failed: 3,
+        broken: 3,
+        expired: 4,
+        partial: 5,
+        reset: 3,
+        half_closed: 3,
+        silent: 0,
+        slow: 0,
+    };
 }
 
 /// How often each fault was met; a test that meets none proves nothing.
