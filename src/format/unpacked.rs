@@ -112,6 +112,19 @@ mod tests {
         Record::new("any", data, "1", Timestamp::MIN)
     }
 
+    /// What the default reads in it, too, is another format's to say.
+    #[test]
+    fn a_format_is_asked_what_it_reads() {
+        let data = br#"{"time":"2024-03-01T10:15:00Z","ip":"192.0.2.1","path":"/a"}"#.to_vec();
+        for (format, key) in
+            [(AnyFormat::default(), "192.0.2.1"), (JsonFormat::new().key(&["path"]).into(), "/a")]
+        {
+            let mut keys = Vec::new();
+            format.brief(&record(data.clone()), |found| keys.push(found.unwrap().key.into_owned()));
+            assert_eq!(keys, [key]);
+        }
+    }
+
     #[test]
     fn what_packed_it_is_named_by_any_format() {
         let json = AnyFormat::from(JsonFormat::new());
