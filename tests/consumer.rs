@@ -151,6 +151,26 @@ fn children_are_read_after_their_parents() {
     assert!(refused.to_string().contains("has no open shard"), "{refused}");
 }
 
+/// Two to three, and to two: by way of shards that are closed as soon as they are opened.
+#[test]
+fn a_stream_that_is_scaled_is_read_in_order() {
+    let stream = stream("scaled", 2);
+    let keys: Vec<String> = (0..8).map(|n| format!("key {n}")).collect();
+    let consumer = stream.consumer().trim_horizon().poll_every(millis(200)).start(Seen::default()).unwrap();
+    for (round, shards) in [(0, 3), (1, 2), (2, 2)] {
+        let entries = keys.iter().map(|key| Entry::new(key, format!("{key} {round}")));
+        stream.put_many(entries.collect()).send().unwrap();
+        stream.update_shard_count(shards).unwrap();
+    }
+    wait_for(|| consumer.report().records == 24);
+    let (seen, outcome) = consumer.stop();
+    outcome.unwrap();
+    assert_in_order(&keys, &seen.data);
+    let shards = stream.shards().unwrap();
+    let orphans = shards.iter().filter(|shard| shard.parent.is_none()).count();
+    assert_eq!((orphans, shards.iter().filter(|shard| shard.is_open()).count()), (2, 2));
+}
+
 fn assert_in_order(keys: &[String], data: &[String]) {
     let mut rounds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (key, round) in data.iter().map(|data| data.rsplit_once(' ').unwrap()) {

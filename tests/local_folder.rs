@@ -120,6 +120,29 @@ fn what_was_acknowledged_outlives_a_kill_at_any_moment() {
 }
 
 #[test]
+fn a_change_of_the_shard_count_that_was_under_way_is_made_by_the_next_service() {
+    let folder = kinesis_lab::temporary_folder("scaled").unwrap();
+    Local::new().folder(&folder).open().unwrap().create_stream("kept", 2).unwrap();
+    let kinesis = Local::new().folder(&folder).transition(secs(3_600)).open().unwrap();
+    let client = kinesis.client().clone();
+    let scaling = kinesis_lab::aws_sdk_kinesis::types::ScalingType::UniformScaling;
+    let call = client.update_shard_count().stream_name("kept").target_shard_count(4).scaling_type(scaling);
+    assert_eq!(block_on(call.send()).unwrap().current_shard_count(), Some(2));
+    drop((client, kinesis));
+    let kinesis = Local::new().folder(&folder).open().unwrap();
+    let stream = kinesis.stream("kept").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while stream.describe().unwrap().open_shards != 4 {
+        assert!(Instant::now() < deadline, "{:?}", stream.describe());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let parents: Vec<Option<String>> =
+        stream.shards().unwrap().into_iter().map(|shard| shard.parent).collect();
+    assert_eq!(parents.iter().flatten().count(), 4, "{parents:?}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn all_that_a_stream_is_comes_back() {
     let folder = kinesis_lab::temporary_folder("back").unwrap();
     let open = || Local::new().folder(&folder).transition(millis(10)).open().unwrap();

@@ -235,6 +235,31 @@ fn a_client_that_speaks_cbor_puts_and_reads() {
     let refused = ask("PutRecord", &[vec![0xa1], text("PartitionKey"), text("k")].concat());
     assert!(refused.starts_with(b"HTTP/1.1 400") && has(&refused, &text("__type")), "{refused:?}");
     assert!(ask("PutRecord", b"\xff").starts_with(b"HTTP/1.1 400"));
+
+    // Times are in milliseconds, on both ways; they need eight bytes (0x1b), seconds would need four.
+    let shards = stream.shards().unwrap();
+    let now = (Timestamp::now().as_micros() / 1_000) as u64;
+    let iterator = |millis: u64| {
+        let mut asked = vec![0xa4];
+        for (name, value) in
+            [("StreamName", "cbor"), ("ShardId", &shards[0].id), ("ShardIteratorType", "AT_TIMESTAMP")]
+        {
+            asked.extend([text(name), text(value)].concat());
+        }
+        asked.extend([text("Timestamp"), vec![0xc1, 0x1b], millis.to_be_bytes().to_vec()].concat());
+        ask("GetShardIterator", &asked)
+    };
+    let refused = iterator(now + 3_600_000);
+    assert!(refused.starts_with(b"HTTP/1.1 400"), "an hour ahead: {}", String::from_utf8_lossy(&refused));
+    let answer = iterator(now - 3_600_000);
+    let name = text("ShardIterator");
+    let at = answer.windows(name.len()).position(|window| window == name).unwrap() + name.len();
+    let page = ask("GetRecords", &[&[0xa1], &name[..], &answer[at..]].concat());
+    let name = text("ApproximateArrivalTimestamp");
+    let at = page.windows(name.len()).position(|window| window == name).unwrap() + name.len();
+    assert_eq!(page[at], 0x1b);
+    let arrived = u64::from_be_bytes(page[at + 1..at + 9].try_into().unwrap());
+    assert!(arrived.abs_diff(now) < 60_000, "{arrived} {now}");
     drop((stream, kinesis));
     let stream = Local::new().folder(&folder).open().unwrap().stream("cbor").unwrap();
     let mut read = Vec::new();
@@ -248,6 +273,135 @@ fn a_client_that_speaks_cbor_puts_and_reads() {
     stream.consumer().trim_horizon().run_until_caught_up(&mut Keep(&mut read)).unwrap();
     assert_eq!(read, b"\x00\xffabc");
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// What the Kinesis Client Library does on a stream that is resharded: reads shards to their ends, where it is told
+/// their children, and lists those that were open at a moment.
+const RESHARDED: &str = r#"
+import sys, time, boto3
+kinesis = boto3.client("kinesis", endpoint_url=sys.argv[1], region_name="us-east-1",
+                       aws_access_key_id="any", aws_secret_access_key="any")
+name = {"StreamName": "resharded"}
+def settle():
+    while kinesis.describe_stream_summary(**name)["StreamDescriptionSummary"]["StreamStatus"] != "ACTIVE":
+        time.sleep(0.05)
+def shard(n): return "shardId-%012d" % n
+def digits(shards): return "".join(s["ShardId"][-1] for s in shards)
+def filtered(**filter): return digits(kinesis.list_shards(ShardFilter=filter, **name)["Shards"])
+kinesis.create_stream(ShardCount=2, **name); settle()
+created = kinesis.describe_stream_summary(**name)["StreamDescriptionSummary"]["StreamCreationTimestamp"]
+arn = kinesis.describe_stream_summary(**name)["StreamDescriptionSummary"]["StreamARN"]
+kinesis.put_record(PartitionKey="a", Data=b"1", ExplicitHashKey="0", **name)
+kinesis.split_shard(ShardToSplit=shard(0), NewStartingHashKey=str(1 << 126), **name); settle()
+kinesis.merge_shards(ShardToMerge=shard(3), AdjacentShardToMerge=shard(1), **name); settle()
+kinesis.update_shard_count(TargetShardCount=4, ScalingType="UNIFORM_SCALING", **name); settle()
+for n in (0, 1, 3, 4, 5):
+    iterator = kinesis.get_shard_iterator(ShardId=shard(n), ShardIteratorType="TRIM_HORIZON", **name)["ShardIterator"]
+    records = 0
+    while True:
+        page = kinesis.get_records(ShardIterator=iterator)
+        records += len(page["Records"])
+        iterator = page.get("NextShardIterator")
+        if iterator is None: break
+        assert "ChildShards" not in page, page
+        time.sleep(0.05)
+    children = [(c["ShardId"][-1], "".join(p[-1] for p in c["ParentShards"]), len(c["HashKeyRange"])) for c in page["ChildShards"]]
+    print(n, records, children)
+print(filtered(Type="AT_LATEST"), filtered(Type="AT_TRIM_HORIZON"), filtered(Type="FROM_TRIM_HORIZON"),
+      filtered(Type="AFTER_SHARD_ID", ShardId=shard(6)), filtered(Type="AT_TIMESTAMP", Timestamp=created),
+      filtered(Type="AT_TIMESTAMP", Timestamp=time.time() + 5), filtered(Type="FROM_TIMESTAMP", Timestamp=time.time() + 5),
+      filtered(Type="FROM_TIMESTAMP", Timestamp=created))
+pages = [kinesis.list_shards(MaxResults=4, **name)]  # boto3's paginator repeats the name, which AWS refuses
+while "NextToken" in pages[-1]:
+    pages.append(kinesis.list_shards(MaxResults=4, NextToken=pages[-1]["NextToken"]))
+print([digits(page["Shards"]) for page in pages])
+first = kinesis.list_shards(StreamARN=arn, MaxResults=2, ShardFilter={"Type": "AT_LATEST"})
+print(digits(first["Shards"]), digits(kinesis.list_shards(StreamARN=arn, NextToken=first["NextToken"])["Shards"]))
+for call in ({"NextToken": "shardId-000000000003"}, {"NextToken": first["NextToken"], **name}):
+    try:
+        kinesis.list_shards(**call)
+    except kinesis.exceptions.InvalidArgumentException as error:
+        print(error.response["Error"]["Message"])
+for target, error in ((4, "InvalidArgumentException"), (20000, "LimitExceededException")):
+    try:
+        kinesis.update_shard_count(TargetShardCount=target, ScalingType="UNIFORM_SCALING", **name)
+    except getattr(kinesis.exceptions, error) as error:
+        print(target, error.response["Error"]["Code"])
+"#;
+
+#[test]
+fn a_resharded_stream_names_children_and_lists_what_was_open_at_a_moment() {
+    let Some(mut python) = python_with("boto3") else {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no Python with boto3 here");
+        return;
+    };
+    let kinesis = Local::new().open().unwrap();
+    let output = python.args([RESHARDED, kinesis.endpoint_url().unwrap()]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "0 1 [('2', '0', 2), ('3', '0', 2)]",
+            "1 0 [('4', '31', 2)]",
+            "3 0 [('4', '31', 2)]",
+            "4 0 [('5', '4', 2), ('6', '4', 2)]",
+            "5 0 [('7', '5', 2), ('8', '5', 2)]",
+            "2678 01 012345678 78 01 2678 2678 012345678",
+            "['0123', '4567', '8']",
+            "26 78",
+            "NextToken is invalid.",
+            "NextToken and StreamName cannot be provided together.",
+            "4 InvalidArgumentException",
+            "20000 LimitExceededException",
+        ]
+    );
+}
+
+/// As the SDK for Java subscribes to shards: HTTP/2, without having asked whether it is spoken.
+#[test]
+fn a_client_with_prior_knowledge_of_http_2_calls() {
+    let kinesis = Local::new().access_key("KEY1").open().unwrap();
+    kinesis.create_stream("two", 1).unwrap();
+    let host = kinesis.endpoint_url().unwrap().strip_prefix("http://").unwrap().to_owned();
+    let ask = async |key: &str, body: &'static str| {
+        let socket = tokio::net::TcpStream::connect(&host).await.unwrap();
+        let (mut client, connection) = h2::client::handshake(socket).await.unwrap();
+        tokio::spawn(connection);
+        let request = axum::http::Request::post(format!("http://{host}/"))
+            .header("x-amz-target", "Kinesis_20131202.PutRecord")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-date", "20180906T080000Z")
+            .header(
+                "authorization",
+                format!(
+                    "AWS4-HMAC-SHA256 Credential={key}/20180906/us-east-1/kinesis/aws4_request, \
+                     SignedHeaders=host, Signature=0"
+                ),
+            );
+        let (answer, mut stream) = client.send_request(request.body(()).unwrap(), false).unwrap();
+        stream.send_data(body.into(), true).unwrap();
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.version(), axum::http::Version::HTTP_2);
+        let (status, mut body, mut text) = (answer.status(), answer.into_body(), Vec::new());
+        while let Some(part) = body.data().await {
+            text.extend(part.unwrap());
+        }
+        (status.as_u16(), String::from_utf8(text).unwrap())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let put = r#"{"StreamName":"two","PartitionKey":"k","Data":"aGVsbG8="}"#;
+        let (status, answer) = ask("KEY1", put).await;
+        assert!(status == 200 && answer.contains("SequenceNumber"), "{status} {answer}");
+        // The front stands there, too.
+        let (status, answer) = ask("KEY2", put).await;
+        assert!(status == 403 && answer.contains("takes only the access key"), "{status} {answer}");
+    });
+    let stream = kinesis.stream("two").unwrap();
+    let report = stream.consumer().trim_horizon().run_until_caught_up(&mut Echo::new()).unwrap();
+    assert_eq!(report.records, 1);
 }
 
 /// AWS' module for aggregates, in both directions: its own 200 visits are put, and all that the stream has is

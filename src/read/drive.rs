@@ -6,20 +6,14 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::beginning::Beginning;
+use super::delivering::{Delivering, Processed};
 use super::options::ReadOptions;
-use super::process_error::Verdict;
-use super::processor::{Checkpoint, RecordProcessor, StreamId};
+use super::processor::{Checkpoint, Context, RecordProcessor, StreamId};
 use super::report::{ConsumerReport, Ended, SharedReport};
 use super::run::{Run, Step};
-use super::waiting::{Waiting, failed};
-use crate::backoff::delay;
+use super::waiting::Waiting;
 use crate::error::Result;
-use crate::notice::tell;
-use crate::record::Batch;
 use crate::stop::Stop;
-
-/// How often a batch is delivered again before *retry* becomes *stop*.
-const RETRIES: u32 = 10;
 
 /// A run from its beginning to its end.
 pub(super) async fn whole(
@@ -104,7 +98,7 @@ async fn steps(mut run: Run, processor: &mut dyn RecordProcessor, stop: &Stop) -
             Step::Batch(batch, permit) => {
                 fresh = true;
                 let shard_id = batch.shard_id.clone();
-                match process(&run, batch, processor, stop).await? {
+                match delivering(&run, stop, &|| run.context(stop)).batch(batch, processor).await? {
                     Processed::Whole => {}
                     Processed::Not => break Ended::Stopped,
                     Processed::NotWritten => {
@@ -120,99 +114,30 @@ async fn steps(mut run: Run, processor: &mut dyn RecordProcessor, stop: &Stop) -
             }
             Step::ShardEnded(shard_id) => {
                 fresh = true;
-                let call = || processor.shard_ended(&shard_id, &mut run.context(stop));
-                if waiting(&run, stop).call(call).await?.is_none() {
+                let context = || run.context(stop);
+                if !delivering(&run, stop, &context).shard_ended(&shard_id, processor).await? {
                     fresh = false; // it has just been tried
                     break Ended::Stopped;
                 }
             }
             Step::Tick => {
                 fresh = false;
-                if !tick(&run, processor, stop).await? {
+                if !delivering(&run, stop, &|| run.context(stop)).tick(processor).await? {
                     break Ended::Stopped;
                 }
             }
             Step::Ended(ended) => break ended,
         }
     };
-    match fresh && !tick(&run, processor, stop).await? {
+    let unwritten = fresh && !delivering(&run, stop, &|| run.context(stop)).tick(processor).await?;
+    match unwritten {
         true => run.finish(Ended::Stopped),
         false => run.finish(ended),
     }
 }
 
-/// For a call of the processor of this run.
-fn waiting<'a>(run: &'a Run, stop: &'a Stop) -> Waiting<'a> {
-    Waiting::new(run.stream_name(), run.report(), stop, run.until, run.options.until_caught_up)
-}
-
-/// False when the run was asked to stop before it was done.
-async fn tick(run: &Run, processor: &mut dyn RecordProcessor, stop: &Stop) -> Result<bool> {
-    let call = || {
-        run.report().set_busy_with(Some("what it does once a poll".to_owned()));
-        let outcome = processor.tick(&mut run.context(stop));
-        run.report().set_busy_with(None);
-        outcome
-    };
-    Ok(waiting(run, stop).call(call).await?.is_some())
-}
-
-/// What became of a batch; unless it is whole, the run was asked to stop.
-enum Processed {
-    Whole,
-    Not,
-    /// A store has yet to take it.
-    NotWritten,
-}
-
-/// Delivers a batch until the processor has an opinion.
-async fn process(
-    run: &Run,
-    batch: Batch,
-    processor: &mut dyn RecordProcessor,
-    stop: &Stop,
-) -> Result<Processed> {
-    let report = run.report();
-    let what = format!("{} records of {}", batch.records.len(), batch.shard_id);
-    let mut failures = 0;
-    let mut waiting = waiting(run, stop);
-    loop {
-        report.set_busy_with(Some(what.clone()));
-        let outcome = processor.process(&batch, &mut run.context(stop));
-        report.set_busy_with(None);
-        if !matches!(&outcome, Err(error) if error.verdict == Verdict::Wait) {
-            waiting.over();
-        }
-        let Err(error) = outcome else {
-            report.lock().pass(&batch);
-            return Ok(Processed::Whole);
-        };
-        match error.verdict {
-            Verdict::Skip => {
-                report.lock().skip(batch, &error.message);
-                return Ok(Processed::Whole);
-            }
-            Verdict::Wait => match waiting.pause(&error.message).await? {
-                true => continue,
-                false => return Ok(Processed::NotWritten),
-            },
-            Verdict::Retry if stop.is_asked() => {}
-            Verdict::Retry if failures < RETRIES => {
-                failures += 1;
-                let pause = delay(failures, &mut fastrand::Rng::new());
-                tokio::select! {
-                    () = stop.asked() => {}
-                    () = tokio::time::sleep(pause) => continue,
-                }
-            }
-            Verdict::Retry | Verdict::Stop => return Err(failed(&error.message)),
-        }
-        let unfinished = format!(
-            "stopped before {what} were processed: the processor had asked for them again ({})",
-            crate::text::printable(error.message.as_bytes())
-        );
-        tell!(WARN, [stream = run.stream_name(), shard = &*batch.shard_id], "{unfinished}");
-        report.lock().unfinished = Some(unfinished);
-        return Ok(Processed::Not);
-    }
+/// For the calls of the processor of this run.
+fn delivering<'a>(run: &'a Run, stop: &'a Stop, context: &'a dyn Fn() -> Context) -> Delivering<'a> {
+    let (until, impatient) = (run.until, run.options.until_caught_up);
+    Delivering { stream: run.stream_name(), report: run.report(), stop, until, impatient, context }
 }

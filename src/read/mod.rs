@@ -7,6 +7,7 @@ mod batches;
 mod beginning;
 mod checkpoints;
 mod consumer;
+mod delivering;
 mod delivery;
 mod drive;
 mod echo;

@@ -17,16 +17,19 @@ use super::kinesis::Kinesis;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{self, block_on, on_ours};
 
-mod behind;
 mod call;
 mod cbor;
 mod creation;
 mod front;
 mod gate;
 mod journal;
+mod kinship;
 mod log;
 mod memory;
 mod names;
+mod page;
+mod scaling;
+mod shard_list;
 mod state;
 mod subscription;
 
@@ -245,7 +248,9 @@ impl Local {
         };
         // From the service outwards. The front has read the body, and has a limit of its own; axum's is 2 MiB.
         let app = app.layer(DefaultBodyLimit::disable());
-        let app = app.layer(from_fn_with_state(store.clone(), behind::tell));
+        let app = app.layer(from_fn_with_state(store.clone(), page::complete));
+        let app = app.layer(from_fn_with_state(store.clone(), shard_list::list));
+        let app = app.layer(from_fn_with_state(store.clone(), scaling::scale));
         let gate = Arc::new(Gate::new(journal.is_some()));
         let subscriptions = Subscriptions::new(store.clone(), gate.clone());
         let app = app.layer(from_fn_with_state(Arc::new(subscriptions), push));

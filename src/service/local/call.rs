@@ -84,7 +84,10 @@ fn rewritten(operation: &str, body: Bytes) -> Result<(Option<Arc<str>>, Bytes), 
             let mut members: BTreeMap<&str, &RawValue> =
                 raw.iter().map(|(name, value)| (&**name, *value)).collect();
             members.remove("StreamARN");
-            let name = stream.as_deref().filter(|_| operation != "GetRecords");
+            // Iterators and tokens name the stream themselves.
+            let named =
+                operation == "GetRecords" || raw.contains_key("NextToken") && operation == "ListShards";
+            let name = stream.as_deref().filter(|_| !named);
             let name = name.and_then(|name| RawValue::from_string(Value::from(name).to_string()).ok());
             if let Some(name) = &name {
                 members.insert("StreamName", name);
@@ -148,7 +151,9 @@ mod tests {
         assert_eq!(rewrite("ListShards", both.clone()), Ok((s.clone(), by_name)));
         assert_eq!(rewrite("RegisterStreamConsumer", both.clone()), Ok((s.clone(), both)));
         let it = json!({ "StreamARN": arn, "ShardIterator": "i" });
-        assert_eq!(rewrite("GetRecords", it), Ok((s, json!({ "ShardIterator": "i" }))));
+        assert_eq!(rewrite("GetRecords", it), Ok((s.clone(), json!({ "ShardIterator": "i" }))));
+        let token = json!({ "StreamARN": arn, "NextToken": "t" });
+        assert_eq!(rewrite("ListShards", token), Ok((s, json!({ "NextToken": "t" }))));
         let two = json!({ "StreamARN": arn, "StreamName": "t" });
         assert!(rewrite("PutRecords", two).unwrap_err().contains("name one stream"));
         for odd in ["", "s", "arn:aws:s3:::stream/s", "arn:aws:kinesis:eu-west-1:123456789012:stream/"] {

@@ -11,7 +11,7 @@ use ferrokinesis::types::{
 };
 use serde_json::{Value, json};
 
-use super::creation;
+use super::{creation, scaling};
 use crate::error::{Error, Result};
 
 /// Calls whose effect comes some time after their answer, by their stream; it has one at a time.
@@ -190,6 +190,10 @@ impl Restoring<'_> {
         }
         let _ = self.store.put_account_settings(&state.settings).await;
         for (operation, body) in pending.into_values() {
+            if operation == "UpdateShardCount" {
+                let _ = scaling::begin(self.store, &body).await;
+                continue;
+            }
             if let Ok(known) = operation.parse::<Operation>()
                 && dispatch(self.store, known, body.clone()).await.is_ok()
             {

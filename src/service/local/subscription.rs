@@ -29,6 +29,7 @@ use super::call::Call;
 use super::cbor;
 use super::front::MAX_BODY;
 use super::gate::{Gate, Side};
+use super::kinship::children;
 
 /// An event comes so often when nothing else does.
 const HEARTBEAT: Duration = Duration::from_millis(200);
@@ -311,19 +312,6 @@ fn fits(records: &[(String, StoredRecord)]) -> usize {
 fn age(record: &StoredRecord) -> Duration {
     let arrived = Duration::try_from_secs_f64(record.approximate_arrival_timestamp).unwrap_or_default();
     now().saturating_sub(arrived).max(Duration::from_millis(1))
-}
-
-fn children(stream: &Stream, shard_id: &str) -> Value {
-    let parents = |shard: &ferrokinesis::types::Shard| -> Vec<String> {
-        [&shard.parent_shard_id, &shard.adjacent_parent_shard_id].into_iter().flatten().cloned().collect()
-    };
-    let children = stream.shards.iter().map(|shard| (shard, parents(shard)));
-    let children = children.filter(|(_, parents)| parents.iter().any(|parent| parent == shard_id));
-    children
-        .map(|(shard, parents)| {
-            json!({ "ShardId": shard.shard_id, "ParentShards": parents, "HashKeyRange": shard.hash_key_range })
-        })
-        .collect()
 }
 
 fn exception(kind: &'static str, sentence: &str) -> Bytes {
