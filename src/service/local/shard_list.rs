@@ -39,7 +39,7 @@ enum ShardFilter {
 
 /// What is asked for, but for the size of a page; a token holds the same.
 #[derive(Debug, Clone, PartialEq)]
-struct Asked {
+struct ShardQuery {
     stream: String,
     /// `StreamCreationTimestamp`: which of several streams of the name.
     created: Option<u64>,
@@ -49,7 +49,7 @@ struct Asked {
 }
 
 /// The code of an error, and a sentence.
-type Refused = (&'static str, String);
+type QueryError = (&'static str, String);
 
 pub(crate) async fn list(State(store): State<Store>, request: Request, next: Next) -> Response {
     if Call::of(&request).is_none_or(|call| &*call.operation != "ListShards") {
@@ -61,7 +61,7 @@ pub(crate) async fn list(State(store): State<Store>, request: Request, next: Nex
         return next.run(Request::from_parts(parts, Body::from(body))).await; // to be refused
     };
     let limit = call.get("MaxResults").and_then(Value::as_u64).map_or(PAGE, |max| max.min(PAGE));
-    let asked = match Asked::of(&mut call, now()) {
+    let asked = match ShardQuery::of(&mut call, now()) {
         Ok(asked) => asked,
         Err((code, sentence)) => return answer(StatusCode::BAD_REQUEST, code, &sentence),
     };
@@ -79,9 +79,9 @@ pub(crate) async fn list(State(store): State<Store>, request: Request, next: Nex
     Response::from_parts(parts, Body::from(page.to_string()))
 }
 
-impl Asked {
+impl ShardQuery {
     /// Leaves of the call what ferrokinesis understands. Nothing where it names no stream.
-    fn of(call: &mut Map<String, Value>, now: u64) -> Result<Option<Asked>, Refused> {
+    fn of(call: &mut Map<String, Value>, now: u64) -> Result<Option<ShardQuery>, QueryError> {
         let filter = call.remove("ShardFilter").filter(|filter| !filter.is_null());
         if let Some(token) = call.get("NextToken").filter(|token| !token.is_null()) {
             for other in ["StreamName", "StreamCreationTimestamp", "ExclusiveStartShardId"] {
@@ -89,7 +89,7 @@ impl Asked {
                     return Err(invalid(format!("NextToken and {other} cannot be provided together.")));
                 }
             }
-            let asked = token.as_str().and_then(|token| Asked::from_token(token, now));
+            let asked = token.as_str().and_then(|token| ShardQuery::from_token(token, now));
             let Some(asked) = asked else { return Err(invalid("NextToken is invalid.")) };
             let asked = asked?;
             call.remove("NextToken");
@@ -97,7 +97,7 @@ impl Asked {
             return Ok(Some(asked));
         }
         let Some(stream) = call.get("StreamName").and_then(Value::as_str) else { return Ok(None) };
-        Ok(Some(Asked {
+        Ok(Some(ShardQuery {
             stream: stream.to_owned(),
             created: call.get("StreamCreationTimestamp").and_then(Value::as_f64).map(|time| time as u64),
             filter: filter.map_or(Ok(ShardFilter::FromTrimHorizon), |filter| ShardFilter::of(&filter))?,
@@ -110,7 +110,7 @@ impl Asked {
         URL_SAFE_NO_PAD.encode(json!([now, self.stream, self.created, self.after, kind, of]).to_string())
     }
 
-    fn from_token(token: &str, now: u64) -> Option<Result<Asked, Refused>> {
+    fn from_token(token: &str, now: u64) -> Option<Result<ShardQuery, QueryError>> {
         let token = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (given, stream, created, after, kind, of) =
             serde_json::from_slice::<(u64, String, Option<u64>, Option<String>, String, Value)>(&token)
@@ -120,19 +120,19 @@ impl Asked {
             return Some(Err(("ExpiredNextTokenException", sentence)));
         }
         let filter = ShardFilter::from_parts(&kind, &of, &of).ok()?;
-        Some(Ok(Asked { stream, created, filter, after }))
+        Some(Ok(ShardQuery { stream, created, filter, after }))
     }
 }
 
 impl ShardFilter {
-    fn of(filter: &Value) -> Result<ShardFilter, Refused> {
+    fn of(filter: &Value) -> Result<ShardFilter, QueryError> {
         let Some(kind) = filter["Type"].as_str() else {
             return Err(invalid("ShardFilter.Type is required."));
         };
         ShardFilter::from_parts(kind, &filter["ShardId"], &filter["Timestamp"])
     }
 
-    fn from_parts(kind: &str, shard: &Value, time: &Value) -> Result<ShardFilter, Refused> {
+    fn from_parts(kind: &str, shard: &Value, time: &Value) -> Result<ShardFilter, QueryError> {
         let at = || time.as_f64().filter(|time| *time >= 0.0).map(|time| time as u64);
         let at = || at().ok_or_else(|| invalid(format!("a ShardFilter of {kind} needs a Timestamp.")));
         match kind {
@@ -167,14 +167,14 @@ impl ShardFilter {
     }
 }
 
-fn page(stream: &Stream, asked: &Asked, limit: usize, now: u64) -> Value {
+fn page(stream: &Stream, asked: &ShardQuery, limit: usize, now: u64) -> Value {
     let after = asked.after.as_deref().unwrap_or_default();
     let mut found = selected(stream, &asked.filter, now).into_iter().filter(|shard| *shard.shard_id > *after);
     let shards: Vec<&Shard> = found.by_ref().take(limit).collect();
     let mut page = json!({ "Shards": shards });
     if found.next().is_some() {
         let after = shards.last().map(|shard| shard.shard_id.clone());
-        page["NextToken"] = json!(Asked { after, ..asked.clone() }.token(now));
+        page["NextToken"] = json!(ShardQuery { after, ..asked.clone() }.token(now));
     }
     page
 }
@@ -200,7 +200,7 @@ fn selected<'a>(stream: &'a Stream, filter: &ShardFilter, now: u64) -> Vec<&'a S
     all.iter().filter(|shard| ended_after(shard, oldest)).filter(chosen).collect()
 }
 
-fn invalid(sentence: impl Into<String>) -> Refused {
+fn invalid(sentence: impl Into<String>) -> QueryError {
     ("InvalidArgumentException", sentence.into())
 }
 

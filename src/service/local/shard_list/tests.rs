@@ -52,14 +52,14 @@ fn pages_follow_each_other_to_the_end_and_tokens_grow_old() {
     let mut call = json!({ "StreamName": "s", "ExclusiveStartShardId": "shardId-000000000000" });
     let (mut seen, mut now) = (Vec::new(), 300);
     loop {
-        let asked = Asked::of(call.as_object_mut().unwrap(), now).unwrap().unwrap();
+        let asked = ShardQuery::of(call.as_object_mut().unwrap(), now).unwrap().unwrap();
         let page = page(&stream, &asked, 3, now);
         let shards = page["Shards"].as_array().unwrap();
         seen.push(shards.len());
         let Some(token) = page["NextToken"].as_str() else { break };
         (call, now) = (json!({ "NextToken": token }), now + 1);
         assert_eq!(
-            Asked::of(call.clone().as_object_mut().unwrap(), now + 300).unwrap_err().0,
+            ShardQuery::of(call.clone().as_object_mut().unwrap(), now + 300).unwrap_err().0,
             "ExpiredNextTokenException"
         );
     }
@@ -69,9 +69,9 @@ fn pages_follow_each_other_to_the_end_and_tokens_grow_old() {
 
 #[test]
 fn what_is_no_question_is_refused() {
-    let refused = |call: Value| Asked::of(call.clone().as_object_mut().unwrap(), 0).unwrap_err();
+    let refused = |call: Value| ShardQuery::of(call.clone().as_object_mut().unwrap(), 0).unwrap_err();
     let token =
-        Asked { stream: "s".into(), created: None, filter: ShardFilter::AtLatest, after: None }.token(0);
+        ShardQuery { stream: "s".into(), created: None, filter: ShardFilter::AtLatest, after: None }.token(0);
     for call in [
         json!({ "NextToken": token, "StreamName": "s" }),
         json!({ "NextToken": token, "ExclusiveStartShardId": "shardId-000000000000" }),
@@ -100,8 +100,8 @@ fn a_token_holds_what_was_asked() {
         ShardFilter::AtTimestamp(7),
         ShardFilter::FromTimestamp(8),
     ] {
-        let asked = Asked { stream: "s".into(), created: Some(10), filter, after: Some("a".into()) };
-        assert_eq!(Asked::from_token(&asked.token(0), 0), Some(Ok(asked)));
+        let asked = ShardQuery { stream: "s".into(), created: Some(10), filter, after: Some("a".into()) };
+        assert_eq!(ShardQuery::from_token(&asked.token(0), 0), Some(Ok(asked)));
     }
 }
 
