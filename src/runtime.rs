@@ -100,7 +100,20 @@ where
     if Handle::try_current().is_ok_and(|current| current.id() == ours.id()) {
         return future.await;
     }
-    let mut task = AbortOnDrop(ours.spawn(future));
+    joined(ours.spawn(future)).await
+}
+
+/// Runs beside its caller, on the same runtime, perhaps on another of its threads. It ends when this is dropped.
+pub(crate) async fn beside<F>(future: F) -> F::Output
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    joined(current().spawn(future)).await
+}
+
+async fn joined<T>(task: JoinHandle<T>) -> T {
+    let mut task = AbortOnDrop(task);
     match (&mut task.0).await {
         Ok(output) => output,
         Err(join) => match join.try_into_panic() {

@@ -261,7 +261,8 @@ fn a_stop_cuts_a_back_off_short() {
     // Seven refusals, and the next wait is of up to five seconds.
     wait_for(|| calls.made.load(Ordering::SeqCst) >= 5);
     let report = in_time(move || producer.stop());
-    assert_eq!((report.given_up, report.ambiguous), (1, 0));
+    // Four times a second it is tried: one attempt may be under way at the end.
+    assert!(report.given_up == 1 && report.ambiguous <= 1, "{report:?}");
 }
 
 #[test]

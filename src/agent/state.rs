@@ -172,5 +172,9 @@ async fn stalled(counters: &AgentCounters) {
 /// An event waits as long as there is room for it: that the service is not well loses none before the queue is full.
 /// With fifteen attempts, a disk at the service that was full for 20 s cost a fifth of them.
 pub(super) fn put_options(aggregated: Option<Duration>) -> PutOptions {
-    PutOptions { aggregate: aggregated.map(|_| AGGREGATE_BYTES), max_attempts: u32::MAX, ordered: false }
+    PutOptions {
+        aggregate: aggregated.map(|_| AGGREGATE_BYTES),
+        max_attempts: u32::MAX,
+        ..PutOptions::default()
+    }
 }

@@ -5,6 +5,7 @@
 mod aggregation;
 mod cutoff;
 mod emitter;
+mod lanes;
 mod left_out;
 mod pace;
 mod parcel;

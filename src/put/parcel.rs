@@ -14,26 +14,32 @@ pub(crate) struct Parcel {
     aggregated: Option<usize>,
     /// Where it should go, of what was packed by shards.
     shard_id: Option<Arc<str>>,
+    /// Of its key, once somebody has asked: an MD5 that a queue asks for several times.
+    hash: Option<u128>,
 }
 
 impl From<Entry> for Parcel {
     fn from(entry: Entry) -> Parcel {
-        Parcel { entry, aggregated: None, shard_id: None }
+        Parcel { entry, aggregated: None, shard_id: None, hash: None }
     }
 }
 
 impl Parcel {
     /// One record, in line with the aggregates of its shard.
     pub(super) fn alone(entry: Entry, shard_id: Arc<str>) -> Parcel {
-        Parcel { entry, aggregated: None, shard_id: Some(shard_id) }
+        Parcel { entry, aggregated: None, shard_id: Some(shard_id), hash: None }
     }
 
     pub(super) fn aggregate(entry: Entry, records: usize, shard_id: Arc<str>) -> Parcel {
-        Parcel { entry, aggregated: Some(records), shard_id: Some(shard_id) }
+        Parcel { entry, aggregated: Some(records), shard_id: Some(shard_id), hash: None }
     }
 
     pub(crate) fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    pub(super) fn hash(&mut self) -> u128 {
+        *self.hash.get_or_insert_with(|| self.entry.hash())
     }
 
     pub(crate) fn records(&self) -> usize {

@@ -14,9 +14,13 @@ use crate::record::{Entry, MAX_RECORD_BYTES};
 use crate::runtime::{block_on, hosted};
 use crate::stream::Stream;
 
+/// How many calls may be under way at once: more would only wait for each other, or be throttled.
+const MAX_LANES: usize = 8;
+
 /// Puts many records; made by [`Stream::put_many`].
 ///
-/// They go out in calls of up to 500 records and less than 5 MiB. PutRecords can fail record by
+/// They go out in calls of up to 500 records and less than 5 MiB, two at a time where there are many
+/// ([`lanes`](PutMany::lanes)). PutRecords can fail record by
 /// record (API reference: "A single record failure does not stop the processing of subsequent
 /// records"); those of a call that failed are tried again together, without the others, after 0.1 s
 /// doubling up to 5 s with jitter, 15 times in all if not said otherwise. What still fails is handed
@@ -182,6 +186,30 @@ impl PutMany {
         self.options.aggregate = Some(bytes.min(MAX_RECORD_BYTES - 1));
         // Where no shard can be predicted.
         self.options.ordered = true;
+        self
+    }
+
+    /// How many calls may be under way at once, 1 to 8. Default: 2, which put about twice as many records a second as
+    /// one, where the service takes them (a shard takes 1,000 a second).
+    ///
+    /// Each lane has the records of its own shards, so the order is that of one lane: a shard's records arrive as they
+    /// were given, but for those that are tried again, and with [`ordered`](PutMany::ordered) those of a key always do.
+    /// While shards are split or merged, records of different keys may change places.
+    ///
+    /// A second lane begins when more than a thousand records (or 10 MB) wait, they go to several shards, and a list of
+    /// the shards has come (`kinesis:ListShards`; without it, there is one lane). It is left idle rather than given
+    /// less than half a call (250 records, 2.5 MB), so that few records are not more calls than before. The
+    /// aggregates of a few shards hardly ever are that many.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::local()?.create_stream("many", 8)?;
+    /// let entries = (0..20_000).map(|n| Entry::new(format!("key {}", n % 97), format!("{n}"))).collect();
+    /// assert_eq!(stream.put_many(entries).lanes(4).send()?.sent, 20_000);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn lanes(mut self, calls: usize) -> PutMany {
+        self.options.lanes = calls.clamp(1, MAX_LANES);
         self
     }
 

@@ -2,30 +2,48 @@
 //!
 //! Dropped in the middle (with the future that drives it), it sends nothing more.
 
-use aws_sdk_kinesis::error::ProvideErrorMetadata;
-use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
 use tokio::time::Instant;
-use tracing::Instrument as _;
 
 use super::cutoff::Cutoff;
-use super::queue::{Outcome, Pending, PutOptions, Queue};
+use super::lanes::{Lane, Lanes};
+use super::parcel::Parcel;
+use super::queue::{HURRY, Outcome, Pending, PutOptions, Queue};
 use super::report::{FailedEntry, PutReceipt, PutReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Entry;
-use crate::service::is_ambiguous;
-use crate::stream::Stream;
-use crate::text::printable;
+use crate::stream::{Shard, Stream};
 
+mod call;
+mod flight;
 mod packing;
 
+use call::CallResult;
+use flight::{Flight, landed};
 use packing::Packing;
+
+/// The shards are listed for the lanes when so many calls wait: a put of few records has no use for a list.
+const WORTH_A_LIST: usize = 2;
+/// Before they are listed again: ListShards lags behind a reshard by some seconds.
+const LIST_AGAIN: Duration = Duration::from_secs(1);
+
+type ShardListing = Pin<Box<dyn Future<Output = Result<Vec<Shard>>> + Send>>;
 
 pub(crate) struct Putter {
     stream: Stream,
     queue: Queue,
     /// Where records are packed to aggregates: what is not packed yet, and for which shards.
     packing: Option<Packing>,
+    lanes: Lanes,
+    flights: Vec<Flight>,
+    /// Of the shards, for the lanes; beside the calls, so that none waits for it.
+    listing: Option<ShardListing>,
+    list_after: Instant,
+    /// Aggregates that went elsewhere, until nothing is under way that they must not overtake.
+    strayed: Vec<(Parcel, PutReceipt)>,
     rng: fastrand::Rng,
     started: Instant,
     /// There is little time left.
@@ -39,12 +57,18 @@ pub(crate) struct Putter {
 
 impl Putter {
     pub(crate) fn new(stream: Stream, options: PutOptions, rng: fastrand::Rng) -> Putter {
+        let started = Instant::now();
         Putter {
             stream,
             queue: Queue::new(options),
             packing: options.aggregate.map(Packing::new),
+            lanes: Lanes::new(options.lanes),
+            flights: Vec::new(),
+            listing: None,
+            list_after: started,
+            strayed: Vec::new(),
             rng,
-            started: Instant::now(),
+            started,
             hurries: false,
             report: PutReport::default(),
             failed: Vec::new(),
@@ -76,7 +100,7 @@ impl Putter {
         self.queue.hurry(self.started.elapsed());
     }
 
-    /// When there is something to send; `None` when nothing is left.
+    /// When there is something to send; `None` when nothing is left but what is under way.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         match &self.packing {
             Some(packing) if packing.len() > 0 => Some(self.started),
@@ -87,55 +111,112 @@ impl Putter {
     /// Makes one call, of what is due.
     #[cfg(feature = "agent")]
     pub(crate) async fn step(&mut self) {
-        self.step_until(&mut Cutoff::never()).await;
-    }
-
-    /// Makes one call, of what is due. At the cutoff it is dropped: its records may be stored, and are counted as
-    /// ambiguous; they and all the rest go to `failed`.
-    pub(crate) async fn step_until(&mut self, cutoff: &mut Cutoff) {
+        let cutoff = &mut Cutoff::never();
         self.pack(cutoff).await;
-        let batch = self.queue.take(self.started.elapsed());
-        // What was packed may have to wait for an aggregate before it that is to be tried again.
-        if !batch.is_empty() {
-            self.send(batch, cutoff).await;
+        if self.depart(Lane::All) {
+            let (flight, result) = landed(&mut self.flights).await;
+            self.land(flight, result, cutoff).await;
         }
     }
 
-    /// Sends until nothing is left to be sent, or the cutoff is reached.
+    /// Sends until nothing is left to be sent, or the cutoff is reached. Then the calls under way are dropped: their
+    /// records may be stored, and are counted as ambiguous; they and all the rest go to `failed`.
     pub(crate) async fn flush(&mut self, cutoff: &mut Cutoff) {
-        while let Some(due) = self.next_due() {
+        loop {
+            self.start_calls(cutoff).await;
+            let due = self.next_due();
+            if due.is_none() && self.flights.is_empty() {
+                return;
+            }
+            // Beside a call, nothing is sent for being due, unless there is little time: what waits may be too little.
+            let wait = match (self.flights.is_empty(), self.hurries) {
+                (true, _) => due,
+                (false, true) => Some(Instant::now() + HURRY),
+                (false, false) => None,
+            };
             tokio::select! {
                 // First, or what is always due would keep a cutoff from being seen.
                 biased;
                 () = cutoff.asked_or_reached(self.hurries) => {
                     if self.hurries {
-                        return self.give_up(&stopped());
+                        return self.cut_off();
                     }
                     self.hurry();
-                    continue;
                 }
-                () = tokio::time::sleep_until(due) => {}
+                (flight, result) = landed(&mut self.flights), if !self.flights.is_empty() => {
+                    self.land(flight, result, cutoff).await;
+                }
+                listed = listed(&mut self.listing), if self.listing.is_some() => self.draw_lanes(listed),
+                () = sleep_until(wait), if wait.is_some() => {}
             }
-            self.step_until(cutoff).await;
         }
     }
 
-    async fn send(&mut self, batch: Vec<Pending>, cutoff: &mut Cutoff) {
+    /// As many as may be under way, as far as there is something for them.
+    async fn start_calls(&mut self, cutoff: &mut Cutoff) {
+        if !self.strayed.is_empty() {
+            return;
+        }
+        self.pack(cutoff).await;
+        while let Some(lane) = self.next_lane()
+            && self.depart(lane)
+        {}
+        if self.lanes.wants_shards()
+            && self.listing.is_none()
+            && !self.hurries
+            && self.list_after <= Instant::now()
+            && self.queue.is_more_than(WORTH_A_LIST)
+        {
+            let stream = self.stream.clone();
+            self.listing = Some(Box::pin(async move { stream.list_shards().await }));
+        }
+    }
+
+    fn next_lane(&mut self) -> Option<Lane> {
+        let (now, together) = (self.started.elapsed(), self.queue.has_halves());
+        let (lanes, queue) = (&self.lanes, &mut self.queue);
+        lanes.next(together, || queue.enough(lanes, now))
+    }
+
+    /// Begins a call; false when there is nothing for it. What was packed may have to wait for an aggregate before it
+    /// that is to be tried again.
+    fn depart(&mut self, lane: Lane) -> bool {
+        let now = self.started.elapsed();
+        let batch = match lane {
+            Lane::All => self.queue.take(now),
+            Lane::One(lane) => self.queue.take_lane(now, &self.lanes, lane),
+        };
+        if batch.is_empty() {
+            return false;
+        }
         let attempt = batch.iter().map(Pending::attempt).max().unwrap_or(1);
         let span = tracing::debug_span!(
             target: "kinesis_lab", "put", stream = self.stream.name(), records = records(&batch),
             kinesis_records = batch.len(), attempt
         );
-        let outcomes = match self.call(&batch, cutoff).instrument(span.clone()).await {
+        self.lanes.depart(lane);
+        self.flights.push(Flight::new(&self.stream, lane, batch, span));
+        true
+    }
+
+    async fn land(&mut self, flight: Flight, result: CallResult, cutoff: &mut Cutoff) {
+        let Flight { lane, batch, span, .. } = flight;
+        if result.ambiguous {
+            self.report.ambiguous += records(&batch);
+        }
+        let outcomes = match result.outcomes {
             Ok(outcomes) => outcomes,
             Err(error) => {
+                self.lanes.land(lane, &[]);
                 // No later call will fare better: say so at once, for these and for the rest.
                 self.last_error = Some(error.clone());
-                let these = batch.into_iter().flat_map(|pending| pending.parcel.into_entries());
-                self.failed.extend(these.map(|entry| FailedEntry { entry, error: error.clone() }));
+                self.fail(batch, &error);
                 return self.give_up(&error);
             }
         };
+        if self.lanes.land(lane, &outcomes) {
+            self.list_after = Instant::now() + LIST_AGAIN;
+        }
         let error = outcomes.iter().find_map(Outcome::error).cloned();
         let settled = self.queue.settle(batch, outcomes, self.started.elapsed(), &mut self.rng);
         self.report.sent += settled.stored;
@@ -151,59 +232,53 @@ impl Putter {
             self.last_error = Some(error);
         }
         self.failed.extend(settled.failed);
-        self.repack(settled.strayed, cutoff).await;
+        self.strayed.extend(settled.strayed);
+        if self.strayed.is_empty() || self.flights.is_empty() {
+            let strayed = std::mem::take(&mut self.strayed);
+            self.repack(strayed, cutoff).await;
+        }
     }
 
-    /// What came of each record, or an error that every later call would meet too.
-    async fn call(&mut self, batch: &[Pending], cutoff: &mut Cutoff) -> Result<Vec<Outcome>> {
-        let looked = tokio::select! {
-            looked = self.stream.verify_if_doubted() => looked,
-            () = cutoff.reached() => return Err(stopped()),
-        };
-        if let Err(error) = looked {
-            return whole(batch, error);
-        }
-        let entries = batch.iter().map(|pending| request(pending.parcel.entry())).collect();
-        let address = self.stream.address();
-        let call = self.stream.kinesis().data().put_records();
-        let call = call.set_stream_name(address.stream_name()).set_stream_arn(address.stream_arn());
-        let sent = tokio::select! {
-            sent = call.set_records(Some(entries)).send() => sent,
-            () = cutoff.reached() => {
-                self.report.ambiguous += records(batch);
-                return Err(stopped());
+    /// Without a list there is one lane, as without shards enough.
+    fn draw_lanes(&mut self, listed: Result<Vec<Shard>>) {
+        self.listing = None;
+        self.list_after = Instant::now() + LIST_AGAIN;
+        match listed {
+            Ok(shards) => self.lanes.split(&shards),
+            Err(error) => {
+                tracing::debug!(target: "kinesis_lab", stream = self.stream.name(), %error, "one lane: no list of shards");
+                if !error.is_transient() && error.kind() != ErrorKind::LimitExceeded {
+                    self.lanes.stay_one();
+                }
             }
-        };
-        let error = match sent {
-            Ok(answer) => return Ok(answer.records.into_iter().map(outcome).collect()),
-            Err(error) => error,
-        };
-        if is_ambiguous(&error) {
-            self.report.ambiguous += records(batch);
         }
-        let again = error.code() == Some("InternalFailure");
-        let error = self.stream.kinesis().place().explain(self.stream.name(), error);
-        if error.is_stream_not_found() {
-            // There may be another one of this name, to which a later put would go: look.
-            self.stream.identity().doubt();
-            let found = tokio::select! {
-                found = self.stream.verify() => found,
-                () = cutoff.reached() => return Err(stopped()),
-            };
-            return match found {
-                Ok(_) => Ok(vec![Outcome::CallFailed(error); batch.len()]),
-                Err(found) if found.is_stream_not_found() => Err(found),
-                Err(_) => Err(error),
-            };
+    }
+
+    fn cut_off(&mut self) {
+        let error = stopped();
+        for flight in std::mem::take(&mut self.flights) {
+            self.lanes.land(flight.lane, &[]);
+            if flight.may_be_stored() {
+                self.report.ambiguous += records(&flight.batch);
+            }
+            self.last_error = Some(error.clone());
+            self.fail(flight.batch, &error);
         }
-        match again {
-            true => Ok(vec![Outcome::CallFailed(error); batch.len()]),
-            false => whole(batch, error),
-        }
+        self.give_up(&error);
+    }
+
+    fn fail(&mut self, batch: Vec<Pending>, error: &Error) {
+        let entries = batch.into_iter().flat_map(|pending| pending.parcel.into_entries());
+        self.failed.extend(entries.map(|entry| FailedEntry { entry, error: error.clone() }));
     }
 
     fn give_up(&mut self, error: &Error) {
         let mut rest = self.queue.drain();
+        for (parcel, _) in std::mem::take(&mut self.strayed) {
+            // It is in the stream, and perhaps in its place.
+            self.report.ambiguous += parcel.records() as u64;
+            rest.extend(parcel.into_entries());
+        }
         rest.extend(self.packing.as_mut().map(Packing::take).unwrap_or_default());
         self.failed.extend(rest.into_iter().map(|entry| FailedEntry { entry, error: error.clone() }));
     }
@@ -218,71 +293,19 @@ fn records(batch: &[Pending]) -> u64 {
     batch.iter().map(Pending::records).sum()
 }
 
-/// What a call that failed as a whole means for its records.
-fn whole(batch: &[Pending], error: Error) -> Result<Vec<Outcome>> {
-    let outcome = match error.kind() {
-        ErrorKind::StreamNotFound | ErrorKind::AccessDenied => return Err(error),
-        // Of DescribeStreamSummary, when many ask at once.
-        ErrorKind::LimitExceeded => Outcome::Retry(error),
-        _ if error.is_throttled() => Outcome::Retry(error),
-        _ if error.is_transient() => Outcome::CallFailed(error),
-        // Of one of its records, perhaps: the service says of none which.
-        ErrorKind::InvalidInput => Outcome::Refused(error),
-        _ => Outcome::Failed(error),
-    };
-    Ok(vec![outcome; batch.len()])
+async fn listed(listing: &mut Option<ShardListing>) -> Result<Vec<Shard>> {
+    match listing {
+        Some(listing) => listing.await,
+        None => std::future::pending().await,
+    }
 }
 
-fn request(entry: &Entry) -> PutRecordsRequestEntry {
-    PutRecordsRequestEntry::builder()
-        .partition_key(&entry.partition_key)
-        .set_explicit_hash_key(entry.explicit_hash_key.map(|key| key.to_string()))
-        .data(Blob::new(entry.data.clone()))
-        .build()
-        .expect("both required members are set")
-}
-
-/// One line of the answer: PutRecords says for each record whether it was stored.
-fn outcome(answer: PutRecordsResultEntry) -> Outcome {
-    match (answer.error_code.as_deref(), answer.shard_id, answer.sequence_number) {
-        (None, Some(shard_id), Some(sequence_number)) => {
-            Outcome::Stored(PutReceipt { shard_id, sequence_number })
-        }
-        (code, ..) => {
-            let said = printable(answer.error_message.unwrap_or_default().as_bytes()).to_string();
-            match code {
-                Some("ProvisionedThroughputExceededException" | "KMSThrottlingException") => {
-                    Outcome::Retry(Error::new(
-                        ErrorKind::Throttled,
-                        format!(
-                            "the shard takes 1,000 records and 1 MB a second, and there were more: {said}"
-                        ),
-                    ))
-                }
-                // "InternalFailure" is the only other code that the API reference names.
-                code => Outcome::Retry(Error::new(
-                    ErrorKind::Service,
-                    format!("the service failed to store the record ({}): {said}", code.unwrap_or("no code")),
-                )),
-            }
-        }
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_without_a_sequence_number_is_not_an_acknowledgement() {
-        let stored = PutRecordsResultEntry::builder().shard_id("s").sequence_number("1").build();
-        assert!(matches!(outcome(stored), Outcome::Stored(_)));
-        let half = PutRecordsResultEntry::builder().shard_id("s").build();
-        assert!(matches!(outcome(half), Outcome::Retry(_)));
-        let throttled = PutRecordsResultEntry::builder()
-            .error_code("ProvisionedThroughputExceededException")
-            .error_message("Rate exceeded")
-            .build();
-        assert!(matches!(outcome(throttled), Outcome::Retry(error) if error.is_throttled()));
-    }
-}
+mod tests;

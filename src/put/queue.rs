@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::lanes::Lanes;
 use super::parcel::Parcel;
 use super::report::{FailedEntry, PutReceipt};
 use crate::backoff::step;
@@ -22,7 +23,11 @@ pub(crate) const MAX_BYTES: usize = 5 * (1 << 20) - (64 << 10);
 pub(crate) const AGGREGATE_BYTES: usize = 24_999;
 
 /// The longest wait of a queue that [hurries](Queue::hurry).
-const HURRY: Duration = Duration::from_millis(250);
+pub(super) const HURRY: Duration = Duration::from_millis(250);
+
+/// So far ahead a call may reach for what it may take, past what it may not: of two lanes, none runs away from the
+/// other.
+const WINDOW: usize = 4 * MAX_RECORDS;
 
 /// How records are put, by [`PutMany`] and by producers alike.
 #[derive(Debug, Clone, Copy)]
@@ -31,13 +36,15 @@ pub(crate) struct PutOptions {
     pub(crate) max_attempts: u32,
     /// Packed to aggregates of up to so many bytes, one of a shard under way at a time.
     pub(crate) aggregate: Option<usize>,
+    /// So many calls may be under way at once.
+    pub(crate) lanes: usize,
 }
 
 impl Default for PutOptions {
     fn default() -> PutOptions {
         // Fifteen attempts with full jitter are about 25 seconds of waiting: longer than a throttled
         // burst or a failover lasts, shorter than a reader's patience.
-        PutOptions { ordered: false, max_attempts: 15, aggregate: None }
+        PutOptions { ordered: false, max_attempts: 15, aggregate: None, lanes: 2 }
     }
 }
 
@@ -154,12 +161,49 @@ impl Queue {
         }
     }
 
+    /// Whether there is a half of a refused batch. It may hold records of any lane.
+    pub(super) fn has_halves(&self) -> bool {
+        !self.halves.is_empty()
+    }
+
+    /// Whether what was never tried is more than so many calls take.
+    pub(super) fn is_more_than(&self, calls: usize) -> bool {
+        let sizes = self.fresh.iter().take(calls * MAX_RECORDS).map(|parcel| parcel.entry().size());
+        self.fresh.len() > calls * MAX_RECORDS || sizes.sum::<usize>() > calls * MAX_BYTES
+    }
+
+    /// For which lanes there is enough that they begin a call of their own: half of what it may hold. In a hurry
+    /// beside another call, anything is.
+    pub(super) fn enough(&mut self, lanes: &Lanes, now: Duration) -> Vec<bool> {
+        let mut shares = vec![(0, 0); lanes.count()];
+        let anything = self.longest_wait == HURRY && !lanes.is_idle();
+        let due = self.retries.iter_mut().filter(|pending| pending.due <= now);
+        for parcel in due.map(|pending| &mut pending.parcel).chain(self.fresh.iter_mut().take(WINDOW)) {
+            let (records, bytes) = &mut shares[lanes.lane_of(parcel.hash())];
+            (*records, *bytes) = (*records + 1, *bytes + parcel.entry().size());
+        }
+        let enough = |(records, bytes)| match anything {
+            true => records > 0,
+            false => records >= MAX_RECORDS / 2 || bytes >= MAX_BYTES / 2,
+        };
+        shares.into_iter().map(enough).collect()
+    }
+
     /// The next batch: half of a refused one, or retries that are due first, then fresh records. Each one of
     /// it must be settled, or it is lost.
     pub(crate) fn take(&mut self, now: Duration) -> Vec<Pending> {
-        if let Some(half) = self.halves.pop_front() {
-            return half;
+        match self.halves.pop_front() {
+            Some(half) => half,
+            None => self.take_those(now, |_| true),
         }
+    }
+
+    /// The next batch of a lane: of retries that are due, and of fresh records.
+    pub(super) fn take_lane(&mut self, now: Duration, lanes: &Lanes, lane: usize) -> Vec<Pending> {
+        self.take_those(now, |parcel| lanes.lane_of(parcel.hash()) == lane)
+    }
+
+    fn take_those(&mut self, now: Duration, mut wanted: impl FnMut(&mut Parcel) -> bool) -> Vec<Pending> {
         let mut batch = Vec::new();
         let mut bytes = 0;
         let mut fits = |parcel: &Parcel, records: usize| {
@@ -170,16 +214,28 @@ impl Queue {
             fits
         };
         let mut later = Vec::new();
-        for pending in self.retries.drain(..) {
-            match pending.due <= now && fits(&pending.parcel, batch.len()) {
+        for mut pending in self.retries.drain(..) {
+            match pending.due <= now && wanted(&mut pending.parcel) && fits(&pending.parcel, batch.len()) {
                 true => batch.push(pending),
                 false => later.push(pending),
             }
         }
         self.retries = later;
-        while let Some(parcel) = self.fresh.pop_front_if(|parcel| fits(parcel, batch.len())) {
-            batch.push(Pending { parcel, failures: 0, due: Duration::ZERO, call_failed: false });
+        let mut passed = Vec::new();
+        while batch.len() + passed.len() < WINDOW
+            && let Some(mut parcel) = self.fresh.pop_front()
+        {
+            if !wanted(&mut parcel) {
+                passed.push(parcel);
+            } else if fits(&parcel, batch.len()) {
+                batch.push(Pending { parcel, failures: 0, due: Duration::ZERO, call_failed: false });
+            } else {
+                // Nor does one behind it go: it could be of the same key.
+                passed.push(parcel);
+                break;
+            }
         }
+        passed.into_iter().rev().for_each(|parcel| self.fresh.push_front(parcel));
         batch
     }
 

@@ -171,7 +171,7 @@ pub(crate) fn stream(
 }
 
 /// A shard as ListShards names it: `n` of `of` equal parts of all hashes.
-pub(super) fn listed(id: &str, parents: &[&str], (n, of): (u128, u128), closed: bool) -> Value {
+pub(crate) fn listed(id: &str, parents: &[&str], (n, of): (u128, u128), closed: bool) -> Value {
     let part = (u128::MAX / of).wrapping_add(1);
     let end = if n + 1 == of { u128::MAX } else { part * (n + 1) - 1 };
     let start = 1_000 + parents.len() * 1_000;

@@ -11,6 +11,7 @@ use super::Putter;
 use crate::error::{ErrorKind, Result};
 use crate::notice::tell;
 use crate::record::Entry;
+use crate::stream::Stream;
 
 /// How often the shards are listed before records are put one by one; and before a shard that has answered a put is
 /// given up that ListShards does not know yet.
@@ -58,7 +59,7 @@ impl Putter {
         }
         let unknown = self.packing.as_ref().is_some_and(|packing| packing.map.is_none());
         let listed = match unknown && !cutoff.is_asked() {
-            true => Some(self.shard_map(None, cutoff).await),
+            true => Some(shard_map(&self.stream, None, cutoff).await),
             false => None,
         };
         let Some(packing) = &mut self.packing else { return };
@@ -97,7 +98,7 @@ impl Putter {
         packing.strayed += 1;
         let gone_astray = packing.strayed;
         let shards: Vec<&str> = strayed.iter().map(|(_, receipt)| receipt.shard_id.as_str()).collect();
-        let map = self.shard_map(Some(&shards), cutoff).await.ok();
+        let map = shard_map(&self.stream, Some(&shards), cutoff).await.ok();
         let mut again = Vec::new();
         for (parcel, receipt) in strayed {
             let range = map.as_ref().and_then(|map| map.range_of(&receipt.shard_id));
@@ -130,30 +131,30 @@ impl Putter {
             packing.loose = again;
         }
     }
+}
 
-    /// The shards as they are; with all of these among them, if ListShards comes to know them.
-    async fn shard_map(&self, known: Option<&[&str]>, cutoff: &mut Cutoff) -> Result<ShardMap> {
-        let mut attempt = 1;
-        loop {
-            let listed = tokio::select! {
-                listed = self.stream.list_shards() => listed,
-                () = cutoff.reached() => return Err(super::stopped()),
-            };
-            let again = match &listed {
-                Ok(shards) => {
-                    let listed = |id: &&str| shards.iter().any(|shard| shard.id == **id);
-                    !known.unwrap_or_default().iter().all(listed)
-                }
-                Err(error) => error.is_transient() || error.kind() == ErrorKind::LimitExceeded,
-            };
-            if !again || attempt >= ATTEMPTS {
-                return listed.map(|shards| ShardMap::new(&shards));
+/// The shards as they are; with all of these among them, if ListShards comes to know them.
+async fn shard_map(stream: &Stream, known: Option<&[&str]>, cutoff: &mut Cutoff) -> Result<ShardMap> {
+    let mut attempt = 1;
+    loop {
+        let listed = tokio::select! {
+            listed = stream.list_shards() => listed,
+            () = cutoff.reached() => return Err(super::stopped()),
+        };
+        let again = match &listed {
+            Ok(shards) => {
+                let listed = |id: &&str| shards.iter().any(|shard| shard.id == **id);
+                !known.unwrap_or_default().iter().all(listed)
             }
-            attempt += 1;
-            tokio::select! {
-                () = tokio::time::sleep(PAUSE) => {}
-                () = cutoff.reached() => return Err(super::stopped()),
-            }
+            Err(error) => error.is_transient() || error.kind() == ErrorKind::LimitExceeded,
+        };
+        if !again || attempt >= ATTEMPTS {
+            return listed.map(|shards| ShardMap::new(&shards));
+        }
+        attempt += 1;
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = cutoff.reached() => return Err(super::stopped()),
         }
     }
 }

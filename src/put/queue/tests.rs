@@ -20,7 +20,7 @@ fn throttled() -> Outcome {
 }
 
 fn queue(ordered: bool) -> Queue {
-    Queue::new(PutOptions { ordered, max_attempts: 3, aggregate: None })
+    Queue::new(PutOptions { ordered, max_attempts: 3, ..PutOptions::default() })
 }
 
 #[test]
