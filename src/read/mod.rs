@@ -26,6 +26,7 @@ mod registration;
 mod report;
 mod run;
 mod run_lag;
+mod schedule;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod shard_state;

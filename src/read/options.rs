@@ -23,6 +23,8 @@ pub(super) struct ReadOptions {
     pub(super) shard: Option<String>,
     pub(super) limit: i32,
     pub(super) poll_every: Duration,
+    /// After a page with records, a shard is read again after 200 ms.
+    pub(super) adaptive: bool,
     pub(super) run_for: Duration,
     pub(super) until_caught_up: bool,
     /// Aggregates are unpacked.
@@ -39,6 +41,7 @@ impl ReadOptions {
             shard: None,
             limit: GET_RECORDS_LIMIT,
             poll_every: Duration::from_millis(500),
+            adaptive: false,
             run_for: Duration::from_secs(30),
             until_caught_up: false,
             aggregated: true,

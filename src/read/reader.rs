@@ -17,6 +17,7 @@ use super::options::{GET_RECORDS_LIMIT, READ_SPACING, ReadOptions};
 use super::position::{Position, RunMoments};
 use super::registration::Registration;
 use super::report::Lost;
+use super::schedule::PollSchedule;
 use crate::backoff::delay;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Record;
@@ -35,8 +36,7 @@ pub(super) struct ShardReader {
     shard_id: Arc<str>,
     from: Position,
     origin: RunMoments,
-    /// When polls are due: this, and whole intervals after it, the same for all shards of a run.
-    epoch: Instant,
+    schedule: PollSchedule,
     deliveries: UnboundedSender<Delivery>,
     /// Nothing yet, or the shard's end.
     iterator: Option<String>,
@@ -54,7 +54,7 @@ pub(super) struct ShardReader {
     arn: Arc<str>,
     /// What the last event said: a subscription that is made now begins there.
     continuation: Option<String>,
-    /// When a subscriber's poll is over, if it is at the tip then.
+    /// When a poll is over that reads more often than once, if it is at the tip then: a subscriber's, an adaptive one.
     poll_due: Instant,
 }
 
@@ -84,12 +84,13 @@ impl ShardReader {
         deliveries: UnboundedSender<Delivery>,
         registration: Option<Arc<Registration>>,
     ) -> ShardReader {
+        let (poll_every, adaptive) = (options.poll_every, options.adaptive);
         ShardReader {
             options: options.clone(),
             shard_id: shard_id.into(),
             from,
             origin,
-            epoch,
+            schedule: PollSchedule { epoch, poll_every, adaptive },
             deliveries,
             iterator: None,
             last_sequence_number: None,
@@ -165,7 +166,7 @@ impl ShardReader {
                     tracing::trace!(
                         target: "kinesis_lab", records = got.records.len(), behind = got.millis_behind_latest, "page"
                     );
-                    let mut page = self.take(&got, subscribes, permit);
+                    let (mut page, at_tip) = self.take(&got, subscribes, permit);
                     page.records = got.records;
                     self.pass_checkpoint(&mut page.records);
                     if let Some(last) = page.records.last() {
@@ -174,8 +175,9 @@ impl ShardReader {
                     if may_have_ended {
                         // The end is told apart from the tip, and it may not be the end.
                         (page.idle, page.caught_up) = (false, false);
-                    } else if page.poll_done && !subscribes {
-                        next_read = next_read.max(self.next_poll());
+                    } else if !subscribes {
+                        next_read =
+                            self.schedule.next_read(asked, Instant::now(), at_tip, page.records.len());
                     }
                     self.deliver(Delivery::Page(self.shard_id.clone(), page));
                     if !may_have_ended {
@@ -223,7 +225,13 @@ impl ShardReader {
         }
     }
 
-    fn take(&mut self, got: &Got, subscribes: bool, permit: tokio::sync::OwnedSemaphorePermit) -> Page {
+    /// The page as it is delivered, and whether nothing more was there when it was read.
+    fn take(
+        &mut self,
+        got: &Got,
+        subscribes: bool,
+        permit: tokio::sync::OwnedSemaphorePermit,
+    ) -> (Page, bool) {
         let answer = AnsweredPage {
             records: &got.records,
             service: got.millis_behind_latest,
@@ -237,15 +245,16 @@ impl ShardReader {
         // reason for event time to wait; where it is not, it won't be for long.
         let caught_up = lag.idle || self.caught_up;
         self.caught_up |= lag.caught_up;
-        let mut poll_done = if self.options.until_caught_up { caught_up } else { lag.at_tip };
-        if subscribes {
+        let at_tip = if self.options.until_caught_up { caught_up } else { lag.at_tip };
+        let mut poll_done = at_tip;
+        if subscribes || self.schedule.adaptive {
             // Events come when they come; a poll is over once in its time all the same.
             poll_done &= self.poll_due <= got.at;
             if poll_done {
-                self.poll_due = self.next_poll();
+                self.poll_due = self.schedule.next_poll(Instant::now());
             }
         }
-        Page {
+        let page = Page {
             records: Vec::new(),
             millis_behind_latest: lag.millis,
             asked: got.at,
@@ -253,7 +262,8 @@ impl ShardReader {
             caught_up,
             poll_done,
             permit,
-        }
+        };
+        (page, at_tip)
     }
 
     /// An answer without a next iterator names the shards that follow, or ListShards knows that the shard is

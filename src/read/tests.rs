@@ -423,6 +423,42 @@ async fn a_run_takes_its_time_and_ticks_once_a_poll() {
     assert_eq!(seen.ticks.len(), 4, "at 0, 0.4, 0.8 and 1.2 s");
 }
 
+/// Records come for a while, and then none. When they are asked for, and how often the processor ticks.
+#[tokio::test(start_paused = true)]
+async fn an_adaptive_reader_is_back_soon_after_records_and_ticks_no_more_often() {
+    for adaptive in [false, true] {
+        let asked = Arc::<Mutex<Vec<u64>>>::default();
+        let (shared, began) = (asked.clone(), Instant::now());
+        // A record every 50 ms of the third and fourth second.
+        let mut seen = 0;
+        let stream = stream(QUICK, move |call, body| match call {
+            "ListShards" => one_shard(),
+            "GetShardIterator" => iterator(body),
+            _ => {
+                let now = began.elapsed().as_millis() as u64;
+                shared.lock().unwrap().push(now);
+                let there = now.clamp(2_000, 4_000).saturating_sub(2_000) / 50;
+                let numbers: Vec<u64> = (seen + 1..=there).collect();
+                seen = there;
+                Some(Ok(page(&numbers, body["ShardIterator"].as_str(), 0)))
+            }
+        });
+        let mut options = oldest(&stream);
+        options.adaptive = adaptive;
+        let mut seen = Seen::default();
+        let report = run(&options, Some(secs(6)), &mut seen).await.unwrap();
+        assert_eq!((report.records, seen.numbers.len()), (40, 40));
+        let asked = asked.lock().unwrap();
+        let between = |from, to| asked.iter().filter(|at| (from..to).contains(*at)).count();
+        assert_eq!(between(0, 2_000), 4, "idle: {asked:?}");
+        assert_eq!(between(4_500, 6_000), 3, "idle again: {asked:?}");
+        let flowing = between(2_000, 4_000);
+        assert!(if adaptive { (8..=10).contains(&flowing) } else { flowing == 4 }, "{flowing}: {asked:?}");
+        assert!(asked.windows(2).all(|pair| pair[1] - pair[0] >= 200), "{asked:?}");
+        assert_eq!(seen.ticks.len(), 12, "once a poll");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_empty_page_of_a_closed_shard_is_not_the_end() {
     let mut end = page(&[], None, 0);

@@ -1,7 +1,5 @@
 //! Polling: GetShardIterator and GetRecords.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::super::position::Position;
@@ -10,13 +8,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::Record;
 
 impl ShardReader {
-    pub(super) fn next_poll(&self) -> Instant {
-        let interval = self.options.poll_every.as_nanos();
-        let polls = self.epoch.elapsed().as_nanos() / interval + 1;
-        let after = Duration::from_nanos(u64::try_from(polls * interval).unwrap_or(u64::MAX));
-        self.epoch.checked_add(after).unwrap_or_else(|| Instant::now() + self.options.poll_every)
-    }
-
     /// One GetRecords; leaves the next iterator in `self.iterator`, nothing at the end of a closed
     /// shard.
     pub(super) async fn polled_page(&mut self, asked: Instant) -> Result<Got> {
@@ -36,7 +27,7 @@ impl ShardReader {
             may_have_ended: self.iterator.is_none(),
             has_children: page.child_shards.is_some_and(|children| !children.is_empty()),
             at: asked,
-            running: Some(asked.saturating_duration_since(self.epoch)),
+            running: Some(asked.saturating_duration_since(self.schedule.epoch)),
             fresh: true,
         })
     }
