@@ -13,7 +13,7 @@ use crate::{Place, setup};
 /// Which benchmarks.
 #[derive(clap::Args, Debug)]
 pub struct Options {
-    /// Only this one (more than one: repeat it): kernel, setup, throughput, counting, stored, agent, service, latency, detection
+    /// Only this one (more than one: repeat it): kernel, setup, throughput, puts, counting, stored, agent, service, latency, detection
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
     /// Runs of each subject in the kernel, interleaved
@@ -24,10 +24,11 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<String>;
 
 /// In the order of the page. The set-up is left out unless it is named: it takes a quarter of an hour.
-const ALL: [(&str, Work); 9] = [
+const ALL: [(&str, Work); 10] = [
     ("kernel", kernel::measure),
     ("setup", set_up::measure),
     ("throughput", |place, _| programs::throughput(place)),
+    ("puts", |place, _| programs::puts(place)),
     ("counting", |place, _| programs::counting(place)),
     ("stored", |place, _| programs::stored(place)),
     ("agent", |place, _| programs::agent(place)),

@@ -17,6 +17,17 @@ pub(super) fn throughput(place: &Place) -> Result<String> {
     ))
 }
 
+pub(super) fn puts(place: &Place) -> Result<String> {
+    Ok(format!(
+        "## Puts: one lane, two, aggregated\n\n\
+         100-byte records of 1,000 keys, 8 shards, service and client in one process on the same cores, in turns. Two \
+         lanes are two calls under way, each with the records of its own shards. Aggregated: packed to records of 500 \
+         KB. Read: megabytes a second of the records' own data, all shards, five calls a second and shard. Aims: two \
+         lanes 1.5 × one; aggregated 10 × the records a second of one lane, and read no slower than plain.\n\n```\n{}```",
+        bench(place, "puts")?
+    ))
+}
+
 pub(super) fn counting(place: &Place) -> Result<String> {
     Ok(format!(
         "## Counting alone\n\n\
@@ -66,7 +77,8 @@ pub(super) fn latency(place: &Place) -> Result<String> {
     Ok(format!(
         "## From a put to its processing\n\n\
          600 records of two shards, put one at a time at random moments, 50 ms apart on average; the local Kinesis in \
-         the same process. How long a put takes is in it. On AWS, a poll has its round trip in addition, and \
+         the same process. Adaptive: `Consumer::adaptive_polling`, 200 ms after a page with records, 500 ms \
+         after one without. Now and then: 30 records, 2 s apart on average, where there is nothing to adapt to. How long a put takes is in it. On AWS, a poll has its round trip in addition, and \
          enhanced fan-out takes some 70 ms (Developer Guide).\n\n```\n{}```",
         bench(place, "latency")?
     ))
