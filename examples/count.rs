@@ -20,7 +20,7 @@ use common::say::{ended, say};
 use common::{connect, duration};
 use formats::FormatArguments;
 
-/// Counts the requests per key of a stream, in windows of event time, into an SQLite file.
+/// Counts the requests per key of a stream, in windows of event time, into an SQLite file or a PostgreSQL database.
 ///
 /// Records: partition key = IP address, data = ISO-8601 timestamp (JSON and access-log lines are read
 /// too), or what the options say. Region and credentials come from where the AWS CLI takes them; an
@@ -49,8 +49,8 @@ struct Arguments {
     /// The stream's name
     #[arg(long, value_name = "NAME")]
     stream: String,
-    /// The database file; made when it is not there
-    #[arg(long, value_name = "FILE")]
+    /// The database: an SQLite file, made when it is not there, or postgres://user@host/database (with PGPASSWORD)
+    #[arg(long, value_name = "FILE|URL")]
     db: PathBuf,
     /// How long a window is: 500ms, 60s, 5m, 1h
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]

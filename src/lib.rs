@@ -53,6 +53,7 @@
 //! | `local` | an embedded Kinesis, [`Kinesis::local`]: for tests, and to begin without an account |
 //! | `chart` | `Counter::chart`: PNG, SVG and text |
 //! | `sqlite` | `Counter::stored_in`, `Detection::stored_in`, [`Pipeline`]: what survives a crash |
+//! | `postgres` | the same in PostgreSQL: `Counter::stored_in("postgres://…")`, [`Postgres`] |
 //! | `playbooks` | `Playbooks::read` and `AnyFormat::read`: from TOML files; built in code, they need no feature |
 //! | `live` | `Live`: a page that shows counts and alerts as they change; with it come `chart` and `sqlite` |
 //! | `agent` | `AgentLayer`: a tower layer that makes an event of each request of a web application |
@@ -79,6 +80,8 @@ pub(crate) mod key_parts;
 pub(crate) mod notice;
 pub mod prelude;
 pub(crate) mod record;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod rows;
 pub(crate) mod runtime;
 pub(crate) mod stop;
 pub(crate) mod strict_time;
@@ -102,11 +105,15 @@ pub(crate) mod format;
 pub(crate) mod live;
 pub(crate) mod packed;
 pub(crate) mod pipeline;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 pub(crate) mod put;
 pub(crate) mod read;
 pub(crate) mod service;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod stored;
 pub(crate) mod stream;
 
 // The SDK's crates, for the calls that this crate doesn't wrap, in the version that it uses. A cell
@@ -142,6 +149,8 @@ pub use packed::Parts;
 pub use pipeline::Filter;
 #[cfg(feature = "sqlite")]
 pub use pipeline::{Part, PartStatus, Pipeline, PipelineStatus, RunningPipeline};
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
 pub use put::{
     FailedEntry, LeftOut, Producer, ProducerHandle, ProducerReport, PutFailure, PutMany, PutReceipt,
     PutReport, Replay,
@@ -151,12 +160,16 @@ pub use read::{
     Lost, ProcessError, RecordProcessor, StreamId,
 };
 pub use record::{Batch, Entry, MAX_RECORD_BYTES, Record};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use rows::Rows;
 pub use runtime::block_on;
 #[cfg(feature = "local")]
 pub use service::Local;
 pub use service::{Aws, Kinesis};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Alerts, Counts, Rows, Sqlite};
+pub use sqlite::{Alerts, Sqlite};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use stored::Counts;
 pub use stream::{NewStream, Shard, ShardProgress, Stream, StreamDescription};
 pub use text::{printable, shorten};
 pub use time_forms::TimestampError;

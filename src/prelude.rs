@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use crate::Counts;
 #[cfg(feature = "local")]
 pub use crate::Local;

@@ -5,13 +5,14 @@
 mod common;
 mod count_program;
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::small_disk::SmallDisk;
 use common::{Faults, faulty};
-use count_program::{Counts, counts, finish, scratch, start, started};
+use count_program::{Counts, counts, databases, finish, is_there, scratch, start, started};
 use fastrand::Rng;
 use kinesis_lab::prelude::*;
 
@@ -93,17 +94,18 @@ fn runs() -> u64 {
 fn counts_are_exact_however_often_it_is_killed() {
     let mut kills = 0;
     for seed in 0..runs() {
-        kills += killed_again_and_again(seed, if runs() == 1 { 10 } else { 20 });
+        for database in databases(&format!("seed {seed}")) {
+            kills += killed_again_and_again(seed, &database, if runs() == 1 { 10 } else { 20 });
+        }
     }
     println!("{kills} kills, counts exact each time");
 }
 
-fn killed_again_and_again(seed: u64, kills: u32) -> u32 {
+fn killed_again_and_again(seed: u64, database: &Path, kills: u32) -> u32 {
     let mut rng = Rng::with_seed(seed);
     let service = faulty(seed, Faults::FOR_PROGRAMS);
     let direct = service.direct.create_stream("crash", 2).unwrap();
     let endpoint = service.kinesis.endpoint_url().unwrap().to_owned();
-    let database = scratch(&format!("seed {seed}"));
     // Tumbling and sliding in turn.
     let (slide, window): (i64, &[&str]) =
         if seed.is_multiple_of(2) { (60, &[]) } else { (20, &["--window", "60s", "--slide", "20s"]) };
@@ -117,8 +119,10 @@ fn killed_again_and_again(seed: u64, kills: u32) -> u32 {
             .collect();
         let resharding = scope.spawn(|| reshard(&direct, seed, &stop));
         for _ in 0..kills {
-            let mut child = start(&endpoint, &database, window);
-            std::thread::sleep(Duration::from_millis(rng.u64(0..1_200)));
+            let mut child = start(&endpoint, database, window);
+            // Long enough for a commit or several: connecting, and finding out that the last one is dead, is in it.
+            let longest = if database.exists() { 1_200 } else { 2_000 };
+            std::thread::sleep(Duration::from_millis(rng.u64(0..longest)));
             child.kill().unwrap(); // SIGKILL: no handler, no clean-up
             child.wait().unwrap();
         }
@@ -126,17 +130,22 @@ fn killed_again_and_again(seed: u64, kills: u32) -> u32 {
         producers.into_iter().for_each(|producer| producer.join().unwrap());
         resharding.join().unwrap()
     });
-    let said = finish(&endpoint, &database, window);
+    let said = finish(&endpoint, database, window);
     let expected = expected(&direct, 60, slide);
-    let counted = counts(&database);
+    let counted = counts(database);
     println!(
-        "seed {seed}: {kills} kills, {resharded} splits and merges, {} shards, {} records, {} windows and keys; {}",
+        "{}, seed {seed}: {kills} kills, {resharded} splits and merges, {} shards, {} records, {} windows and keys; {}",
+        if database.exists() { "a file" } else { "PostgreSQL" },
         direct.shards().unwrap().len(),
         expected.records,
         counted.len(),
         said.lines().last().unwrap_or_default()
     );
-    assert!(expected.records > 1_000 && resharded > 0, "too little went on: this proves nothing");
+    let last: u64 = said.lines().last().and_then(|line| line.split(' ').next()?.parse().ok()).unwrap();
+    assert!(
+        expected.records > 1_000 && resharded > 0 && last < expected.records,
+        "too little went on: this proves nothing"
+    );
     let wrong: Vec<_> =
         expected.counts.iter().filter(|(pair, n)| counted.get(pair) != Some(n)).take(5).collect();
     assert!(wrong.is_empty(), "seed {seed}: these are wrong, for instance: {wrong:?}");
@@ -147,13 +156,18 @@ fn killed_again_and_again(seed: u64, kills: u32) -> u32 {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_it_after_a_commit() {
+    databases("ctrl-c").iter().for_each(|database| ctrl_c_ends(database));
+}
+
+#[cfg(unix)]
+fn ctrl_c_ends(database: &Path) {
     let kinesis = Kinesis::local().unwrap();
     let stream = kinesis.create_stream("crash", 2).unwrap();
-    let (endpoint, database) = (kinesis.endpoint_url().unwrap(), scratch("ctrl-c"));
+    let endpoint = kinesis.endpoint_url().unwrap();
     let stop = AtomicBool::new(false);
     let said = std::thread::scope(|scope| {
         scope.spawn(|| produce(&stream, 3, &stop));
-        let child = start(endpoint, &database, &[]);
+        let child = start(endpoint, database, &[]);
         // A second or two of progress, so that there is something to commit.
         std::thread::sleep(Duration::from_millis(1_500));
         assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
@@ -165,11 +179,11 @@ fn ctrl_c_ends_it_after_a_commit() {
     });
     assert!(said.contains("ending, after a commit") && said.contains("records read and committed"), "{said}");
     let read: u64 = said.lines().last().and_then(|line| line.split(' ').next()?.parse().ok()).unwrap();
-    let rest = finish(endpoint, &database, &[]);
+    let rest = finish(endpoint, database, &[]);
     let after: u64 = rest.lines().last().and_then(|line| line.split(' ').next()?.parse().ok()).unwrap();
     let expected = expected(&stream, 60, 60);
     assert!(read > 0 && read + after == expected.records, "{read} and {after}: nothing is read twice");
-    assert_eq!(counts(&database), expected.counts);
+    assert_eq!(counts(database), expected.counts);
 }
 
 /// On a file system of a few hundred kilobytes, in a mount namespace of its own.
@@ -202,18 +216,21 @@ fn a_full_disk_is_a_sentence_and_it_goes_on_when_there_is_room() {
 
 #[test]
 fn a_second_process_takes_over() {
+    databases("two").iter().for_each(|database| takes_over(database));
+}
+
+fn takes_over(database: &Path) {
     let service = faulty(1, Faults::default());
     let stream = service.direct.create_stream("crash", 2).unwrap();
     let endpoint = service.kinesis.endpoint_url().unwrap().to_owned();
-    let database = scratch("two");
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| produce(&stream, 1, &stop));
-        let mut first = start(&endpoint, &database, &[]);
-        while !database.exists() {
+        let mut first = start(&endpoint, database, &[]);
+        while !is_there(database) {
             std::thread::sleep(Duration::from_millis(10));
         }
-        let second = start(&endpoint, &database, &["--until-caught-up"]);
+        let second = start(&endpoint, database, &["--until-caught-up"]);
         std::thread::sleep(Duration::from_millis(1_500));
         first.kill().unwrap();
         first.wait().unwrap();
@@ -225,6 +242,6 @@ fn a_second_process_takes_over() {
         assert!(said.contains("another process counts into") && said.contains("it has ended"), "{said}");
         assert!(began.elapsed() < Duration::from_secs(30));
     });
-    finish(&endpoint, &database, &[]);
-    assert_eq!(counts(&database), expected(&stream, 60, 60).counts);
+    finish(&endpoint, database, &[]);
+    assert_eq!(counts(database), expected(&stream, 60, 60).counts);
 }

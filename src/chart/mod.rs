@@ -1,11 +1,11 @@
 //! Pictures of counts: a scene laid out once, painted as PNG, SVG and text.
 //!
-//! Uses the ground, `count` and `sqlite`.
+//! Uses the ground, `count` and `stored`.
 
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod chart;
 mod of_counts;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod of_database;
 mod paint;
 mod panel;

@@ -3,7 +3,7 @@
 use super::chart::Chart;
 use super::of_counts::unit;
 use crate::error::Result;
-use crate::sqlite::Counts;
+use crate::stored::Counts;
 
 impl Counts {
     /// The completed windows as a chart, with the late events marked.

@@ -4,6 +4,8 @@
 
 mod clocks_ahead;
 mod copies;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod count_reader;
 mod counter;
 mod counter_methods;
 mod late;
@@ -34,5 +36,7 @@ pub use window::Window;
 pub use windows::{Added, Windows};
 
 pub(crate) use copies::Copies;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) use count_reader::{CountReader, LateRows};
 pub(crate) use recent_ids::RecentIds;
 pub(crate) use unparsed::UnparsedRecords;

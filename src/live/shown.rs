@@ -12,7 +12,7 @@ use crate::detect::Alert;
 use crate::error::Result;
 use crate::harmless::Text;
 use crate::sqlite::Alerts;
-use crate::sqlite::Counts;
+use crate::stored::Counts;
 use crate::text::{grouped, printable, shorten};
 use crate::timestamp::Timestamp;
 

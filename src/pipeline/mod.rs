@@ -1,6 +1,6 @@
 //! The parts wired: a filter between two streams, and filter, counter and detection as one.
 //!
-//! Uses the ground, `packed`, `event`, `format`, `service`, `stream`, `read`, `count`, `detect` and `sqlite`.
+//! Uses the ground, `packed`, `event`, `format`, `service`, `stream`, `read`, `count`, `detect`, `sqlite` and `stored`.
 
 mod filter;
 mod forwarded;

@@ -10,7 +10,8 @@ use super::status::{PartStatus, PipelineStatus};
 use super::summary::Summary;
 use super::wiring::Wiring;
 use crate::error::{Error, Result};
-use crate::sqlite::{Alerts, Counts};
+use crate::sqlite::Alerts;
+use crate::stored::Counts;
 
 /// The parts of a [`Pipeline`](crate::Pipeline) at work in the background; dropping it stops them, and waits
 /// for their last commits: then their files are free.

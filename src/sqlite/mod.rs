@@ -11,13 +11,11 @@ mod file;
 mod full;
 mod lock;
 mod origins;
-mod rows;
 mod store;
 
 pub use alerts::Alerts;
-pub use counts::Counts;
-pub use rows::Rows;
 pub use store::Sqlite;
 
+pub(crate) use counts::SqliteCounts;
 #[cfg(feature = "live")]
 pub(crate) use explain::explain;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::count::SavedPane;
-use crate::count::{Change, Counter, Fingerprint, SavedState, Store, StoredCounter, Totals};
+use crate::count::{Change, Fingerprint, SavedState, Store, Totals};
 use crate::error::Result;
 use crate::read::StreamId;
 use crate::timestamp::Timestamp;
@@ -78,34 +78,6 @@ impl Sqlite {
     pub(crate) fn open_path(path: &Path) -> Result<Sqlite> {
         let file = DatabaseFile::open(path, &COUNTS)?;
         Ok(Sqlite { file, size: Duration::ZERO, decimals: false })
-    }
-}
-
-impl Counter {
-    /// The same counter, keeping its windows and its place in the stream in an SQLite file: see
-    /// [`Sqlite`](crate::Sqlite) for its tables. Without a [`lateness`](Counter::lateness), that is 30 s.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store) when the file can't be used.
-    ///
-    /// ```
-    /// # use kinesis_lab::prelude::*;
-    /// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-stored-in-{}", std::process::id()));
-    /// # std::fs::create_dir_all(&folder)?;
-    /// # let file = folder.join("counts.db");
-    /// let stream = Kinesis::local()?.create_stream("visits", 1)?;
-    /// for second in [10, 20] {
-    ///     stream.put("192.0.2.10", format!("2018-09-06T08:00:{second}Z"))?;
-    ///     // A program that is started again, after a crash say: it goes on behind the first record.
-    ///     let mut counter = Counter::per_minute().lateness(secs(30)).stored_in(&file)?;
-    ///     stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
-    ///     assert_eq!(counter.total(), second / 10);
-    /// }
-    /// # std::fs::remove_dir_all(&folder)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn stored_in(self, path: impl AsRef<Path>) -> Result<StoredCounter> {
-        Ok(self.stored(Box::new(Sqlite::open(path)?)))
     }
 }
 

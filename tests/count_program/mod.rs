@@ -3,10 +3,17 @@
 // Compiled into each test file, of which none uses all of it.
 #![allow(dead_code)]
 
+#[cfg(unix)]
+#[path = "../common/postgres.rs"]
+pub(crate) mod postgres;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+#[cfg(unix)]
+use postgres::{connect, postgres, query};
 
 /// (start of the window, key) and how many, completed and late together.
 pub(crate) type Counts = BTreeMap<(String, String), u64>;
@@ -24,6 +31,30 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     folder.join("counts.db")
+}
+
+/// An empty database in each place that a counter can be stored in: a file, and PostgreSQL where there is one.
+pub(crate) fn databases(name: &str) -> Vec<PathBuf> {
+    let mut databases = vec![scratch(name)];
+    #[cfg(unix)]
+    databases.extend(postgres().map(|server| server.database(name).into()));
+    databases
+}
+
+fn is_postgres(database: &Path) -> bool {
+    database.starts_with("postgres:")
+}
+
+/// Whether a counter has made it.
+pub(crate) fn is_there(database: &Path) -> bool {
+    match is_postgres(database) {
+        #[cfg(unix)]
+        true => {
+            let made = "SELECT to_regclass('kinesis_lab') IS NOT NULL";
+            query(&connect(database.to_str().unwrap()), made)[0][0] == "t"
+        }
+        _ => database.exists(),
+    }
 }
 
 pub(crate) fn start(endpoint: &str, database: &Path, more: &[&str]) -> Child {
@@ -59,6 +90,20 @@ pub(crate) fn finish(endpoint: &str, database: &Path, more: &[&str]) -> String {
 }
 
 pub(crate) fn counts(database: &Path) -> Counts {
+    #[cfg(unix)]
+    if is_postgres(database) {
+        let client = connect(database.to_str().unwrap());
+        let mut counts = Counts::new();
+        for table in ["windows", "late"] {
+            let start = r#"to_char(start, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"#;
+            let sql = format!("SET timezone = 'UTC'; SELECT {start}, key, count FROM {table}");
+            for row in query(&client, &sql) {
+                let [start, key, count]: [String; 3] = row.try_into().unwrap();
+                *counts.entry((start, key)).or_default() += count.parse::<u64>().unwrap();
+            }
+        }
+        return counts;
+    }
     let database = rusqlite::Connection::open(database).unwrap();
     let mut counts = Counts::new();
     for table in ["windows", "late"] {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::super::explain::explain;
 use super::Counts;
 use crate::count::Window;
 use crate::error::Result;
@@ -25,7 +24,7 @@ impl Counts {
     pub(crate) fn latest(&self, count: usize) -> Result<Latest> {
         // The open ones first: one that is completed between the two queries is in both, and not in neither.
         let mut early = self.early()?;
-        let (windows, late) = self.since(count).map_err(|error| explain(&self.path, error))?;
+        let (windows, late) = self.0.latest(count)?;
         if let Some(last) = windows.last() {
             early.retain(|window| window.start > last.start);
         }
@@ -36,24 +35,15 @@ impl Counts {
         completed = completed.saturating_sub(too_many);
         let first = windows.first().map_or(Timestamp::MAX, |window| window.start);
         let late = late.into_iter().filter(|(start, _, _)| *start >= first).collect();
-        Ok(Latest { size: self.size, windows, completed, late })
-    }
-
-    #[allow(clippy::type_complexity)] // It is used here alone.
-    fn since(&self, count: usize) -> rusqlite::Result<(Vec<Window>, Vec<(Timestamp, Text, u64)>)> {
-        // Along the primary key, backwards: the other windows are not looked at.
-        let text = "SELECT min(start) FROM (SELECT DISTINCT start FROM windows ORDER BY start DESC LIMIT ?1)";
-        let first: Option<String> = self.database.query_row(text, [count as i64], |row| row.get(0))?;
-        let first = first.unwrap_or_default();
-        Ok((self.read_windows(&first)?, self.read_late(&first)?))
+        Ok(Latest { size: self.0.shape().0, windows, completed, late })
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(test, feature = "sqlite", target_os = "linux"))]
 mod tests {
-    use super::super::super::store::Sqlite;
     use super::*;
     use crate::folder::temporary_folder;
+    use crate::sqlite::Sqlite;
 
     /// All that this thread has read of files so far. SQLite reads on the thread that asks it.
     fn read_so_far() -> u64 {

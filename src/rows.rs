@@ -6,7 +6,7 @@ use crate::harmless::Text;
 use crate::text::shown;
 
 /// How many rows of a query are shown.
-pub(super) const ROWS: usize = 1_000;
+pub(crate) const ROWS: usize = 1_000;
 /// How many characters of a cell: a path can be as long as a request.
 const CELL_CHARS: usize = 200;
 

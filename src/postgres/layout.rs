@@ -1,0 +1,113 @@
+//! The tables: made where there are none, brought up to date where they are older, refused where they are another's.
+
+use tokio_postgres::Client;
+
+use super::explain::Failure;
+use super::link::{Session, answered};
+use super::url::PostgresUrl;
+use crate::error::{Error, ErrorKind};
+
+/// What tables there are to be.
+pub(crate) struct Kind {
+    /// Names them in a sentence, and in the table `kinesis_lab`: "counts".
+    pub(super) what: &'static str,
+    /// The first half of an advisory lock's number; the schema is the other.
+    pub(super) lock: i32,
+    /// From nothing to layout 1, from there to layout 2, and so on.
+    pub(super) steps: &'static [&'static str],
+    /// A table of the first step: where it is there before that, it is somebody else's.
+    pub(super) first_table: &'static str,
+}
+
+impl Kind {
+    fn newest(&self) -> i32 {
+        i32::try_from(self.steps.len()).unwrap_or(i32::MAX)
+    }
+}
+
+/// "KLAB".
+pub(super) const COUNTS: Kind =
+    Kind { what: "counts", lock: 0x4b4c_4142, steps: &[include_str!("counts.sql")], first_table: "progress" };
+
+/// Makes the tables, or brings them to this version's layout, whole or not at all.
+pub(super) async fn make(session: &mut Session, url: &PostgresUrl, kind: &Kind) -> Result<(), Failure> {
+    check_place(session.client(), url).await?;
+    // Without a lock and without writing: whoever has only to use the tables need not be allowed to make them.
+    if layout(session.client(), url, kind).await? == Some(kind.newest()) {
+        return Ok(());
+    }
+    let (transaction, _) = session.begin().await?;
+    answered(transaction.batch_execute("SET LOCAL lock_timeout = '10s'")).await?;
+    let lock = "SELECT pg_advisory_xact_lock($1, current_schema()::regnamespace::oid::int4)";
+    // Of another number than the writer's: it may hold that for days.
+    answered(transaction.execute(lock, &[&(kind.lock ^ 1 << 30)])).await?;
+    let marks = "CREATE TABLE IF NOT EXISTS kinesis_lab \
+        (what text PRIMARY KEY, layout int NOT NULL, made timestamptz NOT NULL DEFAULT now())";
+    let found = layout(transaction.client(), url, kind).await?.unwrap_or(0);
+    answered(transaction.batch_execute(marks)).await?;
+    for step in kind.steps.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        answered(transaction.batch_execute(step)).await?;
+    }
+    let mark = "INSERT INTO kinesis_lab (what, layout) VALUES ($1, $2) \
+        ON CONFLICT (what) DO UPDATE SET layout = excluded.layout, made = now()";
+    answered(transaction.execute(mark, &[&kind.what, &kind.newest()])).await?;
+    answered(transaction.commit()).await
+}
+
+/// The layout of the tables that are there; none where there are none. Another program's, or a later one's, is an
+/// error.
+pub(super) async fn layout(client: &Client, url: &PostgresUrl, kind: &Kind) -> Result<Option<i32>, Failure> {
+    let found = if is_there(client, "kinesis_lab").await? {
+        let sql = "SELECT layout FROM kinesis_lab WHERE what = $1";
+        answered(client.query_opt(sql, &[&kind.what])).await?
+    } else {
+        None
+    };
+    let Some(row) = found else {
+        return match is_there(client, kind.first_table).await? {
+            false => Ok(None),
+            true => Err(said(format!(
+                "{url} has a table {} of another program: give the {} a database of their own, or a schema \
+                 (…?options=-csearch_path%3Dname)",
+                kind.first_table, kind.what
+            ))),
+        };
+    };
+    let layout: i32 = row.try_get(0)?;
+    match layout > kind.newest() {
+        false => Ok(Some(layout)),
+        true => Err(said(format!(
+            "{url} has {} of layout {layout}, and this version of kinesis-lab writes layout {}: use the version that \
+             made it, or another database",
+            kind.what,
+            kind.newest()
+        ))),
+    }
+}
+
+/// Whether the schema in which ours would be made has a table of this name.
+async fn is_there(client: &Client, table: &str) -> Result<bool, Failure> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1 AND relnamespace = current_schema()::regnamespace)";
+    Ok(answered(client.query_one(sql, &[&table])).await?.try_get(0)?)
+}
+
+/// A schema to make tables in, in an encoding that takes every key.
+async fn check_place(client: &Client, url: &PostgresUrl) -> Result<(), Failure> {
+    let sql = "SELECT current_schema()::text, current_setting('server_encoding')";
+    let row = answered(client.query_one(sql, &[])).await?;
+    let (schema, encoding): (Option<String>, String) = (row.try_get(0)?, row.try_get(1)?);
+    if schema.is_none() {
+        return Err(said(format!("{url} has no schema of the search path's: make it by CREATE SCHEMA")));
+    }
+    match encoding.as_str() {
+        "UTF8" => Ok(()),
+        other => Err(said(format!(
+            "{url} is in the encoding {other}, which does not take every key: make one by CREATE DATABASE … ENCODING 'UTF8' \
+             TEMPLATE template0"
+        ))),
+    }
+}
+
+fn said(sentence: String) -> Failure {
+    Failure::Said(Error::new(ErrorKind::Store, sentence))
+}

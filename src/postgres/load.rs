@@ -1,0 +1,175 @@
+//! What a counter goes on from; whoever loads it has taken it over.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
+
+use super::commit::{ALL_SHARDS, Turn};
+use super::explain::Failure;
+use super::link::{Session, answered};
+use super::lock::WriterName;
+use super::origins;
+use super::sql_types::{Length, unsigned};
+use super::texts;
+use super::url::PostgresUrl;
+use crate::count::{Fingerprint, SavedPane, SavedState, Totals};
+use crate::error::{Error, ErrorKind};
+use crate::harmless::Text;
+use crate::read::{Checkpoint, StreamId};
+use crate::text::printable;
+use crate::timestamp::Timestamp;
+
+const NEW: &str = "INSERT INTO progress (stream, created, size, slide, key, watermark, owner, epoch) \
+    VALUES ($1, $2, $3, $4, $5, $6, '', 0) ON CONFLICT DO NOTHING";
+const OF: &str = "SELECT stream, created, size, slide, key, watermark, epoch, commits FROM progress FOR UPDATE";
+/// A worker of a fleet that still writes finds another name in its shard.
+const TAKE: [&str; 2] =
+    ["UPDATE progress SET owner = $1, epoch = epoch + 1", "UPDATE shards SET owner = $1, epoch = epoch + 1"];
+/// What a fleet has counted by shard, this process has in one sum, which it writes again when it changes.
+const FOLD: [&str; 5] = [
+    "WITH theirs AS (DELETE FROM open_counts WHERE shard <> $1 RETURNING pane, key, rest, count) \
+     INSERT INTO open_counts SELECT pane, $1, key, min(rest), sum(count) FROM theirs GROUP BY pane, key \
+     ON CONFLICT (pane, shard, key) DO UPDATE SET count = open_counts.count + excluded.count",
+    "WITH theirs AS (DELETE FROM open_overflow WHERE shard <> $1 RETURNING pane, count) \
+     INSERT INTO open_overflow SELECT pane, $1, sum(count) FROM theirs GROUP BY pane \
+     ON CONFLICT (pane, shard) DO UPDATE SET count = open_overflow.count + excluded.count",
+    "WITH theirs AS (DELETE FROM open_ids WHERE shard <> $1 RETURNING pane, id) \
+     INSERT INTO open_ids SELECT DISTINCT pane, $1, id FROM theirs ON CONFLICT DO NOTHING",
+    "WITH theirs AS (DELETE FROM shard_late WHERE shard <> $1 RETURNING *) \
+     INSERT INTO shard_late SELECT start, \"end\", key, min(rest), $1, sum(count) FROM theirs GROUP BY start, \"end\", key \
+     ON CONFLICT (start, \"end\", key, shard) DO UPDATE SET count = shard_late.count + excluded.count",
+    "WITH theirs AS (DELETE FROM shard_totals WHERE shard <> $1 RETURNING name, count) \
+     INSERT INTO shard_totals SELECT $1, name, sum(count) FROM theirs GROUP BY name \
+     ON CONFLICT (shard, name) DO UPDATE SET count = shard_totals.count + excluded.count",
+];
+
+/// Takes the counts over, if they are of this stream and these windows.
+pub(super) async fn load(
+    session: &mut Session,
+    url: &PostgresUrl,
+    owner: &WriterName,
+    ours: &Fingerprint,
+) -> Result<(Turn, SavedState), Failure> {
+    let (transaction, _) = session.begin().await?;
+    let (name, created) = (&*ours.stream.name, ours.stream.created);
+    let (size, slide) = (Length(ours.size), Length(ours.slide));
+    let new: [&(dyn ToSql + Sync); 6] = [&name, &created, &size, &slide, &ours.key, &Timestamp::MIN];
+    answered(transaction.execute(NEW, &new)).await?;
+    let row = answered(transaction.query_one(OF, &[])).await?;
+    check(url, &fingerprint(&row)?, ours)?;
+    let (epoch, commits): (i64, i64) = (row.try_get(6)?, row.try_get(7)?);
+    for sql in TAKE {
+        answered(transaction.execute(sql, &[&owner.as_str()])).await?;
+    }
+    for sql in FOLD {
+        answered(transaction.execute(sql, &[&ALL_SHARDS])).await?;
+    }
+    let saved = read(transaction.client(), row.try_get(5)?).await?;
+    answered(transaction.commit()).await?;
+    Ok((Turn { epoch: epoch + 1, commits, in_doubt: false }, saved))
+}
+
+/// The stream that the counts are of; `None` in a new database.
+pub(super) async fn stream(client: &Client) -> Result<Option<StreamId>, Failure> {
+    let row = answered(client.query_opt("SELECT stream, created FROM progress", &[])).await?;
+    row.map(|row| Ok(StreamId::new(row.try_get(0)?, row.try_get(1)?))).transpose()
+}
+
+fn fingerprint(row: &Row) -> Result<Fingerprint, Failure> {
+    let (size, slide): (Length, Length) = (row.try_get(2)?, row.try_get(3)?);
+    let theirs = Fingerprint::new(StreamId::new(row.try_get(0)?, row.try_get(1)?), size.0, slide.0);
+    Ok(Fingerprint { key: row.try_get(4)?, ..theirs })
+}
+
+fn check(url: &PostgresUrl, theirs: &Fingerprint, ours: &Fingerprint) -> Result<(), Error> {
+    let length = |time: Duration| format!("{} s", time.as_secs_f64());
+    let other = if theirs.stream.name != ours.stream.name {
+        ("stream", theirs.stream.name.to_string(), ours.stream.name.to_string())
+    } else if theirs.stream.created != ours.stream.created {
+        let created = |of: &Fingerprint| of.stream.created.to_string();
+        ("stream of that name, created at another time", created(theirs), created(ours))
+    } else if theirs.size != ours.size {
+        ("window size", length(theirs.size), length(ours.size))
+    } else if theirs.slide != ours.slide {
+        ("window slide", length(theirs.slide), length(ours.slide))
+    } else if theirs.key != ours.key {
+        ("key", theirs.key.clone(), ours.key.clone())
+    } else {
+        return Ok(());
+    };
+    let (what, found, value) = other;
+    let message = format!(
+        "{url} is of another {what} ({}; this one's is {}): give this one a database of its own, or a schema \
+         (…?options=-csearch_path%3Dname)",
+        printable(found.as_bytes()),
+        printable(value.as_bytes()),
+    );
+    Err(Error::new(ErrorKind::Store, message))
+}
+
+/// All but the completed windows and the late events, which nobody needs to go on.
+pub(super) async fn read(client: &Client, watermark: Timestamp) -> Result<SavedState, Failure> {
+    let mut state = SavedState { watermark, totals: read_totals(client).await?, ..SavedState::default() };
+    (state.checkpoints, state.shard_times) = read_checkpoints(client).await?;
+    let mut panes: BTreeMap<Timestamp, SavedPane> = BTreeMap::new();
+    let sql = "SELECT pane, coalesce(rest, key), sum(count)::int8 FROM open_counts GROUP BY 1, 2";
+    // One after the other: a million of them are there once, not twice.
+    let rows = answered(client.query_raw(sql, std::iter::empty::<i64>())).await?;
+    let mut rows = std::pin::pin!(rows);
+    while let Some(row) = answered(rows.try_next()).await? {
+        let key: String = row.try_get(1)?;
+        let count = (Text::from(texts::read(key)), unsigned(row.try_get(2)?));
+        panes.entry(row.try_get(0)?).or_default().counts.push(count);
+    }
+    let sql = "SELECT pane, sum(count)::int8 FROM open_overflow GROUP BY pane";
+    for row in answered(client.query(sql, &[])).await? {
+        panes.entry(row.try_get(0)?).or_default().overflow = unsigned(row.try_get(1)?);
+    }
+    for row in answered(client.query("SELECT pane, id FROM open_ids", &[])).await? {
+        let id: &[u8] = row.try_get(1)?;
+        if let Ok(id) = id.try_into() {
+            panes.entry(row.try_get(0)?).or_default().ids.push(u128::from_be_bytes(id));
+        }
+    }
+    state.panes = panes.into_iter().collect();
+    state.origins = origins::read(client).await?;
+    Ok(state)
+}
+
+/// The checkpoint of each shard, and its newest event.
+pub(super) async fn read_checkpoints(
+    client: &Client,
+) -> Result<(Vec<Checkpoint>, Vec<(String, Timestamp)>), Failure> {
+    let (mut checkpoints, mut newest_events) = (Vec::new(), Vec::new());
+    // A shard that nobody has read yet is known to a fleet by its name alone.
+    let sql = "SELECT shard, sequence, arrival, newest_event, ended FROM shards WHERE arrival IS NOT NULL ORDER BY shard";
+    for row in answered(client.query(sql, &[])).await? {
+        let shard_id: String = row.try_get(0)?;
+        if let Some(newest) = row.try_get(3)? {
+            newest_events.push((shard_id.clone(), newest));
+        }
+        let (sequence_number, arrival, ended) = (row.try_get(1)?, row.try_get(2)?, row.try_get(4)?);
+        checkpoints.push(Checkpoint { shard_id, sequence_number, arrival, ended });
+    }
+    Ok((checkpoints, newest_events))
+}
+
+/// What is in no window.
+pub(super) async fn read_totals(client: &Client) -> Result<Totals, Failure> {
+    let mut totals = Totals::default();
+    for row in answered(client.query("SELECT name, count FROM totals", &[])).await? {
+        let (name, count): (&str, i64) = (row.try_get(0)?, row.try_get(1)?);
+        match name {
+            "late" => totals.late = unsigned(count),
+            "refused" => totals.refused = unsigned(count),
+            "duplicates" => totals.duplicates = unsigned(count),
+            "unparsed" => totals.unparsed = unsigned(count),
+            "unplaced" => totals.unplaced = unsigned(count),
+            _ => {}
+        }
+    }
+    Ok(totals)
+}

@@ -1,0 +1,28 @@
+//! Counts in PostgreSQL: who writes them, and who reads them meanwhile.
+//!
+//! The driver is `tokio-postgres`: it speaks the protocol on the runtime that this crate has anyway, takes any
+//! stream for TLS (rustls, which the SDK brings; `tls.rs` joins the two), and says in its errors whether a
+//! connection broke, which is what a commit in doubt turns on. `sqlx` would bring its own pool, macros and a second
+//! set of everything for databases that are not used here.
+//!
+//! Uses the ground, `read` and `count`.
+
+mod columns;
+mod commit;
+mod counts;
+mod explain;
+mod layout;
+mod link;
+mod load;
+mod lock;
+mod origins;
+mod sql_types;
+mod store;
+mod texts;
+mod tls;
+mod url;
+
+pub use store::Postgres;
+
+pub(crate) use counts::PostgresCounts;
+pub(crate) use url::PostgresUrl;
