@@ -70,7 +70,18 @@ const PROGRESS: &str = "UPDATE progress SET watermark = $1, commits = $2, commit
     completed_by = CASE WHEN watermark < $1 THEN owner ELSE completed_by END";
 
 const STATEMENTS: [&str; 13] = [
-    TURN, CHECKPOINTS, SHARD_TIMES, FORGET[0], FORGET[1], FORGET[2], COUNTS, OVERFLOW, IDS, WINDOWS, LATE, TOTALS,
+    TURN,
+    CHECKPOINTS,
+    SHARD_TIMES,
+    FORGET[0],
+    FORGET[1],
+    FORGET[2],
+    COUNTS,
+    OVERFLOW,
+    IDS,
+    WINDOWS,
+    LATE,
+    TOTALS,
     PAIRS,
 ];
 
@@ -225,7 +236,8 @@ impl Write<'_> {
                 }
             }
             if window.overflow > 0 {
-                self.execute(COMPLETED_OVERFLOW, &[&window.start, &window.end, &signed(window.overflow)]).await?;
+                self.execute(COMPLETED_OVERFLOW, &[&window.start, &window.end, &signed(window.overflow)])
+                    .await?;
             }
         }
         self.windows(rows).await?;
@@ -265,7 +277,8 @@ impl Write<'_> {
     async fn totals(&self) -> Result<(), Failure> {
         let totals = self.change.totals;
         let names = ["late", "refused", "duplicates", "unparsed", "unplaced"].map(Cow::Borrowed).to_vec();
-        let counts = [totals.late, totals.refused, totals.duplicates, totals.unparsed, totals.unplaced].map(signed);
+        let counts =
+            [totals.late, totals.refused, totals.duplicates, totals.unparsed, totals.unplaced].map(signed);
         self.execute(TOTALS, &[&ALL_SHARDS, &names, &counts.to_vec()]).await.map(drop)
     }
 }

@@ -20,7 +20,8 @@ use crate::harmless::Text;
 use crate::rows::{ROWS, Rows};
 use crate::timestamp::Timestamp;
 
-const WINDOWS: &str = "SELECT start, \"end\", key, count FROM windows WHERE start >= $1 ORDER BY start, \"end\", key";
+const WINDOWS: &str =
+    "SELECT start, \"end\", key, count FROM windows WHERE start >= $1 ORDER BY start, \"end\", key";
 const OVERFLOW: &str = "SELECT start, count FROM overflow WHERE start >= $1";
 const LATE: &str = "SELECT start, key, count FROM late WHERE start >= $1 ORDER BY start, key";
 /// Along the index, backwards: the other windows are not looked at.
@@ -60,7 +61,12 @@ impl PostgresCounts {
         self.link().with(async |link: &mut Link| {
             let session = link.session().await?;
             let transaction = answered(
-                session.client_mut().build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start(),
+                session
+                    .client_mut()
+                    .build_transaction()
+                    .isolation_level(IsolationLevel::RepeatableRead)
+                    .read_only(true)
+                    .start(),
             )
             .await?;
             let found = read(&transaction).await?;
@@ -81,7 +87,8 @@ async fn shape(client: &Client) -> Result<(Duration, Duration), Failure> {
 async fn windows(client: &Client, since: Timestamp, size: Duration) -> Result<Vec<Window>, Failure> {
     let mut windows: BTreeMap<Timestamp, Window> = BTreeMap::new();
     for row in answered(client.query(WINDOWS, &[&since])).await? {
-        let (start, end, key): (Timestamp, Timestamp, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let (start, end, key): (Timestamp, Timestamp, String) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let new = || Window { start, end, size, counts: Vec::new(), overflow: 0 };
         let count = (Text::from(texts::read(key)), unsigned(row.try_get(3)?));
         windows.entry(start).or_insert_with(new).counts.push(count);
@@ -118,7 +125,9 @@ impl CountReader for PostgresCounts {
 
     fn windows(&self) -> Result<Vec<Window>> {
         let size = self.size;
-        self.read(async |transaction: &Transaction<'_>| windows(transaction.client(), Timestamp::MIN, size).await)
+        self.read(async |transaction: &Transaction<'_>| {
+            windows(transaction.client(), Timestamp::MIN, size).await
+        })
     }
 
     fn late(&self) -> Result<LateRows> {
@@ -163,13 +172,12 @@ impl CountReader for PostgresCounts {
             let server = error.as_db_error()?;
             let class = server.code().code().get(..2)?;
             let of_query = ["0A", "21", "22", "23", "25", "26", "2F", "34", "42"].contains(&class);
-            of_query.then(|| Error::invalid(format!("PostgreSQL does not take the query: {}", server.message())))
+            of_query
+                .then(|| Error::invalid(format!("PostgreSQL does not take the query: {}", server.message())))
         };
-        self.read(async |transaction: &Transaction<'_>| {
-            match rows(transaction, query).await {
-                Err(Failure::Driver(error)) => Err(wrong(&error).map_or(Failure::Driver(error), Failure::Said)),
-                found => found,
-            }
+        self.read(async |transaction: &Transaction<'_>| match rows(transaction, query).await {
+            Err(Failure::Driver(error)) => Err(wrong(&error).map_or(Failure::Driver(error), Failure::Said)),
+            found => found,
         })
     }
 }
@@ -179,7 +187,8 @@ async fn rows(transaction: &Transaction<'_>, query: &str) -> Result<Rows, Failur
     let statement = answered(transaction.prepare(query)).await?;
     let columns = statement.columns().iter().map(|column| Text::from(column.name())).collect();
     // So that the server gives 1,001 rows and not a million. What is no query (SHOW, EXPLAIN) has few anyway.
-    let cursor = format!("DECLARE found NO SCROLL CURSOR FOR {}", query.trim_end_matches([';', ' ', '\n', '\t']));
+    let cursor =
+        format!("DECLARE found NO SCROLL CURSOR FOR {}", query.trim_end_matches([';', ' ', '\n', '\t']));
     answered(transaction.batch_execute("SAVEPOINT before")).await?;
     let messages = match answered(transaction.batch_execute(&cursor)).await {
         Ok(()) => answered(transaction.simple_query(&format!("FETCH {} FROM found", ROWS + 1))).await?,

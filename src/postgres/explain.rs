@@ -84,26 +84,35 @@ fn of_server(url: &PostgresUrl, code: &SqlState) -> (ErrorKind, String) {
     let (waits, stops) = (ErrorKind::StoreUnavailable, ErrorKind::Store);
     let nothing_lost = "nothing that was committed is lost";
     match code.code() {
-        "28P01" | "28000" => (stops, format!("{url} refuses this user or password: look at PGPASSWORD and pg_hba.conf")),
-        "3D000" => (stops, format!("{url} is not there: make it by CREATE DATABASE")),
-        "42501" => (stops, format!("this user may not do that in {url}: GRANT it, or connect as the tables' owner")),
-        "42P01" | "42703" | "3F000" => {
-            (stops, format!("{url} has lost a table or a column of ours: restore it, or use another database"))
+        "28P01" | "28000" => {
+            (stops, format!("{url} refuses this user or password: look at PGPASSWORD and pg_hba.conf"))
         }
+        "3D000" => (stops, format!("{url} is not there: make it by CREATE DATABASE")),
+        "42501" => {
+            (stops, format!("this user may not do that in {url}: GRANT it, or connect as the tables' owner"))
+        }
+        "42P01" | "42703" | "3F000" => (
+            stops,
+            format!("{url} has lost a table or a column of ours: restore it, or use another database"),
+        ),
         "25006" => (waits, format!("{url} takes no writes: it is a copy, or another server has taken over")),
         "55P03" | "40P01" => {
             (waits, format!("another program holds a lock in {url}: end its transaction; {nothing_lost}"))
         }
         "25P03" => (waits, format!("{url} has ended a transaction that stood still; {nothing_lost}")),
         "53100" => (waits, format!("no room on the disk of {url}: make some; {nothing_lost}")),
-        "53300" => (waits, format!("{url} has as many connections as it takes: end some, or raise max_connections")),
+        "53300" => {
+            (waits, format!("{url} has as many connections as it takes: end some, or raise max_connections"))
+        }
         code if code.starts_with("53") || code.starts_with("58") => {
             (waits, format!("{url} lacks memory or a disk: look at its log; {nothing_lost}"))
         }
         code if code.starts_with("57") || code.starts_with("08") => {
             (waits, format!("{url} is being stopped or started: it is waited for; {nothing_lost}"))
         }
-        code if code.starts_with("40") => (waits, format!("{url} has rolled a transaction back; {nothing_lost}")),
+        code if code.starts_with("40") => {
+            (waits, format!("{url} has rolled a transaction back; {nothing_lost}"))
+        }
         code => (stops, format!("{url}: the database failed with {code}")),
     }
 }
@@ -125,7 +134,9 @@ fn of_driver(url: &PostgresUrl, error: &tokio_postgres::Error) -> (ErrorKind, St
                 io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
                     format!("nobody answers at {url}: is the server running?")
                 }
-                io::ErrorKind::TimedOut => format!("{url} does not answer: look at the network, and for a firewall"),
+                io::ErrorKind::TimedOut => {
+                    format!("{url} does not answer: look at the network, and for a firewall")
+                }
                 _ => format!("no connection to {url}: look at its name, the server and the network"),
             };
             return (waits, sentence);
@@ -133,7 +144,10 @@ fn of_driver(url: &PostgresUrl, error: &tokio_postgres::Error) -> (ErrorKind, St
         cause = inner.source();
     }
     if error.is_closed() {
-        return (waits, format!("the connection to {url} broke: it is made again; nothing that was committed is lost"));
+        return (
+            waits,
+            format!("the connection to {url} broke: it is made again; nothing that was committed is lost"),
+        );
     }
     (ErrorKind::Store, format!("{url}: the database can't be used so"))
 }
@@ -146,8 +160,10 @@ mod tests {
     fn what_goes_by_and_what_does_not() {
         let url = PostgresUrl::parse("postgres://ann:s3cret@localhost/shop").unwrap();
         let kind = |code: &str| of_server(&url, &SqlState::from_code(code)).0;
-        for code in ["40001", "40P01", "55P03", "53100", "53200", "53300", "57P01", "57P02", "57P03", "08006", "58030", "25006", "25P03"]
-        {
+        for code in [
+            "40001", "40P01", "55P03", "53100", "53200", "53300", "57P01", "57P02", "57P03", "08006",
+            "58030", "25006", "25P03",
+        ] {
             assert_eq!(kind(code), ErrorKind::StoreUnavailable, "{code}");
         }
         for code in ["28P01", "28000", "3D000", "42501", "42P01", "23505", "22021", "XX001"] {

@@ -48,10 +48,7 @@ impl Link {
     }
 
     /// Does something with the connection, here, and waits for it; works in any context.
-    pub(super) fn with<T>(
-        &mut self,
-        work: impl AsyncFnOnce(&mut Link) -> Result<T, Failure>,
-    ) -> Result<T> {
+    pub(super) fn with<T>(&mut self, work: impl AsyncFnOnce(&mut Link) -> Result<T, Failure>) -> Result<T> {
         let outcome = wait_here(work(self));
         self.settle(outcome)
     }
@@ -108,7 +105,11 @@ impl Session {
     /// Begins a transaction; what was prepared stands beside it. Dropped, it is rolled back.
     pub(super) async fn begin(&mut self) -> Result<(Transaction<'_>, Prepared<'_>), Failure> {
         let transaction = answered(
-            self.client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false).start(),
+            self.client
+                .build_transaction()
+                .isolation_level(IsolationLevel::ReadCommitted)
+                .read_only(false)
+                .start(),
         )
         .await?;
         Ok((transaction, Prepared(&self.statements)))

@@ -24,7 +24,8 @@ use crate::timestamp::Timestamp;
 
 const NEW: &str = "INSERT INTO progress (stream, created, size, slide, key, watermark, owner, epoch) \
     VALUES ($1, $2, $3, $4, $5, $6, '', 0) ON CONFLICT DO NOTHING";
-const OF: &str = "SELECT stream, created, size, slide, key, watermark, epoch, commits FROM progress FOR UPDATE";
+const OF: &str =
+    "SELECT stream, created, size, slide, key, watermark, epoch, commits FROM progress FOR UPDATE";
 /// A worker of a fleet that still writes finds another name in its shard.
 const TAKE: [&str; 2] =
     ["UPDATE progress SET owner = $1, epoch = epoch + 1", "UPDATE shards SET owner = $1, epoch = epoch + 1"];

@@ -71,7 +71,8 @@ impl PostgresUrl {
         {
             config.password(password);
         }
-        let here = config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
+        let here =
+            config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
         let roots = options.roots.or_else(|| environment("PGSSLROOTCERT")).map(PathBuf::from);
         let mode = options.mode.or_else(|| environment("PGSSLMODE"));
         let (ssl, check) = match mode.as_deref() {
@@ -85,7 +86,9 @@ impl PostgresUrl {
             None if here => (SslMode::Prefer, Check::Nothing),
             None => (SslMode::Require, Check::AuthorityAndHost),
             Some(_) => {
-                return Err(refused("its sslmode is none of disable, prefer, require, verify-ca and verify-full"));
+                return Err(refused(
+                    "its sslmode is none of disable, prefer, require, verify-ca and verify-full",
+                ));
             }
         };
         config.ssl_mode(ssl);
@@ -93,7 +96,10 @@ impl PostgresUrl {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
         if !options.keepalives {
-            config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(KEEPALIVE_RETRIES);
+            config
+                .keepalives_idle(KEEPALIVE)
+                .keepalives_interval(KEEPALIVE)
+                .keepalives_retries(KEEPALIVE_RETRIES);
         }
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(SENT);
@@ -140,7 +146,8 @@ fn percent_decoded(value: &str) -> Result<String> {
         rest = after;
         match (*first, after) {
             (b'%', [high, low, after @ ..]) => {
-                let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                let digit =
+                    |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
                 let byte = digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low);
                 bytes.push(byte.ok_or_else(|| refused("its sslrootcert has a % that is no %25"))?);
                 rest = after;
@@ -153,7 +160,9 @@ fn percent_decoded(value: &str) -> Result<String> {
 
 fn is_here(host: &Host) -> bool {
     match host {
-        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        }
         #[cfg(unix)]
         Host::Unix(_) => true,
     }
@@ -218,7 +227,10 @@ mod tests {
     fn a_password_is_read_and_not_shown() {
         for (text, shown) in [
             ("postgres://ann:s3cret@db.example:6432/shop", "postgres://ann@db.example:6432/shop"),
-            ("postgresql://ann:s3cret@db.example/shop?sslmode=require", "postgres://ann@db.example:5432/shop"),
+            (
+                "postgresql://ann:s3cret@db.example/shop?sslmode=require",
+                "postgres://ann@db.example:5432/shop",
+            ),
             ("postgres://ann@127.0.0.1/shop?password=s3cret", "postgres://ann@127.0.0.1:5432/shop"),
             ("postgres://ann:s3cret@[::1]:6432/shop", "postgres://ann@[::1]:6432/shop"),
             ("postgres://ann:s3cret@%2Frun%2Fpg/shop", "postgres://ann@/shop?host=/run/pg"),
@@ -267,7 +279,11 @@ mod tests {
             ("postgres://a@localhost.example/d", SslMode::Require, Check::AuthorityAndHost),
             ("postgres://a@db.example/d?sslmode=disable", SslMode::Disable, Check::Nothing),
             ("postgres://a@db.example/d?sslmode=require", SslMode::Require, Check::Nothing),
-            ("postgres://a@db.example/d?sslmode=require&sslrootcert=r.pem", SslMode::Require, Check::Authority),
+            (
+                "postgres://a@db.example/d?sslmode=require&sslrootcert=r.pem",
+                SslMode::Require,
+                Check::Authority,
+            ),
             ("postgres://a@db.example/d?sslmode=verify-ca", SslMode::Require, Check::Authority),
             ("postgres://a@127.0.0.1/d?sslmode=verify-full", SslMode::Require, Check::AuthorityAndHost),
         ] {

