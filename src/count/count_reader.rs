@@ -28,6 +28,7 @@ pub(crate) trait CountReader: Send {
 
     /// So many of the completed windows, the latest, and what came too late for them or later; at a cost that does
     /// not grow with what is before them.
+    #[cfg_attr(not(feature = "live"), allow(dead_code, reason = "for a page that shows them"))]
     fn latest(&self, count: usize) -> Result<(Vec<Window>, LateRows)>;
 
     /// How many rows the completed windows have, without counting them.

@@ -7,7 +7,7 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
 use super::columns::Columns;
-use super::explain::Failure;
+use super::explain::DatabaseFault;
 use super::link::{Prepared, Session, answered};
 use super::lock::WriterName;
 use super::origins;
@@ -93,7 +93,7 @@ pub(super) async fn commit(
     turn: &mut Turn,
     change: &Change,
     size: Duration,
-) -> Result<(), Failure> {
+) -> Result<(), DatabaseFault> {
     session.prepare(&STATEMENTS).await?;
     session.prepare(&[COMPLETED_OVERFLOW, PROGRESS]).await?;
     session.prepare(&origins::STATEMENTS).await?;
@@ -129,8 +129,8 @@ async fn is_written(
     url: &PostgresUrl,
     owner: &WriterName,
     turn: Turn,
-) -> Result<bool, Failure> {
-    let said = |sentence: String| Err(Failure::Said(Error::new(ErrorKind::Store, sentence)));
+) -> Result<bool, DatabaseFault> {
+    let said = |sentence: String| Err(DatabaseFault::Said(Error::new(ErrorKind::Store, sentence)));
     let Some(row) = answered(transaction.query_opt(prepared.get(TURN)?, &[])).await? else {
         return said(format!("the counts in {url} were emptied while this program ran: start it again"));
     };
@@ -159,12 +159,12 @@ struct Write<'a> {
 }
 
 impl Write<'_> {
-    async fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, Failure> {
+    async fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, DatabaseFault> {
         answered(self.transaction.execute(self.prepared.get(sql)?, values)).await
     }
 
     /// How far each shard is.
-    async fn places(&self, owner: &WriterName) -> Result<(), Failure> {
+    async fn places(&self, owner: &WriterName) -> Result<(), DatabaseFault> {
         let checkpoints = &self.change.checkpoints;
         if !checkpoints.is_empty() {
             let shards: Vec<&str> = checkpoints.iter().map(|place| place.shard_id.as_str()).collect();
@@ -183,7 +183,7 @@ impl Write<'_> {
     }
 
     /// What the open windows consist of.
-    async fn open(&self, size: Duration) -> Result<(), Failure> {
+    async fn open(&self, size: Duration) -> Result<(), DatabaseFault> {
         let oldest = self.change.oldest_pane;
         for sql in FORGET {
             self.execute(sql, &[&oldest]).await?;
@@ -215,7 +215,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    async fn counts(&self, counts: Columns<'_>) -> Result<(), Failure> {
+    async fn counts(&self, counts: Columns<'_>) -> Result<(), DatabaseFault> {
         if !counts.is_empty() {
             let values: [&(dyn ToSql + Sync); 5] =
                 [&ALL_SHARDS, &counts.starts, &counts.keys, &counts.rests, &counts.counts];
@@ -224,7 +224,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    async fn completed(&self) -> Result<(), Failure> {
+    async fn completed(&self) -> Result<(), DatabaseFault> {
         let mut rows = Columns::default();
         let mut pairs = 0;
         for window in &self.change.completed {
@@ -247,14 +247,14 @@ impl Write<'_> {
         Ok(())
     }
 
-    async fn windows(&self, rows: Columns<'_>) -> Result<(), Failure> {
+    async fn windows(&self, rows: Columns<'_>) -> Result<(), DatabaseFault> {
         if !rows.is_empty() {
             self.execute(WINDOWS, &[&rows.starts, &rows.ends, &rows.keys, &rows.counts]).await?;
         }
         Ok(())
     }
 
-    async fn late(&self, size: Duration) -> Result<(), Failure> {
+    async fn late(&self, size: Duration) -> Result<(), DatabaseFault> {
         let mut rows = Columns::default();
         for ((start, key), count) in &self.change.late {
             rows.push_indexed(*start, *start + size, key.raw(), *count);
@@ -265,7 +265,7 @@ impl Write<'_> {
         self.late_rows(rows).await
     }
 
-    async fn late_rows(&self, rows: Columns<'_>) -> Result<(), Failure> {
+    async fn late_rows(&self, rows: Columns<'_>) -> Result<(), DatabaseFault> {
         if !rows.is_empty() {
             let values: [&(dyn ToSql + Sync); 6] =
                 [&ALL_SHARDS, &rows.starts, &rows.ends, &rows.keys, &rows.rests, &rows.counts];
@@ -274,7 +274,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    async fn totals(&self) -> Result<(), Failure> {
+    async fn totals(&self) -> Result<(), DatabaseFault> {
         let totals = self.change.totals;
         let names = ["late", "refused", "duplicates", "unparsed", "unplaced"].map(Cow::Borrowed).to_vec();
         let counts =

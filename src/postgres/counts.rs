@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, IsolationLevel, SimpleQueryMessage, Transaction};
 
-use super::explain::Failure;
+use super::explain::DatabaseFault;
 use super::layout::{self, COUNTS};
 use super::link::{Link, answered};
 use super::load;
@@ -25,6 +25,7 @@ const WINDOWS: &str =
 const OVERFLOW: &str = "SELECT start, count FROM overflow WHERE start >= $1";
 const LATE: &str = "SELECT start, key, count FROM late WHERE start >= $1 ORDER BY start, key";
 /// Along the index, backwards: the other windows are not looked at.
+#[cfg_attr(not(feature = "live"), allow(dead_code, reason = "for a page that shows them"))]
 const FIRST_OF_LATEST: &str =
     "SELECT min(start) FROM (SELECT DISTINCT start FROM windows ORDER BY start DESC LIMIT $1) AS latest";
 
@@ -45,7 +46,7 @@ impl PostgresCounts {
             let client = link.session().await?.client();
             if layout::layout(client, &url, &COUNTS).await?.is_none() {
                 let message = format!("{url} has no counts yet: run a counter that is stored in it");
-                return Err(Failure::Said(Error::new(ErrorKind::Store, message)));
+                return Err(DatabaseFault::Said(Error::new(ErrorKind::Store, message)));
             }
             shape(client).await
         })?;
@@ -57,7 +58,7 @@ impl PostgresCounts {
     }
 
     /// Reads, all of it from one state.
-    fn read<T>(&self, read: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, Failure>) -> Result<T> {
+    fn read<T>(&self, read: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, DatabaseFault>) -> Result<T> {
         self.link().with(async |link: &mut Link| {
             let session = link.session().await?;
             let transaction = answered(
@@ -77,14 +78,14 @@ impl PostgresCounts {
 }
 
 /// Size and slide of the windows; zero before a counter has run.
-async fn shape(client: &Client) -> Result<(Duration, Duration), Failure> {
+async fn shape(client: &Client) -> Result<(Duration, Duration), DatabaseFault> {
     let row = answered(client.query_opt("SELECT size, slide FROM progress", &[])).await?;
     let Some(row) = row else { return Ok((Duration::ZERO, Duration::ZERO)) };
     let (size, slide): (Length, Length) = (row.try_get(0)?, row.try_get(1)?);
     Ok((size.0, slide.0))
 }
 
-async fn windows(client: &Client, since: Timestamp, size: Duration) -> Result<Vec<Window>, Failure> {
+async fn windows(client: &Client, since: Timestamp, size: Duration) -> Result<Vec<Window>, DatabaseFault> {
     let mut windows: BTreeMap<Timestamp, Window> = BTreeMap::new();
     for row in answered(client.query(WINDOWS, &[&since])).await? {
         let (start, end, key): (Timestamp, Timestamp, String) =
@@ -104,7 +105,7 @@ async fn windows(client: &Client, since: Timestamp, size: Duration) -> Result<Ve
     Ok(windows)
 }
 
-async fn late(client: &Client, since: Timestamp) -> Result<LateRows, Failure> {
+async fn late(client: &Client, since: Timestamp) -> Result<LateRows, DatabaseFault> {
     let rows = answered(client.query(LATE, &[&since])).await?;
     rows.iter()
         .map(|row| {
@@ -176,13 +177,15 @@ impl CountReader for PostgresCounts {
                 .then(|| Error::invalid(format!("PostgreSQL does not take the query: {}", server.message())))
         };
         self.read(async |transaction: &Transaction<'_>| match rows(transaction, query).await {
-            Err(Failure::Driver(error)) => Err(wrong(&error).map_or(Failure::Driver(error), Failure::Said)),
+            Err(DatabaseFault::Driver(error)) => {
+                Err(wrong(&error).map_or(DatabaseFault::Driver(error), DatabaseFault::Said))
+            }
             found => found,
         })
     }
 }
 
-async fn rows(transaction: &Transaction<'_>, query: &str) -> Result<Rows, Failure> {
+async fn rows(transaction: &Transaction<'_>, query: &str) -> Result<Rows, DatabaseFault> {
     // One statement, and no more: after a `COMMIT;` the next could write.
     let statement = answered(transaction.prepare(query)).await?;
     let columns = statement.columns().iter().map(|column| Text::from(column.name())).collect();
@@ -192,7 +195,7 @@ async fn rows(transaction: &Transaction<'_>, query: &str) -> Result<Rows, Failur
     answered(transaction.batch_execute("SAVEPOINT before")).await?;
     let messages = match answered(transaction.batch_execute(&cursor)).await {
         Ok(()) => answered(transaction.simple_query(&format!("FETCH {} FROM found", ROWS + 1))).await?,
-        Err(Failure::Driver(error)) if error.code() == Some(&SqlState::SYNTAX_ERROR) => {
+        Err(DatabaseFault::Driver(error)) if error.code() == Some(&SqlState::SYNTAX_ERROR) => {
             answered(transaction.batch_execute("ROLLBACK TO before")).await?;
             answered(transaction.simple_query(query)).await?
         }

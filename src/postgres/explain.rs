@@ -1,4 +1,4 @@
-//! [`Failure`]: what went wrong with the database, as a sentence, and whether it goes by.
+//! [`DatabaseFault`]: what went wrong with the database, as a sentence, and whether it goes by.
 
 use std::error::Error as StdError;
 use std::io;
@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 
 /// Why something was not done.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum DatabaseFault {
     /// The driver's error, or, through it, the server's.
     Driver(tokio_postgres::Error),
     /// No answer for so long.
@@ -20,29 +20,29 @@ pub(super) enum Failure {
     Said(Error),
 }
 
-impl From<tokio_postgres::Error> for Failure {
-    fn from(error: tokio_postgres::Error) -> Failure {
-        Failure::Driver(error)
+impl From<tokio_postgres::Error> for DatabaseFault {
+    fn from(error: tokio_postgres::Error) -> DatabaseFault {
+        DatabaseFault::Driver(error)
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        Failure::Said(error)
+impl From<Error> for DatabaseFault {
+    fn from(error: Error) -> DatabaseFault {
+        DatabaseFault::Said(error)
     }
 }
 
-impl Failure {
+impl DatabaseFault {
     /// Whether the connection is of no more use: it broke, nobody knows where it is, or it leads to a server that
     /// is a copy since another took over.
     pub(super) fn breaks_connection(&self) -> bool {
         match self {
-            Failure::Driver(error) => match error.code() {
+            DatabaseFault::Driver(error) => match error.code() {
                 None => true,
                 Some(code) => ends_session(code) || *code == SqlState::READ_ONLY_SQL_TRANSACTION,
             },
-            Failure::Silence(_) => true,
-            Failure::Said(_) => false,
+            DatabaseFault::Silence(_) => true,
+            DatabaseFault::Said(_) => false,
         }
     }
 
@@ -50,8 +50,8 @@ impl Failure {
     /// [`ErrorKind::StoreUnavailable`].
     pub(super) fn explain(self, url: &PostgresUrl) -> Error {
         let error = match self {
-            Failure::Said(error) => return error,
-            Failure::Silence(time) => {
+            DatabaseFault::Said(error) => return error,
+            DatabaseFault::Silence(time) => {
                 let message = format!(
                     "{url} does not answer for {} s: look at the server and the network; nothing that was committed \
                      is lost",
@@ -59,7 +59,7 @@ impl Failure {
                 );
                 return Error::new(ErrorKind::StoreUnavailable, message);
             }
-            Failure::Driver(error) => error,
+            DatabaseFault::Driver(error) => error,
         };
         let (kind, sentence) = match error.code() {
             Some(code) => of_server(url, code),
@@ -169,7 +169,7 @@ mod tests {
         for code in ["28P01", "28000", "3D000", "42501", "42P01", "23505", "22021", "XX001"] {
             assert_eq!(kind(code), ErrorKind::Store, "{code}");
         }
-        let silent = Failure::Silence(Duration::from_secs(60)).explain(&url);
+        let silent = DatabaseFault::Silence(Duration::from_secs(60)).explain(&url);
         assert!(silent.is_transient() && !silent.to_string().contains("s3cret"));
     }
 }

@@ -2,13 +2,13 @@
 
 use tokio_postgres::Client;
 
-use super::explain::Failure;
+use super::explain::DatabaseFault;
 use super::link::{Session, answered};
 use super::url::PostgresUrl;
 use crate::error::{Error, ErrorKind};
 
 /// What tables there are to be.
-pub(crate) struct Kind {
+pub(crate) struct TableSet {
     /// Names them in a sentence, and in the table `kinesis_lab`: "counts".
     pub(super) what: &'static str,
     /// The first half of an advisory lock's number; the schema is the other.
@@ -19,18 +19,26 @@ pub(crate) struct Kind {
     pub(super) first_table: &'static str,
 }
 
-impl Kind {
+impl TableSet {
     fn newest(&self) -> i32 {
         i32::try_from(self.steps.len()).unwrap_or(i32::MAX)
     }
 }
 
 /// "KLAB".
-pub(super) const COUNTS: Kind =
-    Kind { what: "counts", lock: 0x4b4c_4142, steps: &[include_str!("counts.sql")], first_table: "progress" };
+pub(super) const COUNTS: TableSet = TableSet {
+    what: "counts",
+    lock: 0x4b4c_4142,
+    steps: &[include_str!("counts.sql")],
+    first_table: "progress",
+};
 
 /// Makes the tables, or brings them to this version's layout, whole or not at all.
-pub(super) async fn make(session: &mut Session, url: &PostgresUrl, kind: &Kind) -> Result<(), Failure> {
+pub(super) async fn make(
+    session: &mut Session,
+    url: &PostgresUrl,
+    kind: &TableSet,
+) -> Result<(), DatabaseFault> {
     check_place(session.client(), url).await?;
     // Without a lock and without writing: whoever has only to use the tables need not be allowed to make them.
     if layout(session.client(), url, kind).await? == Some(kind.newest()) {
@@ -56,7 +64,11 @@ pub(super) async fn make(session: &mut Session, url: &PostgresUrl, kind: &Kind) 
 
 /// The layout of the tables that are there; none where there are none. Another program's, or a later one's, is an
 /// error.
-pub(super) async fn layout(client: &Client, url: &PostgresUrl, kind: &Kind) -> Result<Option<i32>, Failure> {
+pub(super) async fn layout(
+    client: &Client,
+    url: &PostgresUrl,
+    kind: &TableSet,
+) -> Result<Option<i32>, DatabaseFault> {
     let found = if is_there(client, "kinesis_lab").await? {
         let sql = "SELECT layout FROM kinesis_lab WHERE what = $1";
         answered(client.query_opt(sql, &[&kind.what])).await?
@@ -86,13 +98,13 @@ pub(super) async fn layout(client: &Client, url: &PostgresUrl, kind: &Kind) -> R
 }
 
 /// Whether the schema in which ours would be made has a table of this name.
-async fn is_there(client: &Client, table: &str) -> Result<bool, Failure> {
+async fn is_there(client: &Client, table: &str) -> Result<bool, DatabaseFault> {
     let sql = "SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1 AND relnamespace = current_schema()::regnamespace)";
     Ok(answered(client.query_one(sql, &[&table])).await?.try_get(0)?)
 }
 
 /// A schema to make tables in, in an encoding that takes every key.
-async fn check_place(client: &Client, url: &PostgresUrl) -> Result<(), Failure> {
+async fn check_place(client: &Client, url: &PostgresUrl) -> Result<(), DatabaseFault> {
     let sql = "SELECT current_schema()::text, current_setting('server_encoding')";
     let row = answered(client.query_one(sql, &[])).await?;
     let (schema, encoding): (Option<String>, String) = (row.try_get(0)?, row.try_get(1)?);
@@ -108,6 +120,6 @@ async fn check_place(client: &Client, url: &PostgresUrl) -> Result<(), Failure> 
     }
 }
 
-fn said(sentence: String) -> Failure {
-    Failure::Said(Error::new(ErrorKind::Store, sentence))
+fn said(sentence: String) -> DatabaseFault {
+    DatabaseFault::Said(Error::new(ErrorKind::Store, sentence))
 }

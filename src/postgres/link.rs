@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio_postgres::{Client, IsolationLevel, Statement, Transaction};
 
-use super::explain::Failure;
+use super::explain::DatabaseFault;
 use super::tls::Tls;
 use super::url::PostgresUrl;
 use crate::error::{Error, Result};
@@ -48,13 +48,16 @@ impl Link {
     }
 
     /// Does something with the connection, here, and waits for it; works in any context.
-    pub(super) fn with<T>(&mut self, work: impl AsyncFnOnce(&mut Link) -> Result<T, Failure>) -> Result<T> {
+    pub(super) fn with<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Link) -> Result<T, DatabaseFault>,
+    ) -> Result<T> {
         let outcome = wait_here(work(self));
         self.settle(outcome)
     }
 
     /// The outcome as everybody knows one; a connection that is of no more use is given up.
-    fn settle<T>(&mut self, outcome: Result<T, Failure>) -> Result<T> {
+    fn settle<T>(&mut self, outcome: Result<T, DatabaseFault>) -> Result<T> {
         outcome.map_err(|failure| {
             if failure.breaks_connection() {
                 self.session = None;
@@ -64,7 +67,7 @@ impl Link {
     }
 
     /// The connection, made now where there is none.
-    pub(super) async fn session(&mut self) -> Result<&mut Session, Failure> {
+    pub(super) async fn session(&mut self) -> Result<&mut Session, DatabaseFault> {
         let open = self.session.take().filter(|session| !session.client.is_closed());
         let session = match open {
             Some(session) => session,
@@ -75,7 +78,7 @@ impl Link {
 }
 
 impl Session {
-    async fn connect(url: &PostgresUrl, tls: &Tls) -> Result<Session, Failure> {
+    async fn connect(url: &PostgresUrl, tls: &Tls) -> Result<Session, DatabaseFault> {
         let (client, connection) = answered(url.config.connect(tls.clone())).await?;
         // On the runtime that stays; it ends when the client is dropped, or the server hangs up, which calls say.
         handle().spawn(connection);
@@ -92,7 +95,7 @@ impl Session {
     }
 
     /// Prepares what is not prepared on this connection yet.
-    pub(super) async fn prepare(&mut self, statements: &[&str]) -> Result<(), Failure> {
+    pub(super) async fn prepare(&mut self, statements: &[&str]) -> Result<(), DatabaseFault> {
         for sql in statements {
             if !self.statements.contains_key(*sql) {
                 let statement = answered(self.client.prepare(sql)).await?;
@@ -103,7 +106,7 @@ impl Session {
     }
 
     /// Begins a transaction; what was prepared stands beside it. Dropped, it is rolled back.
-    pub(super) async fn begin(&mut self) -> Result<(Transaction<'_>, Prepared<'_>), Failure> {
+    pub(super) async fn begin(&mut self) -> Result<(Transaction<'_>, Prepared<'_>), DatabaseFault> {
         let transaction = answered(
             self.client
                 .build_transaction()
@@ -121,10 +124,10 @@ impl Session {
 pub(super) struct Prepared<'a>(&'a HashMap<String, Statement>);
 
 impl<'a> Prepared<'a> {
-    pub(super) fn get(self, sql: &str) -> Result<&'a Statement, Failure> {
+    pub(super) fn get(self, sql: &str) -> Result<&'a Statement, DatabaseFault> {
         // Where it was forgotten, a test sees it the first time that it runs.
         self.0.get(sql).ok_or_else(|| {
-            Failure::Said(Error::new(crate::error::ErrorKind::Store, format!("not prepared: {sql}")))
+            DatabaseFault::Said(Error::new(crate::error::ErrorKind::Store, format!("not prepared: {sql}")))
         })
     }
 }
@@ -132,10 +135,10 @@ impl<'a> Prepared<'a> {
 /// What the server says, if it does.
 pub(super) async fn answered<T>(
     asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, Failure> {
+) -> Result<T, DatabaseFault> {
     match tokio::time::timeout(ANSWER, asked).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(Failure::Silence(ANSWER)),
+        Err(_) => Err(DatabaseFault::Silence(ANSWER)),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
 use super::commit::{ALL_SHARDS, Turn};
-use super::explain::Failure;
+use super::explain::DatabaseFault;
 use super::link::{Session, answered};
 use super::lock::WriterName;
 use super::origins;
@@ -53,7 +53,7 @@ pub(super) async fn load(
     url: &PostgresUrl,
     owner: &WriterName,
     ours: &Fingerprint,
-) -> Result<(Turn, SavedState), Failure> {
+) -> Result<(Turn, SavedState), DatabaseFault> {
     let (transaction, _) = session.begin().await?;
     let (name, created) = (&*ours.stream.name, ours.stream.created);
     let (size, slide) = (Length(ours.size), Length(ours.slide));
@@ -74,12 +74,12 @@ pub(super) async fn load(
 }
 
 /// The stream that the counts are of; `None` in a new database.
-pub(super) async fn stream(client: &Client) -> Result<Option<StreamId>, Failure> {
+pub(super) async fn stream(client: &Client) -> Result<Option<StreamId>, DatabaseFault> {
     let row = answered(client.query_opt("SELECT stream, created FROM progress", &[])).await?;
     row.map(|row| Ok(StreamId::new(row.try_get(0)?, row.try_get(1)?))).transpose()
 }
 
-fn fingerprint(row: &Row) -> Result<Fingerprint, Failure> {
+fn fingerprint(row: &Row) -> Result<Fingerprint, DatabaseFault> {
     let (size, slide): (Length, Length) = (row.try_get(2)?, row.try_get(3)?);
     let theirs = Fingerprint::new(StreamId::new(row.try_get(0)?, row.try_get(1)?), size.0, slide.0);
     Ok(Fingerprint { key: row.try_get(4)?, ..theirs })
@@ -112,7 +112,7 @@ fn check(url: &PostgresUrl, theirs: &Fingerprint, ours: &Fingerprint) -> Result<
 }
 
 /// All but the completed windows and the late events, which nobody needs to go on.
-pub(super) async fn read(client: &Client, watermark: Timestamp) -> Result<SavedState, Failure> {
+pub(super) async fn read(client: &Client, watermark: Timestamp) -> Result<SavedState, DatabaseFault> {
     let mut state = SavedState { watermark, totals: read_totals(client).await?, ..SavedState::default() };
     (state.checkpoints, state.shard_times) = read_checkpoints(client).await?;
     let mut panes: BTreeMap<Timestamp, SavedPane> = BTreeMap::new();
@@ -143,7 +143,7 @@ pub(super) async fn read(client: &Client, watermark: Timestamp) -> Result<SavedS
 /// The checkpoint of each shard, and its newest event.
 pub(super) async fn read_checkpoints(
     client: &Client,
-) -> Result<(Vec<Checkpoint>, Vec<(String, Timestamp)>), Failure> {
+) -> Result<(Vec<Checkpoint>, Vec<(String, Timestamp)>), DatabaseFault> {
     let (mut checkpoints, mut newest_events) = (Vec::new(), Vec::new());
     // A shard that nobody has read yet is known to a fleet by its name alone.
     let sql = "SELECT shard, sequence, arrival, newest_event, ended FROM shards WHERE arrival IS NOT NULL ORDER BY shard";
@@ -159,7 +159,7 @@ pub(super) async fn read_checkpoints(
 }
 
 /// What is in no window.
-pub(super) async fn read_totals(client: &Client) -> Result<Totals, Failure> {
+pub(super) async fn read_totals(client: &Client) -> Result<Totals, DatabaseFault> {
     let mut totals = Totals::default();
     for row in answered(client.query("SELECT name, count FROM totals", &[])).await? {
         let (name, count): (&str, i64) = (row.try_get(0)?, row.try_get(1)?);

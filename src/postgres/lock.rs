@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::explain::Failure;
-use super::layout::Kind;
+use super::explain::DatabaseFault;
+use super::layout::TableSet;
 use super::link::{Link, Session, answered};
 use crate::error::{Error, ErrorKind};
 use crate::notice::notice;
@@ -20,7 +20,7 @@ const ASK: Duration = Duration::from_millis(200);
 pub(super) struct WriterName(String);
 
 impl WriterName {
-    pub(super) fn new(kind: &Kind) -> WriterName {
+    pub(super) fn new(kind: &TableSet) -> WriterName {
         let name = format!("kinesis-lab {} {} {:016x}", kind.what, std::process::id(), fastrand::u64(..));
         OPEN_HERE.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
         WriterName(name)
@@ -39,7 +39,7 @@ impl Drop for WriterName {
 
 /// Takes the lock, on this connection. Not what makes counts exact, which is the name in the tables: without it, a
 /// second process would replace the first instead of waiting for its end.
-pub(super) async fn try_lock(session: &mut Session, kind: &Kind) -> Result<bool, Failure> {
+pub(super) async fn try_lock(session: &mut Session, kind: &TableSet) -> Result<bool, DatabaseFault> {
     if session.locked {
         return Ok(true);
     }
@@ -50,7 +50,7 @@ pub(super) async fn try_lock(session: &mut Session, kind: &Kind) -> Result<bool,
 }
 
 /// Waits while another process has the lock, and says so. A server that is restarted meanwhile is waited for, too.
-pub(super) async fn lock(link: &mut Link, kind: &Kind) -> Result<(), Failure> {
+pub(super) async fn lock(link: &mut Link, kind: &TableSet) -> Result<(), DatabaseFault> {
     let mut waited = false;
     loop {
         let locked = async {
@@ -59,7 +59,7 @@ pub(super) async fn lock(link: &mut Link, kind: &Kind) -> Result<(), Failure> {
                 return Ok(true);
             }
             match holder(session, kind).await? {
-                Some(name) if is_here(&name) => Err(Failure::Said(Error::new(
+                Some(name) if is_here(&name) => Err(DatabaseFault::Said(Error::new(
                     ErrorKind::Store,
                     format!("{} is open in this program already: use that one, or drop it first", link.url),
                 ))),
@@ -87,7 +87,7 @@ pub(super) async fn lock(link: &mut Link, kind: &Kind) -> Result<(), Failure> {
 }
 
 /// Who has it; nobody, where it was freed meanwhile.
-async fn holder(session: &Session, kind: &Kind) -> Result<Option<String>, Failure> {
+async fn holder(session: &Session, kind: &TableSet) -> Result<Option<String>, DatabaseFault> {
     let sql = "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) \
         WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
         AND classid::int8 = $1 AND objid = current_schema()::regnamespace::oid AND objsubid = 2";

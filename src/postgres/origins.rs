@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Transaction};
 
-use super::explain::Failure;
+use super::explain::DatabaseFault;
 use super::link::{Prepared, answered};
 use super::texts::{self, indexed};
 use crate::count::SavedOrigin;
@@ -29,7 +29,7 @@ pub(super) async fn write(
     prepared: Prepared<'_>,
     gone: &[String],
     changed: &[SavedOrigin],
-) -> Result<(), Failure> {
+) -> Result<(), DatabaseFault> {
     if !gone.is_empty() {
         for sql in [FORGET, FORGET_NUMBERS] {
             answered(transaction.execute(prepared.get(sql)?, &[&gone])).await?;
@@ -50,7 +50,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-pub(super) async fn read(client: &Client) -> Result<Vec<SavedOrigin>, Failure> {
+pub(super) async fn read(client: &Client) -> Result<Vec<SavedOrigin>, DatabaseFault> {
     let mut pairs: BTreeMap<(String, String), SavedOrigin> = BTreeMap::new();
     for row in answered(client.query("SELECT shard, origin, rest, after FROM open_origins", &[])).await? {
         let (shard, origin, rest): (String, String, Option<String>) =

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::commit::{self, Turn};
-use super::explain::Failure;
+use super::explain::DatabaseFault;
 use super::layout::{self, COUNTS};
 use super::link::{Link, Session};
 use super::load;
@@ -90,13 +90,13 @@ impl Postgres {
 }
 
 /// The connection with the lock; one that broke is made again.
-async fn connected<'a>(link: &'a mut Link, may_wait: bool) -> Result<&'a mut Session, Failure> {
+async fn connected(link: &mut Link, may_wait: bool) -> Result<&mut Session, DatabaseFault> {
     let url = link.url.clone();
     let session = link.session().await?;
     if !lock::try_lock(session, &COUNTS).await? {
         let sentence = format!("another process counts into {url}");
         match may_wait {
-            true => return Err(Failure::Said(Error::new(ErrorKind::StoreUnavailable, sentence))),
+            true => return Err(DatabaseFault::Said(Error::new(ErrorKind::StoreUnavailable, sentence))),
             // Who has it may only be waiting to load; until it does, what is counted here is right.
             false if session.told => {}
             false => {

@@ -5,7 +5,7 @@ use std::path::Path;
 #[cfg(feature = "chart")]
 use std::time::Duration;
 
-use super::place::Place;
+use super::place::DatabasePlace;
 use crate::count::{CountReader, Totals, Window, Windows};
 use crate::error::Result;
 use crate::harmless::Text;
@@ -49,7 +49,7 @@ impl Counts {
 
     // Not generic: a notebook cell would compile it, and SQLite's C functions are not to be had there.
     fn open_path(path: &Path) -> Result<Counts> {
-        Place::of(path)?.counts().map(Counts)
+        DatabasePlace::of(path)?.counts().map(Counts)
     }
 
     /// The completed windows, by time.

@@ -1,4 +1,4 @@
-//! [`Place`]: a file, or a database elsewhere.
+//! [`DatabasePlace`]: a file, or a database elsewhere.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::sqlite::{Sqlite, SqliteCounts};
 
 /// What a name leads to, of what this program was built for.
 #[derive(Debug)]
-pub(crate) enum Place<'a> {
+pub(crate) enum DatabasePlace<'a> {
     #[cfg(feature = "sqlite")]
     File(&'a Path),
     #[cfg(feature = "postgres")]
@@ -28,15 +28,15 @@ fn is_postgres(name: &Path) -> bool {
     name.starts_with("postgres://") || name.starts_with("postgresql://")
 }
 
-impl<'a> Place<'a> {
-    pub(crate) fn of(name: &'a Path) -> Result<Place<'a>> {
+impl<'a> DatabasePlace<'a> {
+    pub(crate) fn of(name: &'a Path) -> Result<DatabasePlace<'a>> {
         match is_postgres(name) {
             #[cfg(feature = "postgres")]
-            true => Ok(Place::Postgres(Box::new(PostgresUrl::parse(&name.to_string_lossy())?))),
+            true => Ok(DatabasePlace::Postgres(Box::new(PostgresUrl::parse(&name.to_string_lossy())?))),
             #[cfg(not(feature = "postgres"))]
             true => Err(without("PostgreSQL", "postgres")),
             #[cfg(feature = "sqlite")]
-            false => Ok(Place::File(name)),
+            false => Ok(DatabasePlace::File(name)),
             #[cfg(not(feature = "sqlite"))]
             false => Err(without("SQLite files", "sqlite")),
         }
@@ -46,10 +46,10 @@ impl<'a> Place<'a> {
     pub(crate) fn store(&self) -> Result<Box<dyn Store>> {
         match self {
             #[cfg(feature = "sqlite")]
-            Place::File(path) => Ok(Box::new(Sqlite::open_path(path)?)),
+            DatabasePlace::File(path) => Ok(Box::new(Sqlite::open_path(path)?)),
             #[cfg(feature = "postgres")]
-            Place::Postgres(url) => Ok(Box::new(Postgres::open_url(url)?)),
-            Place::Nowhere(never, _) => match *never {},
+            DatabasePlace::Postgres(url) => Ok(Box::new(Postgres::open_url(url)?)),
+            DatabasePlace::Nowhere(never, _) => match *never {},
         }
     }
 
@@ -57,10 +57,10 @@ impl<'a> Place<'a> {
     pub(crate) fn counts(&self) -> Result<Box<dyn CountReader>> {
         match self {
             #[cfg(feature = "sqlite")]
-            Place::File(path) => Ok(Box::new(SqliteCounts::open(path)?)),
+            DatabasePlace::File(path) => Ok(Box::new(SqliteCounts::open(path)?)),
             #[cfg(feature = "postgres")]
-            Place::Postgres(url) => Ok(Box::new(PostgresCounts::open(url)?)),
-            Place::Nowhere(never, _) => match *never {},
+            DatabasePlace::Postgres(url) => Ok(Box::new(PostgresCounts::open(url)?)),
+            DatabasePlace::Nowhere(never, _) => match *never {},
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::place::Place;
+use super::place::DatabasePlace;
 use crate::count::{Counter, Store, StoredCounter};
 use crate::error::Result;
 
@@ -41,5 +41,5 @@ impl Counter {
 
 // Not generic: a notebook cell would compile it, and SQLite's C functions are not to be had there.
 fn open(path: &Path) -> Result<Box<dyn Store>> {
-    Place::of(path)?.store()
+    DatabasePlace::of(path)?.store()
 }

@@ -10,7 +10,7 @@ use crate::{Place, setup};
 
 /// Every feature of the library but `full`, which is all of them.
 const FEATURES: [&str; 8] =
-    ["agent", "archive", "archive-s3", "chart", "live", "local", "playbooks", "sqlite"];
+    ["agent", "archive", "archive-s3", "chart", "live", "local", "playbooks", "postgres", "sqlite"];
 
 /// Builds and tests the combinations that matter, and prints a line each.
 pub(crate) fn run(place: &Place) -> Result<bool> {
