@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::small_disk::SmallDisk;
 use common::{Faults, faulty};
-use count_program::{Counts, counts, databases, finish, is_there, scratch, start, started};
+use count_program::{Counts, counts, databases, finish, has_committed, is_there, scratch, start, started};
 use fastrand::Rng;
 use kinesis_lab::prelude::*;
 
@@ -118,13 +118,14 @@ fn killed_again_and_again(seed: u64, database: &Path, kills: u32) -> u32 {
             })
             .collect();
         let resharding = scope.spawn(|| reshard(&direct, seed, &stop));
-        for _ in 0..kills {
+        let mut done = 0;
+        // On a busy machine, none of them may come to a commit: then there are more, and they have longer.
+        while done < kills || (done < 3 * kills && !has_committed(database)) {
             let mut child = start(&endpoint, database, window);
-            // Long enough for a commit or several: connecting, and finding out that the last one is dead, is in it.
-            let longest = if database.exists() { 1_200 } else { 2_000 };
-            std::thread::sleep(Duration::from_millis(rng.u64(0..longest)));
+            std::thread::sleep(Duration::from_millis(rng.u64(0..1_200) * u64::from(1 + done / kills)));
             child.kill().unwrap(); // SIGKILL: no handler, no clean-up
             child.wait().unwrap();
+            done += 1;
         }
         stop.store(true, Ordering::Relaxed);
         producers.into_iter().for_each(|producer| producer.join().unwrap());

@@ -57,6 +57,21 @@ pub(crate) fn is_there(database: &Path) -> bool {
     }
 }
 
+/// Whether what was counted of a record is there.
+pub(crate) fn has_committed(database: &Path) -> bool {
+    let of_records = "SELECT count(*) > 0 FROM checkpoints WHERE sequence_number IS NOT NULL";
+    match is_postgres(database) {
+        _ if !is_there(database) => false,
+        #[cfg(unix)]
+        true => query(&connect(database.to_str().unwrap()), of_records)[0][0] == "t",
+        _ => {
+            let file = rusqlite::Connection::open(database).unwrap();
+            // The one that was killed may not have come to its tables.
+            file.query_row(of_records, [], |row| row.get(0)).unwrap_or(false)
+        }
+    }
+}
+
 pub(crate) fn start(endpoint: &str, database: &Path, more: &[&str]) -> Child {
     // `cargo test` builds examples; `cargo test --test …` does not.
     started(endpoint, database, more)
