@@ -1,65 +1,50 @@
 """Makes what a teacher hands out, from the notebooks as they are: `cargo xtask book`.
 
-  OUT/index.html, OUT/NN-….html   a book to read: outputs and pictures inside, no request to any server
+  OUT/index.html, OUT/NN-….html   a book to read, made by Sphinx (`book/conf.py`); no request to any server
   OUT/student/NN-….ipynb          the notebooks without solutions and outputs
-  OUT/slides/NN-….html            with --slides: a talk, in one file each, made from the cells' slide_type
+  OUT/slides/NN-….html            with --slides: a talk, in one file each (`slides.py`)
+
+In the book, what comes after a question in bold is folded, so that a reader can guess first; so are checks,
+hints and solutions. Each link and each picture is looked up, and a warning is a failure.
 """
 
 import argparse
-import base64
 import copy
-import mimetypes
 import os
 import re
 import shutil
 import sys
+import tempfile
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import nbformat
-from jinja2 import DictLoader
-from nbconvert.exporters import HTMLExporter, SlidesExporter
-from nbconvert.filters import markdown2html
+from sphinx.cmd.build import main as sphinx
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-# nbconvert's own templates load require.js, MathJax, Mermaid and reveal.js from other servers. None is
-# needed here (the notebooks have no formulas), and a classroom may have no network.
-PAGE = """{%- extends 'lab/index.html.j2' -%}
-{%- block html_head_js -%}{%- endblock -%}
-{%- block html_head_js_mathjax -%}{%- endblock -%}
-{%- block html_head_js_mermaidjs -%}{%- endblock -%}
-{%- block html_head_css -%}<style>STYLE</style>{%- endblock -%}
-{%- block body_header -%}
-<body class="jp-Notebook" data-jp-theme-light="true" data-jp-theme-name="JupyterLab Light">
-<main><nav>NAVIGATION</nav>
-{%- endblock -%}
-{% block body_footer %}<nav>NAVIGATION</nav></main></body>{% endblock body_footer %}
-"""
-DECK = """{%- extends 'reveal/index.html.j2' -%}
-{%- block header -%}
-<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ resources['metadata']['title'] | escape_html }}</title>
-{{ resources.include_css("static/index.css") }}
-{{ resources.include_css("static/theme-light.css") }}
-{% for css in resources.inlining.css %}<style>{{ css }}</style>{% endfor %}
-<style>STYLE</style></head>
-{%- endblock -%}
-{%- block footer -%}<script>SCRIPT</script></html>{%- endblock -%}
-"""
-INDEX = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>kinesis-lab</title><style>STYLE</style></head>
-<body class="index"><main>BODY</main></body></html>
-"""
+from slides import decks
+
+HERE = Path(__file__).resolve().parent
+# By the numbers of their notebooks, to and with the last.
+PARTS = [("The basic course", 9), ("The second half", 14), ("The pipeline", 16), ("Further on", 99)]
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
-
-
-def read(name):
-    with open(os.path.join(HERE, "book", name), encoding="utf-8") as file:
-        return file.read()
+GUESS = re.compile(r"\*\*[^*]*\?\*\*")
+# Sections of the project's README that say how one comes to run a notebook.
+RUN = ["Two commands", "Where it runs", "When something goes wrong"]
+HOW = """:::{admonition} Run it
+:class: run-it
+`cargo xtask lab` in a checkout of kinesis-lab opens this notebook: [how](run.md). To read it is fine, too: what
+follows a question in bold is folded, so that you can guess first.
+:::"""
 
 
 def has(cell, tag):
     return tag in cell.metadata.get("tags", [])
+
+
+def is_note(cell):
+    return cell.cell_type == "markdown" and cell.metadata.get("slideshow", {}).get("slide_type") == "notes"
 
 
 def student(notebook):
@@ -85,96 +70,159 @@ def for_book(text, pages):
     return "".join(part if n % 2 else LINK.sub(link, part) for n, part in enumerate(parts))
 
 
-def title(notebook):
-    return next((line[2:].strip() for cell in notebook.cells for line in cell.source.splitlines()
-                 if cell.cell_type == "markdown" and line.startswith("# ")), "")
+def fold(cell, what, show):
+    cell.metadata["tags"] = [*cell.metadata.get("tags", []), f"hide-{what}"]
+    cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=show, code_prompt_hide=show)
 
 
-def with_links(notebook, pages):
+def page(notebook, pages):
+    """The notebook as Sphinx reads it."""
     notebook = copy.deepcopy(notebook)
-    for cell in notebook.cells:
+    notebook.metadata["language_info"] = {"name": "evcxr", "pygments_lexer": "evcxr"}
+    asked = False
+    for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
             cell.source = for_book(cell.source, pages)
-        for output in cell.get("outputs", []):
+            if is_note(cell):
+                if asked:
+                    # Sphinx puts it to the output before it (`fold_answers`).
+                    cell.source = f"::::{{container}} answer\n{cell.source}\n::::"
+            else:
+                asked = bool(GUESS.search(cell.source))
+            if not number:
+                cell.source += f"\n\n{HOW}"
+            continue
+        if has(cell, "check"):
+            fold(cell, "cell", "The check")
+        elif asked and cell.outputs:
+            fold(cell, "output", "Guess, then look")
+        for output in cell.outputs:
             data = output.get("data", {})
-            # One picture is enough, and an <img> runs no script.
-            if "image/png" in data:
-                data.pop("image/svg+xml", None)
+            # A picture stands for itself, and a frame would ask a server that has ended.
+            data.pop("text/html", None)
+            if "image/svg+xml" in data:
+                data.pop("image/png", None)
+            if {"image/png", "image/svg+xml"} & set(data):
+                title = data.get("text/plain", "").partition("\n")[0]
+                cell.metadata.setdefault("mystnb", {})["image"] = {"alt": title}
     return notebook
 
 
-def render(exporter, template, notebook, name, folder):
-    exporter = exporter(
-        extra_loaders=[DictLoader({"kinesis_lab.html.j2": template})], template_file="kinesis_lab.html.j2",
-        exclude_input_prompt=True, exclude_output_prompt=True)
-    resources = {"metadata": {"name": name, "title": title(notebook)}}
-    return with_pictures(exporter.from_notebook_node(notebook, resources=resources)[0], folder)
+def sections(text, wanted):
+    """Those with these headings, of a file in Markdown."""
+    found = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", text, flags=re.DOTALL | re.MULTILINE))
+    return "\n".join(f"## {name}\n{found[name]}" for name in wanted)
 
 
-def with_pictures(page, folder):
-    """Pictures from files into the page. nbconvert's own `embed_images` closes each <details> at once."""
-    def embed(found):
-        path = os.path.join(folder, found.group(1))
-        with open(path, "rb") as file:
-            data = base64.b64encode(file.read()).decode("ascii")
-        return f'src="data:{mimetypes.guess_type(path)[0]};base64,{data}"'
-    return re.sub(r'src="(figures/[^"]+)"', embed, page)
+def contents(names, api):
+    """The table of contents, in parts."""
+    text, first = "", 0
+    for part, last in PARTS:
+        pages = [name for name in names if first < int(name[:2]) <= last]
+        if pages:
+            text += f"\n```{{toctree}}\n:hidden:\n:caption: {part}\n\n" + "\n".join(pages) + "\n```\n"
+        first = last
+    more = "run\nTEACHING" + ("\napi" if api else "")
+    return text + f"\n```{{toctree}}\n:hidden:\n:caption: Beside the notebooks\n\n{more}\n```\n"
 
 
-def write(path, text):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+def pages_of(notebooks):
+    """What a link in the folder of the notebooks leads to, in the book."""
+    pages = {f"{name}.ipynb": f"{name}.ipynb" for name in notebooks}
+    return pages | {"README.md": "index.md", "TEACHING.md": "TEACHING.md", "../README.md": "run.md"}
+
+
+def sources(folder, notebooks, into, api):
+    """What Sphinx reads."""
+    pages = pages_of(notebooks)
+    shutil.copytree(folder / "figures", into / "figures")
+    for name, notebook in notebooks.items():
+        (into / f"{name}.ipynb").write_text(nbformat.writes(page(notebook, pages)), encoding="utf-8")
+    for name in ("README.md", "TEACHING.md"):
+        text = for_book((folder / name).read_text(encoding="utf-8"), pages)
+        (into / pages[name]).write_text(text + (contents(notebooks, api) if name == "README.md" else ""), encoding="utf-8")
+    readme = (folder.parent / "README.md").read_text(encoding="utf-8")
+    text = for_book(sections(readme, RUN), {name.replace("../", ""): to for name, to in pages.items()})
+    (into / "run.md").write_text("# Run the notebooks\n\nFrom a checkout of kinesis-lab.\n\n" + text, encoding="utf-8")
+    if api:
+        link = "<p><a href=\"api/kinesis_lab/index.html\">The library's documentation</a>, as <code>cargo doc</code> makes it.</p>"
+        (into / "api.md").write_text(f"# The API\n\n{link}\n", encoding="utf-8")
+
+
+class Links(HTMLParser):
+    """What a page names, and the names that it gives."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.targets, self.names = [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name == "id" or (tag == "a" and name == "name"):
+                self.names.add(value)
+            elif name in ("href", "src", "data", "poster") and value:
+                # A link is followed by whoever wants to; everything else is fetched by the page.
+                self.targets.append((tag == "a", value))
+
+
+def faults(pages):
+    """Links and pictures of `pages` that lead nowhere, and what a page would fetch from another server."""
+    read = {path: Links(path.read_text(encoding="utf-8")) for path in pages}
+    found = []
+    for path, links in read.items():
+        for followed, target in links.targets:
+            parts = urlsplit(target)
+            if parts.scheme == "data" or (followed and parts.scheme in ("http", "https", "mailto")):
+                continue
+            to = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if parts.scheme or parts.netloc:
+                found.append(f"{path.name} fetches {target}")
+            elif not to.is_file():
+                found.append(f"{path.name}: there is no {target}")
+            elif parts.fragment and to in read and unquote(parts.fragment) not in read[to].names:
+                found.append(f"{path.name}: nothing in {to.name} is named #{parts.fragment}")
+    return sorted(set(found))
+
+
+def site(folder, notebooks, work, out, api):
+    """The book, made in `work` and laid over what lies in `out`; gives what is wrong with it."""
+    pages, made = work / "pages", work / "made"
+    sources(folder, notebooks, pages, api is not None)
+    options = ["-W", "--keep-going", "-q", "-b", "html", "-c", str(HERE / "book"), "-d", str(work / "read")]
+    wrong = ["Sphinx has said above what is wrong"] if sphinx([*options, str(pages), str(made)]) else []
+    if api:
+        shutil.copytree(api, made / "api")
+    wrong += faults(sorted(made.glob("*.html")))
+    shutil.copytree(made, out, dirs_exist_ok=True)
+    return wrong
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", help="the folder of the notebooks and their README.md")
-    parser.add_argument("out")
+    parser.add_argument("folder", help="the folder of the notebooks and their README.md", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--api", type=Path, help="what `cargo doc` made, to stand beside the book")
     parser.add_argument("--slides", action="store_true")
     arguments = parser.parse_args()
-    folder, out = os.path.abspath(arguments.folder), os.path.abspath(arguments.out)
+    folder, out = arguments.folder.resolve(), arguments.out.resolve()
+    began = time.monotonic()
 
-    names = sorted(name[:-6] for name in os.listdir(folder) if name.endswith(".ipynb"))
-    others = sorted(name for name in os.listdir(folder) if name.endswith(".md") and name != "README.md")
-    pages = {f"{name}.ipynb": f"{name}.html" for name in names}
-    pages |= {name: name[:-3] + ".html" for name in others} | {"README.md": "index.html"}
-    style = read("page.css")
-
-    os.makedirs(out, exist_ok=True)
-    figures = os.path.join(folder, "figures")
-    if os.path.isdir(figures):
-        # The pages have them inside.
-        shutil.copytree(figures, os.path.join(out, "student", "figures"), dirs_exist_ok=True)
-    for number, name in enumerate(names):
-        notebook = nbformat.read(os.path.join(folder, f"{name}.ipynb"), as_version=4)
+    notebooks = {path.stem: nbformat.read(path, as_version=4) for path in sorted(folder.glob("*.ipynb"))}
+    (out / "student").mkdir(parents=True, exist_ok=True)
+    shutil.copytree(folder / "figures", out / "student/figures", dirs_exist_ok=True)
+    for name, notebook in notebooks.items():
         handed_out = nbformat.writes(student(notebook), version=nbformat.NO_CONVERT)
-        write(os.path.join(out, "student", f"{name}.ipynb"), handed_out + "\n")
-        before = f'<a href="{names[number - 1]}.html">before</a>' if number else ""
-        after = f'<a href="{names[number + 1]}.html">next</a>' if number + 1 < len(names) else ""
-        navigation = " · ".join(filter(None, [before, '<a href="index.html">all notebooks</a>', after]))
-        template = PAGE.replace("STYLE", style).replace("NAVIGATION", navigation)
-        linked = with_links(notebook, pages)
-        linked.metadata["title"] = title(notebook)
-        write(os.path.join(out, f"{name}.html"), render(HTMLExporter, template, linked, name, folder))
-        if arguments.slides:
-            template = DECK.replace("STYLE", read("slides.css")).replace("SCRIPT", read("slides.js"))
-            linked = with_links(notebook, {page: "../" + to for page, to in pages.items()})
-            deck = render(SlidesExporter, template, linked, name, folder)
-            write(os.path.join(out, "slides", f"{name}.html"), deck)
-        print(f"  {name}", flush=True)
-    for name in ["README.md", *others]:
-        with open(os.path.join(folder, name), encoding="utf-8") as file:
-            body = with_pictures(markdown2html(for_book(file.read(), pages)), folder)
-        if name == "README.md" and arguments.slides:
-            decks = " · ".join(f'<a href="slides/{name}.html">{name[:2]}</a>' for name in names)
-            body += f"<p>As slides: {decks} (arrow keys; <kbd>n</kbd> shows the speaker's notes)</p>"
-        write(os.path.join(out, pages[name]), INDEX.replace("STYLE", style).replace("BODY", body))
-    print(f"the book: {os.path.join(out, 'index.html')}")
-    print(f"for students: {os.path.join(out, 'student')}")
+        (out / f"student/{name}.ipynb").write_text(handed_out + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory() as work:
+        wrong = site(folder, notebooks, Path(work), out, arguments.api)
     if arguments.slides:
-        print(f"slides: {os.path.join(out, 'slides')}")
-    return 0
+        to = {name: f"../{Path(page).stem}.html" for name, page in pages_of(notebooks).items()}
+        decks(folder, notebooks, out / "slides", for_book, to)
+        print(f"slides: {out / 'slides'}")
+    print("\n".join([*wrong, f"the book, in {time.monotonic() - began:.1f} s: {out / 'index.html'}"]))
+    print(f"for students: {out / 'student'}")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 //! `cargo xtask book`: what a teacher hands out, from the notebooks; `book.py` says what.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::{Place, jupyter};
+use crate::{Place, jupyter, setup};
 
 /// What to make, and where.
 #[derive(clap::Args, Debug, Default)]
@@ -12,19 +13,44 @@ pub struct Options {
     /// Where to. Default: target/book
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// The library's documentation beside it, made by `cargo doc`
+    #[arg(long)]
+    pub api: bool,
     /// Talks as well, one file a notebook
     #[arg(long)]
     pub slides: bool,
 }
 
-/// The book and the students' copy; it runs no notebook and needs no network.
+/// The book and the students' copy; it runs no notebook, and needs the network once, for Sphinx.
 pub fn make(place: &Place, options: &Options, here: &Path) -> Result<bool> {
     let out = match &options.out {
         Some(folder) => here.join(folder),
         None => place.checkout.join("target/book"),
     };
-    let mut command = jupyter::python(place);
-    command.arg(place.checkout.join("xtask/src/book.py")).arg(place.notebooks()).arg(out);
+    let mut command = command(place, &place.notebooks(), &out)?;
     command.args(options.slides.then_some("--slides"));
+    if options.api {
+        let Some(api) = document(place)? else { return Ok(false) };
+        command.arg("--api").arg(api);
+    }
     Ok(command.status().context("the Python in .venv does not run")?.success())
+}
+
+/// Makes a book of the notebooks in `folder`.
+pub fn command(place: &Place, folder: &Path, out: &Path) -> Result<Command> {
+    let packages = setup::install_for_book(place)?;
+    let mut command = jupyter::python(place);
+    command.arg(place.checkout.join("xtask/src/book.py")).arg(folder).arg(out);
+    command.env("PYTHONPATH", packages).stdin(Stdio::null());
+    Ok(command)
+}
+
+/// Where `cargo doc` has put the library's documentation.
+fn document(place: &Place) -> Result<Option<PathBuf>> {
+    // A folder of its own, which holds what the book shows and nothing else; what is compiled, the other one has.
+    let out = place.target().join("book-api");
+    let mut command = setup::cargo_of_the_caller(place);
+    command.args(["rustdoc", "--locked", "--lib", "--features", "full", "--", "--out-dir"]).arg(&out);
+    let done = command.stdin(Stdio::null()).status().context("cargo does not run")?.success();
+    Ok(done.then_some(out))
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::offline::Away;
-use crate::{Place, jupyter, setup};
+use crate::{Place, book, jupyter, setup};
 
 /// Names under which distributions and vendors install it, the freest first.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
@@ -22,7 +22,7 @@ pub fn check(place: &Place) -> Result<bool> {
     let packages = setup::install_for_browser(place)?;
     let away = Away::best(place);
     println!("{away}");
-    let folder = target(place).join("browser");
+    let folder = place.target().join("browser");
     let run = || run(place, away, &chromium, &packages, &folder);
     // What a page does when is not in our hands; a fault of ours shows twice.
     let passed = run()? || {
@@ -48,11 +48,35 @@ pub fn check_origin(place: &Place) -> Result<bool> {
         .arg("--chromium")
         .arg(chromium)
         .arg("--service")
-        .arg(target(place).join("debug/examples/local_kinesis"))
+        .arg(place.target().join("debug/examples/local_kinesis"))
         .env("PYTHONPATH", packages)
         .env("PYTHONUNBUFFERED", "1")
         .stdin(Stdio::null());
     Ok(command.status().context("the Python in .venv does not run")?.success())
+}
+
+/// The book, made anew and looked at (`browser_book.py`).
+pub fn check_book(place: &Place) -> Result<bool> {
+    if !book::make(place, &book::Options::default(), &place.checkout)? {
+        return Ok(false);
+    }
+    let Some(chromium) = chromium_or_say() else { return Ok(true) };
+    let packages = setup::install_for_browser(place)?;
+    let folder = place.target().join("browser/book");
+    let mut command = jupyter::python(place);
+    command
+        .arg(place.checkout.join("xtask/src/browser_book.py"))
+        .arg("--chromium")
+        .arg(chromium)
+        .arg("--book")
+        .arg(place.checkout.join("target/book"))
+        .arg("--folder")
+        .arg(&folder)
+        .env("PYTHONPATH", packages)
+        .stdin(Stdio::null());
+    let passed = command.status().context("the Python in .venv does not run")?.success();
+    println!("pictures of what it saw: {}", folder.display());
+    Ok(passed)
 }
 
 fn chromium_or_say() -> Option<PathBuf> {
@@ -99,12 +123,4 @@ fn found(program: &Path) -> PathBuf {
         .map(|folder| folder.join(program))
         .find(|path| path.is_file())
         .unwrap_or_default()
-}
-
-/// Where cargo builds; the caller's, which is a cached one in CI.
-fn target(place: &Place) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or(place.checkout.join("target"), |folder| {
-        // Relative to the folder in which cargo was called, as it is for cargo.
-        std::env::current_dir().unwrap_or_default().join(folder)
-    })
 }

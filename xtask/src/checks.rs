@@ -23,7 +23,7 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 16] = [
+const STEPS: [(&str, &str, Work); 17] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("rooms", "the layout of src: who uses whom, and one path a type", |place, _| rooms(place)),
@@ -45,6 +45,7 @@ const STEPS: [(&str, &str, Work); 16] = [
         "the notebooks against their stored outputs, their exercises unsolved and solved",
         check_notebooks,
     ),
+    ("book", "the book: no warning, no dead link, read in a real browser", check_book),
     ("origin", "a page of another site, in a real browser, at a local Kinesis", |place, _| {
         browser::check_origin(place)
     }),
@@ -143,6 +144,10 @@ fn fuzz_parsers(place: &Place, options: &Options) -> Result<bool> {
 
 fn kernel(place: &Place, _: &Options) -> Result<bool> {
     with_the_set_up(place, "kernel")
+}
+
+fn check_book(place: &Place, _: &Options) -> Result<bool> {
+    Ok(with_the_set_up(place, "book")? & browser::check_book(place)?)
 }
 
 fn repl(place: &Place, options: &Options) -> Result<bool> {

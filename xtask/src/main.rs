@@ -54,10 +54,11 @@ Tags of a cell: `raises` (a deliberate mistake, required), `stderr` (writes ther
     /// Makes what a teacher hands out: a book in HTML, the notebooks without solutions, slides.
     #[command(after_help = "Examples:
   cargo xtask book                 target/book/index.html, and target/book/student
+  cargo xtask book --api           and the library's documentation, target/book/api
   cargo xtask book --slides        and target/book/slides
   cargo xtask book --out /tmp/workshop
 
-The pages need no network. Students put the notebooks of `student` into the folder `notebooks` of
+The pages need no network; to make them, Sphinx is fetched once. Students put the notebooks of `student` into the folder `notebooks` of
 their checkout, where the first cell finds the library.")]
     Book(book::Options),
     /// Everything that CI runs.

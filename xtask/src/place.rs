@@ -47,4 +47,12 @@ impl Place {
     pub fn kernel_root(&self) -> PathBuf {
         self.cache.join(format!("evcxr-{EVCXR}"))
     }
+
+    /// Where cargo builds; the caller's, which is a cached one in CI.
+    pub(crate) fn target(&self) -> PathBuf {
+        std::env::var_os("CARGO_TARGET_DIR").map_or(self.checkout.join("target"), |folder| {
+            // Relative to the folder in which cargo was called, as it is for cargo.
+            std::env::current_dir().unwrap_or_default().join(folder)
+        })
+    }
 }

@@ -17,6 +17,7 @@ use crate::{jupyter, needs};
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
 const FOR_TESTS: &str = include_str!("../requirements-test.txt");
 const FOR_BROWSER: &str = include_str!("../requirements-browser.txt");
+const FOR_BOOK: &str = include_str!("../requirements-book.txt");
 const STEPS: usize = 4;
 
 /// All steps.
@@ -191,6 +192,16 @@ pub(crate) fn install_for_browser(place: &Place) -> Result<PathBuf> {
         .context("what the browser test needs could not be installed")
 }
 
+/// What makes the book: Sphinx, its reader of notebooks and its theme.
+pub(crate) fn install_for_book(place: &Place) -> Result<PathBuf> {
+    let had = place.venv().join("for-book/installed-requirements.txt").exists();
+    if !had {
+        eprintln!("installing what makes the book, once a checkout (80 MB) …");
+    }
+    install_beside(place, "for-book", "requirements-book.txt", FOR_BOOK)
+        .context("what makes the book could not be installed; it needs the network once")
+}
+
 /// Beside .venv's own packages, and not among them: a reader of notebooks needs none of these.
 fn install_beside(place: &Place, name: &str, file: &str, requirements: &str) -> Result<PathBuf> {
     let folder = place.venv().join(name);
@@ -200,7 +211,11 @@ fn install_beside(place: &Place, name: &str, file: &str, requirements: &str) -> 
     }
     let mut command = jupyter::python(place);
     command.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]);
-    command.args(["--require-hashes", "--upgrade", "--target"]).arg(&folder).arg("--requirement");
+    // The files name all that is needed; what .venv has is not wanted a second time.
+    command
+        .args(["--no-deps", "--require-hashes", "--upgrade", "--target"])
+        .arg(&folder)
+        .arg("--requirement");
     command.arg(place.checkout.join("xtask").join(file));
     run_or(command, "pip says why, above")?;
     fs::write(stamp, requirements)?;
@@ -266,7 +281,7 @@ mod tests {
 
     #[test]
     fn whatever_pip_installs_is_pinned_to_the_byte() {
-        for requirements in [REQUIREMENTS, FOR_TESTS, FOR_BROWSER] {
+        for requirements in [REQUIREMENTS, FOR_TESTS, FOR_BROWSER, FOR_BOOK] {
             let lines = requirements.lines().filter(|line| !line.starts_with('#') && !line.starts_with(' '));
             for line in lines {
                 assert!(line.contains("==") && line.ends_with('\\'), "`{line}` has no version, or no hash");

@@ -136,49 +136,6 @@ fn an_exercise_is_unsolved_as_handed_out_and_its_solution_solves_it() {
     assert_eq!(fs::read(&copy).unwrap(), fs::read(fixture("exercise.ipynb")).unwrap());
 }
 
-/// Pages that ask no other server for anything, and nothing in the students' copy that gives it away.
-#[test]
-#[ignore = "needs the set-up: cargo xtask test --only kernel"]
-fn the_book_is_whole_without_a_network() {
-    let (place, out) = (place(), scratch("book"));
-    let options = xtask::book::Options { out: Some(out.clone()), slides: true };
-    assert!(xtask::book::make(&place, &options, &out).unwrap());
-    let index = fs::read_to_string(out.join("index.html")).unwrap();
-    for notebook in notebooks::all(&place).unwrap() {
-        let name = notebook.file_stem().unwrap().to_string_lossy().into_owned();
-        assert!(index.contains(&format!("href=\"{name}.html\"")), "the index names {name}");
-        for folder in [out.clone(), out.join("slides")] {
-            let page = fs::read_to_string(folder.join(format!("{name}.html"))).unwrap();
-            for asks in [
-                "src=\"http",
-                "src=\"//",
-                "<link",
-                "@import",
-                "url(http",
-                "url(\"http",
-                "url('http",
-                "import(",
-            ] {
-                assert!(!page.contains(asks), "{name} in {}: {asks}", folder.display());
-            }
-            assert!(!page.contains(".ipynb\""), "{name} in {} links to a notebook", folder.display());
-            assert!(!page.contains("</summary>\n</details>"), "{name}: what is to be unfolded is not inside");
-            assert!(!page.contains("src=\"figures"), "{name}: a picture is not inside");
-        }
-        let copy = fs::read_to_string(out.join("student").join(format!("{name}.ipynb"))).unwrap();
-        let copy: Value = serde_json::from_str(&copy).unwrap();
-        for cell in copy["cells"].as_array().unwrap() {
-            assert!(
-                !cell["metadata"]["tags"].as_array().is_some_and(|tags| tags.contains(&"solution".into()))
-            );
-            assert!(cell["cell_type"] != "code" || cell["outputs"].as_array().unwrap().is_empty());
-        }
-        let had: Value = serde_json::from_str(&fs::read_to_string(&notebook).unwrap()).unwrap();
-        let solutions = had["cells"].as_array().unwrap().len() - copy["cells"].as_array().unwrap().len();
-        assert!(solutions >= 2, "{name}: {solutions} solutions taken out");
-    }
-}
-
 /// A record may hold anything: what is printed and drawn of it is text, of the cell that shows it.
 ///
 /// `cargo xtask test --only browser` opens the same notebook in JupyterLab.
