@@ -42,8 +42,8 @@
 //! [`Detection`] watches it with [`Playbooks`] and tells of [`Alert`]s, a [`BlockList`] refuses whom they
 //! name; a [`Pipeline`] wires them.
 //!
-//! What is *not* here: the shards of one stream spread over several workers. One process reads all of
-//! them, and another takes over when it ends.
+//! One process reads all shards of a stream, and another takes over when it ends. Where that is not enough, the
+//! Kinesis Client Library spreads them over workers, and drives the same processors (feature `kcl`).
 //!
 //! # Features
 //! None is on by default: a producer, a consumer and a counter against AWS need none.
@@ -59,6 +59,7 @@
 //! | `agent` | `AgentLayer`: a tower layer that makes an event of each request of a web application |
 //! | `archive` | [`Archive`]: records in gzipped files of JSON lines, each once, and back into a stream |
 //! | `archive-s3` | the same in a bucket of S3; with it comes `archive` |
+//! | `kcl` | `kcl::run`: a [`RecordProcessor`] under the Kinesis Client Library, on many machines (Unix) |
 //! | `full` | all of them: what the notebooks run on |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -101,6 +102,8 @@ pub(crate) mod count;
 pub(crate) mod detect;
 pub(crate) mod event;
 pub(crate) mod format;
+#[cfg(all(feature = "kcl", unix))]
+pub mod kcl;
 #[cfg(feature = "live")]
 pub(crate) mod live;
 pub(crate) mod packed;

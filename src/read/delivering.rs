@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::process_error::Verdict;
-use super::processor::{Context, RecordProcessor};
+use super::processor::{Checkpoint, Context, RecordProcessor, StreamId};
 use super::report::SharedReport;
 use super::waiting::{Waiting, failed};
 use crate::backoff::delay;
@@ -60,6 +60,15 @@ impl Delivering<'_> {
     ) -> Result<bool> {
         let call = || processor.shard_ended(shard_id, &mut (self.context)());
         Ok(self.waiting().call(call).await?.is_some())
+    }
+
+    /// Where the processor goes on; nothing when the run was asked to stop before it said so.
+    pub(crate) async fn checkpoints(
+        &self,
+        stream: &StreamId,
+        processor: &mut dyn RecordProcessor,
+    ) -> Result<Option<Vec<Checkpoint>>> {
+        self.waiting().call(|| processor.checkpoints(stream)).await
     }
 
     pub(crate) async fn batch(&self, batch: Batch, processor: &mut dyn RecordProcessor) -> Result<Processed> {

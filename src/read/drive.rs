@@ -11,9 +11,9 @@ use super::options::ReadOptions;
 use super::processor::{Checkpoint, Context, RecordProcessor, StreamId};
 use super::report::{ConsumerReport, Ended, SharedReport};
 use super::run::{Run, Step};
-use super::waiting::Waiting;
 use crate::error::Result;
 use crate::stop::Stop;
+use crate::timestamp::Timestamp;
 
 /// A run from its beginning to its end.
 pub(super) async fn whole(
@@ -67,8 +67,9 @@ async fn remembered(
     report: &SharedReport,
     stop: &Stop,
 ) -> Result<Option<Vec<Checkpoint>>> {
-    let waiting = Waiting::new(options.stream.name(), report, stop, None, true);
-    waiting.call(|| processor.checkpoints(id)).await
+    let (stream, context) = (options.stream.name(), || Context::at(Timestamp::now()));
+    let delivering = Delivering { stream, report, stop, until: None, impatient: true, context: &context };
+    delivering.checkpoints(id, processor).await
 }
 
 /// Runs to the end; the processor is called by whoever polls this, and by nobody else. Asked to stop, it ends

@@ -44,3 +44,7 @@ pub use processor::{Checkpoint, Context, RecordProcessor, StreamId};
 pub use report::{ConsumerReport, Ended, Lost};
 
 pub(crate) use checkpoints::Checkpoints;
+#[cfg(all(feature = "kcl", unix))]
+pub(crate) use delivering::{Delivering, Processed};
+#[cfg(all(feature = "kcl", unix))]
+pub(crate) use report::SharedReport;

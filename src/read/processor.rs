@@ -241,6 +241,12 @@ impl Context {
         Context { shards: shards.into(), ..self }
     }
 
+    /// The same, of a run that whoever holds this can stop.
+    #[cfg(all(feature = "kcl", unix))]
+    pub(crate) fn stopped_by(self, stop: &Stop) -> Context {
+        Context { stop: stop.clone(), ..self }
+    }
+
     /// Whether the consumer was asked to stop. What waits (for a service that is down, say) gives up then, with
     /// [`ProcessError::retry`]: the batch is not processed, and the next run begins with it.
     ///

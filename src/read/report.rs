@@ -108,7 +108,7 @@ fn size(batch: &Batch) -> usize {
 
 /// The report of a run under way, and what its processor is busy with.
 #[derive(Debug, Clone, Default)]
-pub(super) struct SharedReport {
+pub(crate) struct SharedReport {
     report: Arc<Mutex<ConsumerReport>>,
     /// Of the report's `millis_behind_latest`, which is worked out when it is asked for.
     lag: Arc<Mutex<RunLag>>,
@@ -116,12 +116,12 @@ pub(super) struct SharedReport {
 }
 
 impl SharedReport {
-    pub(super) fn lock(&self) -> MutexGuard<'_, ConsumerReport> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ConsumerReport> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A copy, as it is now.
-    pub(super) fn get(&self) -> ConsumerReport {
+    pub(crate) fn get(&self) -> ConsumerReport {
         let millis_behind_latest = self.lag().millis(Instant::now());
         ConsumerReport { millis_behind_latest, ..self.lock().clone() }
     }
@@ -184,6 +184,10 @@ pub enum Ended {
     StreamDeleted,
     /// The shards that it was to read are closed, and read to their ends.
     ShardsEnded,
+    /// Another worker has the shard (`kcl`): what was processed since the last checkpoint, it processes again.
+    LeaseLost,
+    /// The Kinesis Client Library's daemon has ended (`kcl`), without asking for a last checkpoint.
+    DaemonGone,
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::{Place, setup};
 
 /// Every feature of the library but `full`, which is all of them.
-const FEATURES: [&str; 9] =
-    ["agent", "archive", "archive-s3", "chart", "live", "local", "playbooks", "postgres", "sqlite"];
+const FEATURES: [&str; 10] =
+    ["agent", "archive", "archive-s3", "chart", "kcl", "live", "local", "playbooks", "postgres", "sqlite"];
 
 /// Builds and tests the combinations that matter, and prints a line each.
 pub(crate) fn run(place: &Place) -> Result<bool> {

@@ -1,0 +1,126 @@
+//! [`Conversation`]: whose turn it is, and what may be said. Pure.
+//!
+//! Strictly request and response: the daemon asks, the child answers with a status, and between the two it may ask for
+//! checkpoints, one after the other. (Package `software.amazon.kinesis.multilang`, *High Level Description Of
+//! Protocol*.)
+
+use super::message::{ChildMessage, DaemonMessage};
+use super::place::ExtendedSequenceNumber;
+use crate::error::{Error, ErrorKind, Result};
+
+#[derive(Debug, Clone, PartialEq)]
+enum Phase {
+    /// Nothing was said yet.
+    New,
+    /// The daemon's turn.
+    Answered,
+    /// It waits for a status that answers this.
+    Asked(&'static str),
+    /// It waits for the same, and has been asked for a checkpoint.
+    Checkpointing(&'static str, Option<ExtendedSequenceNumber>),
+    /// The shard is somebody else's, or at its end: nothing more is to be said.
+    Over,
+}
+
+/// One child's, from its first line to its last.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Conversation {
+    phase: Phase,
+}
+
+impl Conversation {
+    pub(crate) fn new() -> Conversation {
+        Conversation { phase: Phase::New }
+    }
+
+    /// The daemon has sent this.
+    ///
+    /// # Errors
+    /// When it is not what it may send now.
+    pub(crate) fn received(&mut self, message: &DaemonMessage) -> Result<()> {
+        let action = message.action();
+        self.phase = match (&self.phase, message) {
+            (Phase::New, DaemonMessage::Initialize { .. }) => Phase::Asked(action),
+            (Phase::Checkpointing(asked, place), DaemonMessage::Checkpoint { place: answered, .. })
+                if place == answered =>
+            {
+                Phase::Asked(asked)
+            }
+            (
+                Phase::Answered,
+                DaemonMessage::ProcessRecords { .. }
+                | DaemonMessage::ShardEnded
+                | DaemonMessage::ShutdownRequested
+                | DaemonMessage::LeaseLost,
+            ) => Phase::Asked(action),
+            (phase, _) => {
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    format!(
+                        "the KCL's daemon has sent `{action}` where {}: nothing of it was processed",
+                        phase.expected()
+                    ),
+                ));
+            }
+        };
+        Ok(())
+    }
+
+    /// Asks for a checkpoint; `None` for all of the shard.
+    ///
+    /// # Errors
+    /// Where the daemon would refuse it: without a lease, or not yet, or not now.
+    pub(crate) fn checkpoint(&mut self, place: Option<ExtendedSequenceNumber>) -> Result<ChildMessage> {
+        match self.phase {
+            Phase::Asked(asked @ ("processRecords" | "shardEnded" | "shutdownRequested"))
+                if place.as_ref().is_none_or(ExtendedSequenceNumber::is_a_record) =>
+            {
+                self.phase = Phase::Checkpointing(asked, place.clone());
+                Ok(ChildMessage::Checkpoint(place))
+            }
+            _ => Err(self.out_of_turn("a checkpoint")),
+        }
+    }
+
+    /// What was asked is done.
+    ///
+    /// # Errors
+    /// When nothing was asked.
+    pub(crate) fn answer(&mut self) -> Result<ChildMessage> {
+        let Phase::Asked(asked) = self.phase else { return Err(self.out_of_turn("a status")) };
+        self.phase = match asked {
+            "shardEnded" | "leaseLost" => Phase::Over,
+            _ => Phase::Answered,
+        };
+        Ok(ChildMessage::Status { response_for: asked })
+    }
+
+    /// A fault of this crate: the daemon would wait for ever.
+    fn out_of_turn(&self, what: &str) -> Error {
+        let expected = self.phase.expected();
+        Error::new(
+            ErrorKind::Processor,
+            format!("{what} was to be sent to the KCL's daemon where {expected}"),
+        )
+    }
+}
+
+impl Phase {
+    fn expected(&self) -> String {
+        match self {
+            Phase::New => "`initialize` comes first".into(),
+            Phase::Answered => "records or an end come next".into(),
+            Phase::Asked(asked) => format!("it waits for the answer to `{asked}`"),
+            Phase::Checkpointing(_, Some(place)) => {
+                format!("the answer to a checkpoint at {} comes next", place.sequence_number)
+            }
+            Phase::Checkpointing(_, None) => {
+                "the answer to a checkpoint at the shard's end comes next".into()
+            }
+            Phase::Over => "the shard is over for this child".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,409 @@
+//! [`Driver`]: what the daemon asks of a child, done by a processor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::checkpointing::{CheckpointSchedule, Setback};
+use super::conversation::Conversation;
+use super::message::{DaemonMessage, LeasePosition};
+use super::place::{ExtendedSequenceNumber, order};
+use super::records::DaemonRecords;
+use super::stdio::Daemon;
+use crate::backoff::step;
+use crate::error::{Error, ErrorKind, Result};
+use crate::notice::tell;
+use crate::read::{
+    Checkpoint, ConsumerReport, Context, Delivering, Ended, Processed, RecordProcessor, SharedReport,
+    StreamId,
+};
+use crate::record::Batch;
+use crate::stop::Stop;
+use crate::stream::ShardProgress;
+use crate::timestamp::Timestamp;
+
+/// How often the checkpoint at the end of a shard is asked for, which its children wait for.
+const TRIES_AT_THE_END: u32 = 10;
+/// And the one before the worker ends, for which there is a short grace.
+const TRIES_AT_A_SHUTDOWN: u32 = 3;
+
+/// What a child knows of its shard.
+struct LeasedShard {
+    id: Arc<str>,
+    /// From when on it is read, where that is known.
+    since: Timestamp,
+    /// What the processor remembers of it.
+    remembered: Option<Checkpoint>,
+    millis_behind_latest: Option<u64>,
+    idle: bool,
+    /// Another worker has it, though the daemon has not said so yet.
+    lost: bool,
+}
+
+/// Whether the daemon is still there.
+#[derive(PartialEq)]
+enum Reached {
+    Yes,
+    Gone,
+}
+
+/// What became of a checkpoint.
+enum Outcome {
+    Done,
+    Later,
+    LeaseLost,
+    Gone,
+}
+
+pub(super) struct Driver<'a, D> {
+    daemon: D,
+    stream: &'a StreamId,
+    processor: &'a mut dyn RecordProcessor,
+    stop: &'a Stop,
+    report: SharedReport,
+    conversation: Conversation,
+    schedule: CheckpointSchedule,
+    began: Instant,
+    /// Checkpoints that failed since the last that did not.
+    setbacks: u32,
+    shard: Option<LeasedShard>,
+    ended: Ended,
+}
+
+impl<'a, D: Daemon> Driver<'a, D> {
+    pub(super) fn new(
+        daemon: D,
+        stream: &'a StreamId,
+        checkpoint_every: Duration,
+        processor: &'a mut dyn RecordProcessor,
+        stop: &'a Stop,
+    ) -> Driver<'a, D> {
+        Driver {
+            daemon,
+            stream,
+            processor,
+            stop,
+            report: SharedReport::default(),
+            conversation: Conversation::new(),
+            schedule: CheckpointSchedule::new(checkpoint_every),
+            began: Instant::now(),
+            setbacks: 0,
+            shard: None,
+            ended: Ended::DaemonGone,
+        }
+    }
+
+    /// Until the daemon lets go of the child.
+    pub(super) async fn run(mut self) -> Result<ConsumerReport> {
+        while let Some(line) = self.daemon.line().await? {
+            let message = DaemonMessage::parse(&line)?;
+            drop(line); // it may be hundreds of megabytes
+            self.conversation.received(&message)?;
+            let panics = PanicSentence { shard: self.shard_id(), action: message.action() };
+            let reached = self.act(message).await?;
+            drop(panics);
+            let answered = reached == Reached::Yes && {
+                let answer = self.conversation.answer()?.to_string();
+                self.daemon.send(&answer)?
+            };
+            if !answered {
+                self.ended = Ended::DaemonGone;
+                break;
+            }
+        }
+        if self.ended == Ended::DaemonGone {
+            tell!(
+                WARN,
+                [shard = &*self.shard_id()],
+                "the KCL's daemon is gone: what was processed since the last checkpoint comes again, here or elsewhere"
+            );
+        }
+        self.report.lock().ended = Some(self.ended);
+        let millis_behind_latest = self.shard.as_ref().and_then(|shard| shard.millis_behind_latest);
+        Ok(ConsumerReport { millis_behind_latest, ..self.report.get() })
+    }
+
+    async fn act(&mut self, message: DaemonMessage) -> Result<Reached> {
+        match message {
+            DaemonMessage::Initialize { shard_id, position } => self.initialize(shard_id, &position).await,
+            DaemonMessage::ProcessRecords { records, millis_behind_latest } => {
+                self.process(records, millis_behind_latest).await
+            }
+            DaemonMessage::ShardEnded => self.shard_ended().await,
+            DaemonMessage::ShutdownRequested => self.shutdown_requested().await,
+            DaemonMessage::LeaseLost => {
+                // A checkpoint is not to be had any more, and nothing may be written by whoever lost a lease.
+                if self.ended != Ended::Stopped {
+                    self.ended = Ended::LeaseLost;
+                }
+                Ok(Reached::Yes)
+            }
+            // `Conversation` lets none through here.
+            DaemonMessage::Checkpoint { .. } => Ok(Reached::Yes),
+        }
+    }
+
+    async fn initialize(&mut self, shard_id: String, position: &LeasePosition) -> Result<Reached> {
+        let now = Timestamp::now();
+        let context = || Context::at(now).stopped_by(self.stop);
+        let delivering = delivering(self.stream, &self.report, self.stop, &context);
+        let Some(remembered) = delivering.checkpoints(self.stream, self.processor).await? else {
+            return Ok(Reached::Gone);
+        };
+        let remembered = remembered.into_iter().find(|checkpoint| checkpoint.shard_id == shard_id);
+        if let (LeasePosition::After(lease), Some(checkpoint)) = (position, &remembered) {
+            check_not_ahead(&shard_id, lease, checkpoint)?;
+        }
+        self.shard = Some(LeasedShard {
+            id: shard_id.into(),
+            since: if *position == LeasePosition::Latest { now } else { Timestamp::MIN },
+            remembered,
+            millis_behind_latest: None,
+            idle: false,
+            lost: false,
+        });
+        Ok(Reached::Yes)
+    }
+
+    async fn process(&mut self, records: DaemonRecords, behind: Option<u64>) -> Result<Reached> {
+        let Some(shard) = self.shard.as_mut().filter(|shard| !shard.lost) else { return Ok(Reached::Yes) };
+        shard.idle = records.records.is_empty() && behind == Some(0);
+        shard.millis_behind_latest = behind;
+        let last = records.last.clone();
+        let (shard, stop) = (&*shard, self.stop);
+        let context = || shard.context(stop);
+        let delivering = delivering(self.stream, &self.report, stop, &context);
+        for mut records in records.into_batches() {
+            records.retain(|record| !shard.remembers(&record.sequence_number));
+            if records.is_empty() {
+                continue;
+            }
+            let skipped = self.report.lock().skipped_records;
+            let batch = Batch { stream: self.stream.name.clone(), shard_id: shard.id.clone(), records };
+            match delivering.batch(batch, self.processor).await? {
+                Processed::Whole => tell_skipped(&self.report, &shard.id, skipped),
+                Processed::Not | Processed::NotWritten => return Ok(Reached::Gone),
+            }
+        }
+        if !delivering.tick(self.processor).await? {
+            return Ok(Reached::Gone);
+        }
+        if let Some(last) = last {
+            self.schedule.processed(last);
+        }
+        match self.schedule.due(self.began.elapsed()).cloned() {
+            Some(place) => Ok(self.checkpoint(Some(place)).await?.reached()),
+            None => Ok(Reached::Yes),
+        }
+    }
+
+    async fn shard_ended(&mut self) -> Result<Reached> {
+        self.ended = Ended::ShardsEnded;
+        let Some(shard) = self.shard.as_ref().filter(|shard| !shard.lost) else {
+            // Its records were not all processed here: without a checkpoint, the daemon gives it to another.
+            return Ok(Reached::Yes);
+        };
+        let context = || shard.context(self.stop);
+        let delivering = delivering(self.stream, &self.report, self.stop, &context);
+        let ended_before = shard.remembered.as_ref().is_some_and(|checkpoint| checkpoint.ended);
+        if !ended_before && !delivering.shard_ended(&shard.id, self.processor).await? {
+            return Ok(Reached::Gone);
+        }
+        if !delivering.tick(self.processor).await? {
+            return Ok(Reached::Gone);
+        }
+        let (shard_id, outcome) = (shard.id.clone(), self.checkpoint_at_last(None, TRIES_AT_THE_END).await?);
+        match outcome {
+            Outcome::Later => Err(Error::new(
+                ErrorKind::Service,
+                format!(
+                    "{shard_id} was processed to its end, and the lease table does not take that: its children can't \
+                     begin. Is DynamoDB throttling, or out of reach? The next worker that has it reads it from its last \
+                     checkpoint on"
+                ),
+            )),
+            other => Ok(other.reached()),
+        }
+    }
+
+    async fn shutdown_requested(&mut self) -> Result<Reached> {
+        self.ended = Ended::Stopped;
+        let Some(shard) = self.shard.as_ref().filter(|shard| !shard.lost) else { return Ok(Reached::Yes) };
+        let context = || shard.context(self.stop);
+        if !delivering(self.stream, &self.report, self.stop, &context).tick(self.processor).await? {
+            return Ok(Reached::Gone);
+        }
+        let Some(place) = self.schedule.pending().cloned() else { return Ok(Reached::Yes) };
+        // What can't be written down now is processed again by the next.
+        Ok(self.checkpoint_at_last(Some(place), TRIES_AT_A_SHUTDOWN).await?.reached())
+    }
+
+    /// Tries again, because there is no later time.
+    async fn checkpoint_at_last(
+        &mut self,
+        place: Option<ExtendedSequenceNumber>,
+        tries: u32,
+    ) -> Result<Outcome> {
+        for failures in 1..=tries {
+            match self.checkpoint(place.clone()).await? {
+                Outcome::Later if failures < tries => {
+                    tokio::select! {
+                        () = self.stop.asked() => return Ok(Outcome::Gone),
+                        () = tokio::time::sleep(step(failures)) => {}
+                    }
+                }
+                outcome => return Ok(outcome),
+            }
+        }
+        Ok(Outcome::Later)
+    }
+
+    async fn checkpoint(&mut self, place: Option<ExtendedSequenceNumber>) -> Result<Outcome> {
+        let request = self.conversation.checkpoint(place)?.to_string();
+        if !self.daemon.send(&request)? {
+            return Ok(Outcome::Gone);
+        }
+        let Some(line) = self.daemon.line().await? else { return Ok(Outcome::Gone) };
+        let answer = DaemonMessage::parse(&line)?;
+        self.conversation.received(&answer)?;
+        let DaemonMessage::Checkpoint { error, .. } = answer else { return Ok(Outcome::Gone) };
+        self.schedule.asked(self.began.elapsed(), error.is_some());
+        let shard = self.shard_id();
+        let Some(class) = error else {
+            if std::mem::take(&mut self.setbacks) > 0 {
+                tell!(INFO, [shard = &*shard], "the lease table takes checkpoints of {shard} again");
+            }
+            return Ok(Outcome::Done);
+        };
+        match Setback::of(&class) {
+            Setback::Later => {
+                if self.setbacks == 0 {
+                    tell!(
+                        WARN,
+                        [shard = &*shard, error = class.as_str()],
+                        "a checkpoint of {shard} failed ({class}): processing goes on, and the next one is tried as usual"
+                    );
+                }
+                self.setbacks += 1;
+                Ok(Outcome::Later)
+            }
+            Setback::LeaseLost => {
+                tell!(
+                    WARN,
+                    [shard = &*shard, error = class.as_str()],
+                    "another worker has {shard} ({class}): nothing more of it is processed here"
+                );
+                if let Some(shard) = &mut self.shard {
+                    shard.lost = true;
+                }
+                Ok(Outcome::LeaseLost)
+            }
+            Setback::Final => Err(Error::new(
+                ErrorKind::Service,
+                format!(
+                    "a checkpoint of {shard} failed for good ({class}): is the application's table still in DynamoDB, and \
+                     no other program writing to it? What was processed since the last checkpoint comes again"
+                ),
+            )),
+        }
+    }
+
+    fn shard_id(&self) -> Arc<str> {
+        self.shard.as_ref().map_or_else(|| "a shard".into(), |shard| shard.id.clone())
+    }
+}
+
+impl LeasedShard {
+    fn context(&self, stop: &Stop) -> Context {
+        let mut progress = ShardProgress::reading(&self.id, &[]).since(self.since);
+        progress.idle = self.idle;
+        let mut context = Context::at(Timestamp::now()).with_shards(&[progress]).stopped_by(stop);
+        context.millis_behind_latest = self.millis_behind_latest;
+        context
+    }
+
+    /// The processor has it already: its store went on where the lease table did not hear of it.
+    fn remembers(&self, sequence_number: &str) -> bool {
+        self.remembered.as_ref().is_some_and(|checkpoint| {
+            let place = checkpoint.sequence_number.as_deref();
+            checkpoint.ended || place.is_some_and(|place| order(sequence_number, place).is_le())
+        })
+    }
+}
+
+impl Outcome {
+    fn reached(&self) -> Reached {
+        match self {
+            Outcome::Gone => Reached::Gone,
+            Outcome::Done | Outcome::Later | Outcome::LeaseLost => Reached::Yes,
+        }
+    }
+}
+
+/// For the calls of the child's processor, which waits as long as it takes.
+fn delivering<'a>(
+    stream: &'a StreamId,
+    report: &'a SharedReport,
+    stop: &'a Stop,
+    context: &'a dyn Fn() -> Context,
+) -> Delivering<'a> {
+    Delivering { stream: &stream.name, report, stop, until: None, impatient: false, context }
+}
+
+/// A processor commits before the lease table hears of it, so the table can't know more; unless the processor's store
+/// is an older one that somebody has put back.
+fn check_not_ahead(shard_id: &str, lease: &ExtendedSequenceNumber, remembered: &Checkpoint) -> Result<()> {
+    let place = remembered.sequence_number.as_deref();
+    if remembered.ended || place.is_some_and(|place| order(&lease.sequence_number, place).is_le()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Store,
+        format!(
+            "the lease table has {shard_id} processed up to {}, and the processor's store only up to {}: was the store \
+             put back to an older state? What is between would never be counted. Put the lease back too, to {}, or begin \
+             with another application name",
+            lease.sequence_number,
+            place.unwrap_or("its beginning"),
+            place.unwrap_or("TRIM_HORIZON"),
+        ),
+    ))
+}
+
+/// Nobody looks into the report of a child, so it is told at once.
+fn tell_skipped(report: &SharedReport, shard_id: &str, before: u64) {
+    let report = report.lock();
+    let skipped = report.skipped_records - before;
+    if skipped > 0 {
+        let message = report.skipped.back().map_or("", |(_, message)| message.as_str());
+        tell!(
+            WARN,
+            [shard = shard_id, records = skipped],
+            "skipped {skipped} of the records of {shard_id}: {message}"
+        );
+    }
+}
+
+/// Says what a panic of the processor means, while it unwinds.
+struct PanicSentence {
+    shard: Arc<str>,
+    action: &'static str,
+}
+
+impl Drop for PanicSentence {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let PanicSentence { shard, action } = self;
+            tell!(
+                ERROR,
+                [shard = &**shard],
+                "the record processor panicked at `{action}` of {shard}: nothing of that is checkpointed, and it comes \
+                 again. The KCL's daemon ends with this child, and so do its other shards here, until somebody starts it"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
