@@ -9,7 +9,7 @@ use super::place::ExtendedSequenceNumber;
 use crate::error::{Error, ErrorKind, Result};
 
 #[derive(Debug, Clone, PartialEq)]
-enum Phase {
+enum Turn {
     /// Nothing was said yet.
     New,
     /// The daemon's turn.
@@ -25,12 +25,12 @@ enum Phase {
 /// One child's, from its first line to its last.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Conversation {
-    phase: Phase,
+    turn: Turn,
 }
 
 impl Conversation {
     pub(crate) fn new() -> Conversation {
-        Conversation { phase: Phase::New }
+        Conversation { turn: Turn::New }
     }
 
     /// The daemon has sent this.
@@ -39,26 +39,26 @@ impl Conversation {
     /// When it is not what it may send now.
     pub(crate) fn received(&mut self, message: &DaemonMessage) -> Result<()> {
         let action = message.action();
-        self.phase = match (&self.phase, message) {
-            (Phase::New, DaemonMessage::Initialize { .. }) => Phase::Asked(action),
-            (Phase::Checkpointing(asked, place), DaemonMessage::Checkpoint { place: answered, .. })
+        self.turn = match (&self.turn, message) {
+            (Turn::New, DaemonMessage::Initialize { .. }) => Turn::Asked(action),
+            (Turn::Checkpointing(asked, place), DaemonMessage::Checkpoint { place: answered, .. })
                 if place == answered =>
             {
-                Phase::Asked(asked)
+                Turn::Asked(asked)
             }
             (
-                Phase::Answered,
+                Turn::Answered,
                 DaemonMessage::ProcessRecords { .. }
                 | DaemonMessage::ShardEnded
                 | DaemonMessage::ShutdownRequested
                 | DaemonMessage::LeaseLost,
-            ) => Phase::Asked(action),
-            (phase, _) => {
+            ) => Turn::Asked(action),
+            (turn, _) => {
                 return Err(Error::new(
                     ErrorKind::InvalidInput,
                     format!(
                         "the KCL's daemon has sent `{action}` where {}: nothing of it was processed",
-                        phase.expected()
+                        turn.expected()
                     ),
                 ));
             }
@@ -71,11 +71,11 @@ impl Conversation {
     /// # Errors
     /// Where the daemon would refuse it: without a lease, or not yet, or not now.
     pub(crate) fn checkpoint(&mut self, place: Option<ExtendedSequenceNumber>) -> Result<ChildMessage> {
-        match self.phase {
-            Phase::Asked(asked @ ("processRecords" | "shardEnded" | "shutdownRequested"))
+        match self.turn {
+            Turn::Asked(asked @ ("processRecords" | "shardEnded" | "shutdownRequested"))
                 if place.as_ref().is_none_or(ExtendedSequenceNumber::is_a_record) =>
             {
-                self.phase = Phase::Checkpointing(asked, place.clone());
+                self.turn = Turn::Checkpointing(asked, place.clone());
                 Ok(ChildMessage::Checkpoint(place))
             }
             _ => Err(self.out_of_turn("a checkpoint")),
@@ -87,17 +87,17 @@ impl Conversation {
     /// # Errors
     /// When nothing was asked.
     pub(crate) fn answer(&mut self) -> Result<ChildMessage> {
-        let Phase::Asked(asked) = self.phase else { return Err(self.out_of_turn("a status")) };
-        self.phase = match asked {
-            "shardEnded" | "leaseLost" => Phase::Over,
-            _ => Phase::Answered,
+        let Turn::Asked(asked) = self.turn else { return Err(self.out_of_turn("a status")) };
+        self.turn = match asked {
+            "shardEnded" | "leaseLost" => Turn::Over,
+            _ => Turn::Answered,
         };
         Ok(ChildMessage::Status { response_for: asked })
     }
 
     /// A fault of this crate: the daemon would wait for ever.
     fn out_of_turn(&self, what: &str) -> Error {
-        let expected = self.phase.expected();
+        let expected = self.turn.expected();
         Error::new(
             ErrorKind::Processor,
             format!("{what} was to be sent to the KCL's daemon where {expected}"),
@@ -105,19 +105,17 @@ impl Conversation {
     }
 }
 
-impl Phase {
+impl Turn {
     fn expected(&self) -> String {
         match self {
-            Phase::New => "`initialize` comes first".into(),
-            Phase::Answered => "records or an end come next".into(),
-            Phase::Asked(asked) => format!("it waits for the answer to `{asked}`"),
-            Phase::Checkpointing(_, Some(place)) => {
+            Turn::New => "`initialize` comes first".into(),
+            Turn::Answered => "records or an end come next".into(),
+            Turn::Asked(asked) => format!("it waits for the answer to `{asked}`"),
+            Turn::Checkpointing(_, Some(place)) => {
                 format!("the answer to a checkpoint at {} comes next", place.sequence_number)
             }
-            Phase::Checkpointing(_, None) => {
-                "the answer to a checkpoint at the shard's end comes next".into()
-            }
-            Phase::Over => "the shard is over for this child".into(),
+            Turn::Checkpointing(_, None) => "the answer to a checkpoint at the shard's end comes next".into(),
+            Turn::Over => "the shard is over for this child".into(),
         }
     }
 }

@@ -7,39 +7,26 @@ use tokio::time::Instant;
 
 use super::checkpointing::{CheckpointSchedule, Setback};
 use super::conversation::Conversation;
+use super::leased_shard::{LeasedShard, check_not_ahead};
 use super::message::{DaemonMessage, LeasePosition};
-use super::place::{ExtendedSequenceNumber, order};
+use super::panic_sentence::PanicSentence;
+use super::place::ExtendedSequenceNumber;
 use super::records::DaemonRecords;
 use super::stdio::Daemon;
 use crate::backoff::step;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::tell;
 use crate::read::{
-    Checkpoint, ConsumerReport, Context, Delivering, Ended, Processed, RecordProcessor, SharedReport,
-    StreamId,
+    ConsumerReport, Context, Delivering, Ended, Processed, RecordProcessor, SharedReport, StreamId,
 };
 use crate::record::Batch;
 use crate::stop::Stop;
-use crate::stream::ShardProgress;
 use crate::timestamp::Timestamp;
 
 /// How often the checkpoint at the end of a shard is asked for, which its children wait for.
 const TRIES_AT_THE_END: u32 = 10;
 /// And the one before the worker ends, for which there is a short grace.
 const TRIES_AT_A_SHUTDOWN: u32 = 3;
-
-/// What a child knows of its shard.
-struct LeasedShard {
-    id: Arc<str>,
-    /// From when on it is read, where that is known.
-    since: Timestamp,
-    /// What the processor remembers of it.
-    remembered: Option<Checkpoint>,
-    millis_behind_latest: Option<u64>,
-    idle: bool,
-    /// Another worker has it, though the daemon has not said so yet.
-    lost: bool,
-}
 
 /// Whether the daemon is still there.
 #[derive(PartialEq)]
@@ -49,7 +36,7 @@ enum Reached {
 }
 
 /// What became of a checkpoint.
-enum Outcome {
+enum CheckpointOutcome {
     Done,
     Later,
     LeaseLost,
@@ -215,7 +202,7 @@ impl<'a, D: Daemon> Driver<'a, D> {
         }
         let (shard_id, outcome) = (shard.id.clone(), self.checkpoint_at_last(None, TRIES_AT_THE_END).await?);
         match outcome {
-            Outcome::Later => Err(Error::new(
+            CheckpointOutcome::Later => Err(Error::new(
                 ErrorKind::Service,
                 format!(
                     "{shard_id} was processed to its end, and the lease table does not take that: its children can't \
@@ -244,37 +231,37 @@ impl<'a, D: Daemon> Driver<'a, D> {
         &mut self,
         place: Option<ExtendedSequenceNumber>,
         tries: u32,
-    ) -> Result<Outcome> {
+    ) -> Result<CheckpointOutcome> {
         for failures in 1..=tries {
             match self.checkpoint(place.clone()).await? {
-                Outcome::Later if failures < tries => {
+                CheckpointOutcome::Later if failures < tries => {
                     tokio::select! {
-                        () = self.stop.asked() => return Ok(Outcome::Gone),
+                        () = self.stop.asked() => return Ok(CheckpointOutcome::Gone),
                         () = tokio::time::sleep(step(failures)) => {}
                     }
                 }
                 outcome => return Ok(outcome),
             }
         }
-        Ok(Outcome::Later)
+        Ok(CheckpointOutcome::Later)
     }
 
-    async fn checkpoint(&mut self, place: Option<ExtendedSequenceNumber>) -> Result<Outcome> {
+    async fn checkpoint(&mut self, place: Option<ExtendedSequenceNumber>) -> Result<CheckpointOutcome> {
         let request = self.conversation.checkpoint(place)?.to_string();
         if !self.daemon.send(&request)? {
-            return Ok(Outcome::Gone);
+            return Ok(CheckpointOutcome::Gone);
         }
-        let Some(line) = self.daemon.line().await? else { return Ok(Outcome::Gone) };
+        let Some(line) = self.daemon.line().await? else { return Ok(CheckpointOutcome::Gone) };
         let answer = DaemonMessage::parse(&line)?;
         self.conversation.received(&answer)?;
-        let DaemonMessage::Checkpoint { error, .. } = answer else { return Ok(Outcome::Gone) };
+        let DaemonMessage::Checkpoint { error, .. } = answer else { return Ok(CheckpointOutcome::Gone) };
         self.schedule.asked(self.began.elapsed(), error.is_some());
         let shard = self.shard_id();
         let Some(class) = error else {
             if std::mem::take(&mut self.setbacks) > 0 {
                 tell!(INFO, [shard = &*shard], "the lease table takes checkpoints of {shard} again");
             }
-            return Ok(Outcome::Done);
+            return Ok(CheckpointOutcome::Done);
         };
         match Setback::of(&class) {
             Setback::Later => {
@@ -286,7 +273,7 @@ impl<'a, D: Daemon> Driver<'a, D> {
                     );
                 }
                 self.setbacks += 1;
-                Ok(Outcome::Later)
+                Ok(CheckpointOutcome::Later)
             }
             Setback::LeaseLost => {
                 tell!(
@@ -297,7 +284,7 @@ impl<'a, D: Daemon> Driver<'a, D> {
                 if let Some(shard) = &mut self.shard {
                     shard.lost = true;
                 }
-                Ok(Outcome::LeaseLost)
+                Ok(CheckpointOutcome::LeaseLost)
             }
             Setback::Final => Err(Error::new(
                 ErrorKind::Service,
@@ -314,29 +301,11 @@ impl<'a, D: Daemon> Driver<'a, D> {
     }
 }
 
-impl LeasedShard {
-    fn context(&self, stop: &Stop) -> Context {
-        let mut progress = ShardProgress::reading(&self.id, &[]).since(self.since);
-        progress.idle = self.idle;
-        let mut context = Context::at(Timestamp::now()).with_shards(&[progress]).stopped_by(stop);
-        context.millis_behind_latest = self.millis_behind_latest;
-        context
-    }
-
-    /// The processor has it already: its store went on where the lease table did not hear of it.
-    fn remembers(&self, sequence_number: &str) -> bool {
-        self.remembered.as_ref().is_some_and(|checkpoint| {
-            let place = checkpoint.sequence_number.as_deref();
-            checkpoint.ended || place.is_some_and(|place| order(sequence_number, place).is_le())
-        })
-    }
-}
-
-impl Outcome {
+impl CheckpointOutcome {
     fn reached(&self) -> Reached {
         match self {
-            Outcome::Gone => Reached::Gone,
-            Outcome::Done | Outcome::Later | Outcome::LeaseLost => Reached::Yes,
+            CheckpointOutcome::Gone => Reached::Gone,
+            CheckpointOutcome::Done | CheckpointOutcome::Later | CheckpointOutcome::LeaseLost => Reached::Yes,
         }
     }
 }
@@ -351,26 +320,6 @@ fn delivering<'a>(
     Delivering { stream: &stream.name, report, stop, until: None, impatient: false, context }
 }
 
-/// A processor commits before the lease table hears of it, so the table can't know more; unless the processor's store
-/// is an older one that somebody has put back.
-fn check_not_ahead(shard_id: &str, lease: &ExtendedSequenceNumber, remembered: &Checkpoint) -> Result<()> {
-    let place = remembered.sequence_number.as_deref();
-    if remembered.ended || place.is_some_and(|place| order(&lease.sequence_number, place).is_le()) {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Store,
-        format!(
-            "the lease table has {shard_id} processed up to {}, and the processor's store only up to {}: was the store \
-             put back to an older state? What is between would never be counted. Put the lease back too, to {}, or begin \
-             with another application name",
-            lease.sequence_number,
-            place.unwrap_or("its beginning"),
-            place.unwrap_or("TRIM_HORIZON"),
-        ),
-    ))
-}
-
 /// Nobody looks into the report of a child, so it is told at once.
 fn tell_skipped(report: &SharedReport, shard_id: &str, before: u64) {
     let report = report.lock();
@@ -382,26 +331,6 @@ fn tell_skipped(report: &SharedReport, shard_id: &str, before: u64) {
             [shard = shard_id, records = skipped],
             "skipped {skipped} of the records of {shard_id}: {message}"
         );
-    }
-}
-
-/// Says what a panic of the processor means, while it unwinds.
-struct PanicSentence {
-    shard: Arc<str>,
-    action: &'static str,
-}
-
-impl Drop for PanicSentence {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let PanicSentence { shard, action } = self;
-            tell!(
-                ERROR,
-                [shard = &**shard],
-                "the record processor panicked at `{action}` of {shard}: nothing of that is checkpointed, and it comes \
-                 again. The KCL's daemon ends with this child, and so do its other shards here, until somebody starts it"
-            );
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::read::ProcessError;
+use crate::read::{Checkpoint, ProcessError};
 
 /// Asks one thing after the other, each when the one before was answered; `errors` are those of the checkpoints.
 #[derive(Default)]

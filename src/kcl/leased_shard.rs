@@ -1,0 +1,65 @@
+//! [`LeasedShard`]: what a child knows of its shard. Pure.
+
+use std::sync::Arc;
+
+use super::place::{ExtendedSequenceNumber, order};
+use crate::error::{Error, ErrorKind, Result};
+use crate::read::{Checkpoint, Context};
+use crate::stop::Stop;
+use crate::stream::ShardProgress;
+use crate::timestamp::Timestamp;
+
+/// What a child knows of its shard.
+pub(super) struct LeasedShard {
+    pub(super) id: Arc<str>,
+    /// From when on it is read, where that is known.
+    pub(super) since: Timestamp,
+    /// What the processor remembers of it.
+    pub(super) remembered: Option<Checkpoint>,
+    pub(super) millis_behind_latest: Option<u64>,
+    pub(super) idle: bool,
+    /// Another worker has it, though the daemon has not said so yet.
+    pub(super) lost: bool,
+}
+
+impl LeasedShard {
+    pub(super) fn context(&self, stop: &Stop) -> Context {
+        let mut progress = ShardProgress::reading(&self.id, &[]).since(self.since);
+        progress.idle = self.idle;
+        let mut context = Context::at(Timestamp::now()).with_shards(&[progress]).stopped_by(stop);
+        context.millis_behind_latest = self.millis_behind_latest;
+        context
+    }
+
+    /// The processor has it already: its store went on where the lease table did not hear of it.
+    pub(super) fn remembers(&self, sequence_number: &str) -> bool {
+        self.remembered.as_ref().is_some_and(|checkpoint| {
+            let place = checkpoint.sequence_number.as_deref();
+            checkpoint.ended || place.is_some_and(|place| order(sequence_number, place).is_le())
+        })
+    }
+}
+
+/// A processor commits before the lease table hears of it, so the table can't know more; unless the processor's store
+/// is an older one that somebody has put back.
+pub(super) fn check_not_ahead(
+    shard_id: &str,
+    lease: &ExtendedSequenceNumber,
+    remembered: &Checkpoint,
+) -> Result<()> {
+    let place = remembered.sequence_number.as_deref();
+    if remembered.ended || place.is_some_and(|place| order(&lease.sequence_number, place).is_le()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Store,
+        format!(
+            "the lease table has {shard_id} processed up to {}, and the processor's store only up to {}: was the store \
+             put back to an older state? What is between would never be counted. Put the lease back too, to {}, or begin \
+             with another application name",
+            lease.sequence_number,
+            place.unwrap_or("its beginning"),
+            place.unwrap_or("TRIM_HORIZON"),
+        ),
+    ))
+}
