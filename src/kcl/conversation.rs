@@ -9,7 +9,7 @@ use super::place::ExtendedSequenceNumber;
 use crate::error::{Error, ErrorKind, Result};
 
 #[derive(Debug, Clone, PartialEq)]
-enum Turn {
+enum WhoseTurn {
     /// Nothing was said yet.
     New,
     /// The daemon's turn.
@@ -25,12 +25,12 @@ enum Turn {
 /// One child's, from its first line to its last.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Conversation {
-    turn: Turn,
+    turn: WhoseTurn,
 }
 
 impl Conversation {
     pub(crate) fn new() -> Conversation {
-        Conversation { turn: Turn::New }
+        Conversation { turn: WhoseTurn::New }
     }
 
     /// The daemon has sent this.
@@ -40,19 +40,19 @@ impl Conversation {
     pub(crate) fn received(&mut self, message: &DaemonMessage) -> Result<()> {
         let action = message.action();
         self.turn = match (&self.turn, message) {
-            (Turn::New, DaemonMessage::Initialize { .. }) => Turn::Asked(action),
-            (Turn::Checkpointing(asked, place), DaemonMessage::Checkpoint { place: answered, .. })
+            (WhoseTurn::New, DaemonMessage::Initialize { .. }) => WhoseTurn::Asked(action),
+            (WhoseTurn::Checkpointing(asked, place), DaemonMessage::Checkpoint { place: answered, .. })
                 if place == answered =>
             {
-                Turn::Asked(asked)
+                WhoseTurn::Asked(asked)
             }
             (
-                Turn::Answered,
+                WhoseTurn::Answered,
                 DaemonMessage::ProcessRecords { .. }
                 | DaemonMessage::ShardEnded
                 | DaemonMessage::ShutdownRequested
                 | DaemonMessage::LeaseLost,
-            ) => Turn::Asked(action),
+            ) => WhoseTurn::Asked(action),
             (turn, _) => {
                 return Err(Error::new(
                     ErrorKind::InvalidInput,
@@ -72,10 +72,10 @@ impl Conversation {
     /// Where the daemon would refuse it: without a lease, or not yet, or not now.
     pub(crate) fn checkpoint(&mut self, place: Option<ExtendedSequenceNumber>) -> Result<ChildMessage> {
         match self.turn {
-            Turn::Asked(asked @ ("processRecords" | "shardEnded" | "shutdownRequested"))
+            WhoseTurn::Asked(asked @ ("processRecords" | "shardEnded" | "shutdownRequested"))
                 if place.as_ref().is_none_or(ExtendedSequenceNumber::is_a_record) =>
             {
-                self.turn = Turn::Checkpointing(asked, place.clone());
+                self.turn = WhoseTurn::Checkpointing(asked, place.clone());
                 Ok(ChildMessage::Checkpoint(place))
             }
             _ => Err(self.out_of_turn("a checkpoint")),
@@ -87,10 +87,10 @@ impl Conversation {
     /// # Errors
     /// When nothing was asked.
     pub(crate) fn answer(&mut self) -> Result<ChildMessage> {
-        let Turn::Asked(asked) = self.turn else { return Err(self.out_of_turn("a status")) };
+        let WhoseTurn::Asked(asked) = self.turn else { return Err(self.out_of_turn("a status")) };
         self.turn = match asked {
-            "shardEnded" | "leaseLost" => Turn::Over,
-            _ => Turn::Answered,
+            "shardEnded" | "leaseLost" => WhoseTurn::Over,
+            _ => WhoseTurn::Answered,
         };
         Ok(ChildMessage::Status { response_for: asked })
     }
@@ -105,17 +105,19 @@ impl Conversation {
     }
 }
 
-impl Turn {
+impl WhoseTurn {
     fn expected(&self) -> String {
         match self {
-            Turn::New => "`initialize` comes first".into(),
-            Turn::Answered => "records or an end come next".into(),
-            Turn::Asked(asked) => format!("it waits for the answer to `{asked}`"),
-            Turn::Checkpointing(_, Some(place)) => {
+            WhoseTurn::New => "`initialize` comes first".into(),
+            WhoseTurn::Answered => "records or an end come next".into(),
+            WhoseTurn::Asked(asked) => format!("it waits for the answer to `{asked}`"),
+            WhoseTurn::Checkpointing(_, Some(place)) => {
                 format!("the answer to a checkpoint at {} comes next", place.sequence_number)
             }
-            Turn::Checkpointing(_, None) => "the answer to a checkpoint at the shard's end comes next".into(),
-            Turn::Over => "the shard is over for this child".into(),
+            WhoseTurn::Checkpointing(_, None) => {
+                "the answer to a checkpoint at the shard's end comes next".into()
+            }
+            WhoseTurn::Over => "the shard is over for this child".into(),
         }
     }
 }
