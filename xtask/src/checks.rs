@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::offline::{self, Away};
 use crate::steps::elapsed;
-use crate::{Place, api, browser, deny, features, fuzz, notebooks, repl, setup, soak};
+use crate::{Place, api, browser, deny, features, fuzz, notebooks, repl, setup, soak, workflows};
 
 /// Which checks.
 #[derive(clap::Args, Debug)]
@@ -23,11 +23,12 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 17] = [
+const STEPS: [(&str, &str, Work); 18] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("rooms", "the layout of src: who uses whom, and one path a type", |place, _| rooms(place)),
     ("doc", "documentation, warnings denied", doc),
+    ("workflows", "GitHub's workflows, by actionlint", |place, _| workflows::run(place)),
     ("deny", "the dependencies: licences, sources, duplicates, advisories", |place, _| deny::run(place)),
     ("setup", "the set-up: kernel, JupyterLab, engine", |place, _| setup::run(place).map(|()| true)),
     ("unit", "tests and doctests of the workspace", unit),

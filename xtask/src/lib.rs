@@ -20,6 +20,7 @@ pub mod rooms;
 pub mod setup;
 pub mod soak;
 mod steps;
+mod workflows;
 
 // The same file that the face's build script compiles, so that both build the one engine.
 #[allow(missing_docs)]

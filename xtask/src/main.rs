@@ -126,7 +126,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             }
         }
         Command::Book(options) => {
-            setup::run(&place)?;
+            setup::python_alone(&place)?;
             book::make(&place, &options, &std::env::current_dir()?)
         }
         Command::Bench(options) => bench::run(&place, &options).map(|()| true),

@@ -27,7 +27,8 @@ pub fn check(place: &Place) -> Result<PathBuf> {
     Ok(python)
 }
 
-fn python() -> Result<PathBuf, String> {
+/// The Python to make the virtual environment with.
+pub(crate) fn python() -> Result<PathBuf, String> {
     let advice = format!(
         "Python {}.{} or later with venv: install it (Debian, Ubuntu: sudo apt install python3-venv; \
          Fedora: sudo dnf install python3; macOS: xcode-select --install)",

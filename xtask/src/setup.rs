@@ -41,6 +41,14 @@ pub fn run(place: &Place) -> Result<()> {
     steps.step("the kernel's registration for this project", || register(place))
 }
 
+/// What reads notebooks and runs none: for a book, neither the kernel nor the engine is compiled.
+pub fn python_alone(place: &Place) -> Result<()> {
+    if !venv_is_current(place) {
+        install_jupyter(place, &needs::python().map_err(anyhow::Error::msg)?)?;
+    }
+    Ok(())
+}
+
 /// The kernel's program: ours, or the one of this version that the user has installed with cargo.
 pub fn installed_kernel(place: &Place) -> Option<PathBuf> {
     installed(place, "evcxr_jupyter", "evcxr_jupyter")
