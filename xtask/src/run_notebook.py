@@ -14,6 +14,11 @@ A cell's tags change that:
             handed out is unsolved. With --solutions the code of the `solution` is run then, and the
             check once more, as a reader does who has found it: now it must begin with ✔
 
+Before the solution, --solutions runs the exercise's stored *wrong* answers, as learners would write
+them, each with the check: it must say ✘ of all of them. They lie in xtask/wrong-answers/, in a file
+with the notebook's name: `## ` and the id of the `exercise` cell, then for each answer `### ` and
+what is wrong with it, and one block of Rust.
+
 Exercises come as four tagged cells, in this order: `exercise` (code, with a TODO), `check` (code),
 `hints` (markdown), `solution` (markdown with one block of Rust).
 """
@@ -32,6 +37,7 @@ import sys
 import tempfile
 import time
 import zlib
+from pathlib import Path
 
 import nbformat
 from jupyter_client import KernelManager
@@ -43,6 +49,7 @@ CHECK, EXERCISE = "check", "exercise"
 # The cells of an exercise, in their order, and what each is.
 PARTS = {EXERCISE: "code", CHECK: "code", "hints": "markdown", "solution": "markdown"}
 UNSOLVED, SOLVED = "✘", "✔"
+WRONG_ANSWERS = Path(__file__).resolve().parent.parent / "wrong-answers"
 RUST_BLOCK = re.compile(r"^```rust\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PANIC = re.compile(r"^thread .* panicked at ", re.MULTILINE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -184,14 +191,62 @@ def solutions(notebook):
     return found
 
 
-def solve(kernel, solution, check, timeout):
-    """Runs a solution and its check after the unsolved text; gives what is wrong, or None."""
-    outputs, failed = kernel.execute(solution, timeout)
+def wrong_answers(text):
+    """The stored wrong answers of a notebook: by the id of the exercise, what is wrong with each, and its code."""
+    found = {}
+    for exercise in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        identifier, *answers = re.split(r"^### ", exercise, flags=re.MULTILINE)
+        identifier = identifier.split("\n", 1)[0].strip()
+        if identifier in found:
+            raise ValueError(f"{identifier} has two headings")
+        found[identifier] = {}
+        for answer in answers:
+            title, body = answer.split("\n", 1)
+            blocks = RUST_BLOCK.findall(body)
+            if len(blocks) != 1 or title.strip() in found[identifier]:
+                raise ValueError(f"{identifier}: \"{title.strip()}\" must be one heading with one block of Rust")
+            found[identifier][title.strip()] = blocks[0].rstrip("\n")
+    return found
+
+
+def by_check(notebook, wrong):
+    """The wrong answers by the id of the `check` cell that must refuse them."""
+    found, exercise = {}, None
+    for part, cell in parts(notebook):
+        if part == EXERCISE:
+            exercise = cell.get("id")
+        elif part == CHECK and exercise in wrong:
+            found[cell.id] = wrong[exercise]
+    if missing := set(wrong) - {cell.get("id") for part, cell in parts(notebook) if part == EXERCISE}:
+        raise ValueError(f"wrong answers to no exercise: {', '.join(sorted(missing))}")
+    return found
+
+
+def answer(kernel, code, check, timeout, wanted):
+    """Runs an answer to an exercise, and its check; gives what the check says, and what is wrong or None."""
+    outputs, failed = kernel.execute(code, timeout)
     said = fault(as_stored(outputs, 0), failed, [])
     if said is not None:
-        return "the solution fails: " + said
+        return "", said
     outputs, failed = kernel.execute(check, timeout)
-    return fault(as_stored(outputs, 0), failed, [CHECK], SOLVED)
+    outputs = as_stored(outputs, 0)
+    return text_of(outputs, "stdout").strip(), fault(outputs, failed, [CHECK], wanted)
+
+
+def refuse(kernel, wrong, check, timeout):
+    """Gives each wrong answer to the check; what it says of each, and what is wrong with that or None."""
+    verdicts, faults = {}, []
+    for title, code in wrong.items():
+        verdicts[title], said = answer(kernel, code, check, timeout, UNSOLVED)
+        if said is not None:
+            faults.append(f"a wrong answer ({title}): {said}")
+    return verdicts, "\n".join(faults) or None
+
+
+def solve(kernel, solution, check, timeout):
+    """Runs a solution and its check after the unsolved text; gives what is wrong, or None."""
+    _, said = answer(kernel, solution, check, timeout, SOLVED)
+    return said and "the solution: " + said
 
 
 def verdict_fault(outputs, wanted):
@@ -201,8 +256,7 @@ def verdict_fault(outputs, wanted):
         return f"a `check` cell prints one line, and nothing else; this is {len(outputs)} output(s) of " \
                f"{len(said)} line(s)"
     if not said[0].startswith(wanted + " "):
-        work = "its solution" if wanted == SOLVED else "the unsolved text"
-        return f"on {work} the check must begin with {wanted}; it says: {said[0]}"
+        return f"the check must begin with {wanted}; it says: {said[0]}"
     return None
 
 
@@ -338,6 +392,7 @@ def run(notebook, kernel, arguments):
     report, faults = [], []
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     solved = solutions(notebook) if arguments.solutions else {}
+    wrong = by_check(notebook, arguments.wrong) if arguments.solutions else {}
     for number, cell in enumerate(cells, 1):
         tags = cell.metadata.get("tags", [])
         stored, began = copy.deepcopy(cell.outputs), time.monotonic()
@@ -352,6 +407,9 @@ def run(notebook, kernel, arguments):
                 said = difference(stored, cell.outputs, tags)
                 if never_ran:
                     said = "it was never run: `cargo xtask notebooks` runs it and stores its output"
+            verdicts = {}
+            if said is None and cell.get("id") in wrong:
+                verdicts, said = refuse(kernel, wrong[cell.id], cell.source, arguments.timeout)
             if said is None and cell.get("id") in solved:
                 said = solve(kernel, solved[cell.id], cell.source, arguments.timeout)
         except Dead as error:
@@ -359,6 +417,8 @@ def run(notebook, kernel, arguments):
         seconds = time.monotonic() - began - QUIET_SECONDS
         mark = "ok  " if said is None else "FAIL"
         print(f"  {mark} {number:3}/{len(cells)} {seconds:6.1f} s  {title(cell)}", flush=True)
+        for mistake, verdict in verdicts.items():
+            print(f"       {mistake}: {verdict}", flush=True)
         report.append({"cell": number, "seconds": round(seconds, 3), "fault": said,
                        "stdout": text_of(cell.outputs, "stdout")})
         if said is not None:
@@ -379,6 +439,8 @@ def main():
                         help="run each solution too and require its check to agree; store nothing")
     parser.add_argument("--timeout", type=float, default=300, help="seconds that one cell may take")
     parser.add_argument("--cwd", default=".", help="the folder in which the kernel runs")
+    parser.add_argument("--wrong-answers", type=Path, default=WRONG_ANSWERS, metavar="FOLDER",
+                        help="where the wrong answers to the exercises lie")
     parser.add_argument("--report", help="write the seconds until the kernel was ready, and of each cell its seconds, its fault and "
                         "its stdout, there, as JSON")
     arguments = parser.parse_args()
@@ -386,6 +448,13 @@ def main():
     notebook = nbformat.read(arguments.notebook, as_version=4)
     if said := disorder(notebook):
         print("  FAIL " + said)
+        return 1
+    stored = arguments.wrong_answers / (Path(arguments.notebook).stem + ".md")
+    try:
+        arguments.wrong = wrong_answers(stored.read_text(encoding="utf-8")) if stored.is_file() else {}
+        by_check(notebook, arguments.wrong)
+    except ValueError as error:
+        print(f"  FAIL {stored.name}: {error}")
         return 1
     kernel, started = None, None
     try:

@@ -1,6 +1,6 @@
 //! What every notebook of the course has, so that it can be taught from, looked up and shown as a talk.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -81,15 +81,24 @@ fn each_notebook_has_what_a_lesson_needs() {
 #[test]
 fn minutes_are_reckoned_and_the_same_everywhere() {
     let map = fs::read_to_string(Place::find().unwrap().notebooks().join("README.md")).unwrap();
+    let teaching = fs::read_to_string(Place::find().unwrap().notebooks().join("TEACHING.md")).unwrap();
+    let mut shown = BTreeSet::new();
     for (name, cells) in course() {
         let row = map.lines().find(|line| line.contains(&format!("]({name})"))).unwrap();
         let minutes: f64 = row.split('|').nth(3).unwrap().trim().parse().unwrap();
-        // One sitting; the longest is 8, which ends with the reader's own server.
-        assert!((15.0..=35.0).contains(&minutes), "{name} takes {minutes} minutes");
+        // One sitting; the longest are 15 and 16, which put all of it together.
+        assert!((30.0..=70.0).contains(&minutes), "{name} takes {minutes} minutes");
         assert!(
             cells[0].source.contains(&format!("about {minutes} minutes")),
             "{name}: its header says otherwise"
         );
+
+        // In the plans for a workshop: `| 1 · Streams (45) |`.
+        let number = name[..2].trim_start_matches('0');
+        let planned = teaching.lines().filter(|line| line.contains(&format!("| {number} · ")));
+        for line in planned.filter(|line| line.contains('(')) {
+            assert!(line.contains(&format!("({minutes}")), "TEACHING.md, {name}, {minutes} minutes: {line}");
+        }
 
         let mut reckoned = 0.0;
         for cell in &cells {
@@ -97,7 +106,11 @@ fn minutes_are_reckoned_and_the_same_everywhere() {
             if folded {
                 continue;
             } else if cell.code {
-                reckoned += 10.0 / 60.0 + cell.source.lines().count() as f64 * 3.0 / 60.0;
+                reckoned += 10.0 / 60.0;
+                let lines = cell.source.lines().map(|line| line.trim().to_owned());
+                for line in lines.filter(|line| line.chars().any(char::is_alphanumeric)) {
+                    reckoned += if shown.insert(line) { 20.0 } else { 3.0 } / 60.0;
+                }
                 reckoned += 4.0 * f64::from(u8::from(cell.tags.iter().any(|tag| tag == "exercise")));
             } else {
                 let is_word = |word: &&str| word.chars().any(char::is_alphanumeric);
@@ -111,6 +124,60 @@ fn minutes_are_reckoned_and_the_same_everywhere() {
             "{name} is said to take {minutes} minutes; reckoned, {reckoned:.1}"
         );
     }
+}
+
+/// The one block of Rust in a text, or what stands in its place.
+fn rust(text: &str) -> String {
+    let blocks: Vec<&str> =
+        text.split("```rust\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    assert_eq!(blocks.len(), 1, "one block of Rust in:\n{text}");
+    blocks[0].trim().to_owned()
+}
+
+/// Wrong answers by the id of their exercise, as `run_notebook.py` reads them.
+fn wrong_answers(text: &str) -> BTreeMap<String, Vec<String>> {
+    let mut found = BTreeMap::new();
+    for exercise in text.split("\n## ").skip(1) {
+        let (id, rest) = exercise.split_once('\n').unwrap();
+        let answers = rest.split("\n### ").skip(1).map(rust).collect();
+        assert!(found.insert(id.trim().to_owned(), answers).is_none(), "{id} stands there twice");
+    }
+    found
+}
+
+const NO_WRONG_ANSWERS_YET: [&str; 6] = ["06", "07", "08", "09", "13", "14"];
+
+/// What a check is worth is what it refuses: `cargo xtask notebooks --solutions` gives it all of these.
+#[test]
+fn each_exercise_has_wrong_answers_that_its_check_must_refuse() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("wrong-answers");
+    let mut files = BTreeSet::new();
+    for (name, cells) in course() {
+        let file = name.replace(".ipynb", ".md");
+        if NO_WRONG_ANSWERS_YET.contains(&&name[..2]) {
+            continue;
+        }
+        let wrong = wrong_answers(&fs::read_to_string(folder.join(&file)).unwrap_or_default());
+        files.insert(file);
+        let tagged = |tag: &'static str| cells.iter().filter(move |c| c.tags.iter().any(|t| t == tag));
+        let exercises: Vec<(&Cell, &Cell)> = tagged("exercise").zip(tagged("solution")).collect();
+        let ids: BTreeSet<&String> = exercises.iter().map(|(exercise, _)| &exercise.id).collect();
+        assert_eq!(wrong.keys().collect::<BTreeSet<_>>(), ids, "{name}: wrong answers to its exercises");
+        for (exercise, solution) in exercises {
+            let answers = &wrong[&exercise.id];
+            let at = format!("{name}, {}", exercise.id);
+            assert!(answers.len() >= 3, "{at} has {} wrong answers", answers.len());
+            let different: BTreeSet<&String> = answers.iter().collect();
+            assert_eq!(different.len(), answers.len(), "{at} has the same wrong answer twice");
+            assert!(!answers.contains(&rust(&solution.source)), "{at}: the solution is no wrong answer");
+            assert!(
+                !answers.contains(&exercise.source.trim().to_owned()),
+                "{at}: the unsolved text is tried anyway"
+            );
+        }
+    }
+    let stored = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(stored.collect::<BTreeSet<_>>(), files, "a file for each notebook, and no other");
 }
 
 #[test]
@@ -129,6 +196,24 @@ fn links_between_notebooks_lead_somewhere() {
         let map = fs::read_to_string(folder.join("README.md")).unwrap();
         assert!(map.contains(&format!("]({name})")), "notebooks/README.md does not name {name}");
     }
+}
+
+/// One policy, wherever it is shown, and `ListStreams` on everything: AWS knows no narrower one.
+#[test]
+fn the_policy_for_aws_is_the_same_everywhere() {
+    let policy = |text: &str| -> Value {
+        let json = text.split("```json").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        serde_json::from_str(json).unwrap()
+    };
+    let place = Place::find().unwrap();
+    let aws = course().into_iter().find(|(name, _)| name.starts_with("09")).unwrap().1;
+    let shown = policy(&aws.iter().find(|cell| cell.source.contains("```json")).unwrap().source);
+    assert_eq!(policy(&fs::read_to_string(place.checkout.join("README.md")).unwrap()), shown);
+    assert!(
+        shown["Statement"].as_array().unwrap().iter().any(|statement| {
+            statement["Action"] == "kinesis:ListStreams" && statement["Resource"] == "*"
+        })
+    );
 }
 
 /// A loop over all streams of an account, which may hold those of strangers, that deletes them.

@@ -51,7 +51,7 @@ fn run(place: &Place, notebook: &Path, how: &[&str]) -> Output {
 
 fn runner(place: &Place, notebook: &Path, how: &[&str]) -> Command {
     let mut command = notebooks::runner(place, notebook).unwrap();
-    command.args(how).stdin(Stdio::null());
+    command.args(how).arg("--wrong-answers").arg(fixture("wrong-answers")).stdin(Stdio::null());
     command
 }
 
@@ -74,6 +74,13 @@ fn what_must_fail_fails() {
         ("missing_output.ipynb", "--check", "a line that no longer comes"),
         ("never_run.ipynb", "--check", "it was never run"),
         ("exercise_wrong_solution.ipynb", "--solutions", "must begin with ✔; it says: ✘ It is 3, not two."),
+        (
+            "exercise_fooled_check.ipynb",
+            "--solutions",
+            "a wrong answer (one more): the check must begin with ✘; it says: ✔",
+        ),
+        ("exercise_broken_mutant.ipynb", "--solutions", "a wrong answer (no number): error: "),
+        ("exercise_stray_mutant.ipynb", "--solutions", "wrong answers to no exercise: cell-20"),
         ("exercise_broken_solution.ipynb", "--solutions", "mismatched types"),
         ("exercise_solved_as_handed_out.ipynb", "--dry", "must begin with ✘; it says: ✔ It is two."),
         ("exercise_panicking_check.ipynb", "--dry", "panic: "),
