@@ -33,6 +33,23 @@ fn batches_stay_within_500_records_and_5_mib() {
     assert!(q.next_due().is_none());
 }
 
+/// A small one that would fit behind a large one that does not: of the same key, it must not overtake it.
+#[test]
+fn what_does_not_fit_is_not_overtaken() {
+    let lanes = Lanes::new(2);
+    for lane in [None, Some(0)] {
+        let mut q = queue(false);
+        [1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 10]
+            .into_iter()
+            .for_each(|size| q.push(Entry::new("k", vec![0; size])));
+        let take = |q: &mut Queue| match lane {
+            None => q.take(Duration::ZERO),
+            Some(lane) => q.take_lane(Duration::ZERO, &lanes, lane),
+        };
+        assert_eq!([take(&mut q).len(), take(&mut q).len(), take(&mut q).len()], [4, 2, 0]);
+    }
+}
+
 #[test]
 fn only_what_failed_is_sent_again_and_handed_back_after_the_last_attempt() {
     let (mut q, mut rng) = (queue(false), Rng::with_seed(1));
