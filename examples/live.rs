@@ -27,8 +27,8 @@ Examples:
 The files may come later. Ctrl-C ends it; who writes them does not notice."
 )]
 struct Arguments {
-    /// The database of a counter (`cargo run --features full --example count` makes one)
-    #[arg(long, value_name = "FILE")]
+    /// The database of a counter, a file or postgres://user@host/database (`cargo run --features full --example count` makes one)
+    #[arg(long, value_name = "FILE|URL")]
     counts: PathBuf,
     /// The database of a detection
     #[arg(long, value_name = "FILE")]

@@ -65,6 +65,14 @@ pub(crate) fn claim(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether this is the address of a PostgreSQL database where a path could stand: it is never to be shown as it is.
+/// (A folder that is called so is `./postgres:`.)
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) fn is_postgres_address(name: &Path) -> bool {
+    let name = name.as_os_str().as_encoded_bytes();
+    name.starts_with(b"postgres://") || name.starts_with(b"postgresql://")
+}
+
 /// Whether a folder is this user's, and nobody else's to read or to write.
 pub(crate) fn check_private(folder: &Path) -> io::Result<()> {
     // Not of what a link leads to.

@@ -6,11 +6,18 @@ mod cut_line;
 #[path = "common/postgres.rs"]
 mod server;
 
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cut_line::{Cut, CutLine};
 use kinesis_lab::prelude::*;
-use kinesis_lab::{Change, Checkpoint, Fingerprint, Postgres, Store, StoredCounter, StreamId};
+use kinesis_lab::{
+    Alerts, Change, Checkpoint, Detection, Filter, Fingerprint, Live, Playbook, Playbooks, Postgres, Sqlite,
+    Store, StoredCounter, StreamId,
+};
 use server::{PASSWORD, connect, execute, postgres, query};
 
 fn minute(n: i64) -> Timestamp {
@@ -537,4 +544,157 @@ fn the_tables_can_be_read_by_people() {
     assert_eq!(row[..4], ["visits", "2018-09-06 08:00:00+00", "00:00:01.5", "00:00:00.5"]);
     assert_eq!(row[4..], ["2018-09-06 08:00:00+00", "1"]);
     assert_eq!(query(&connect(&url), "SELECT sequence_number FROM checkpoints")[0], ["5"]);
+}
+
+/// An address where a file is wanted was a path, and its password in the error.
+#[test]
+fn what_is_for_files_refuses_an_address_without_showing_it() {
+    let url = "postgres://ann:s3cret@localhost/shop";
+    let playbooks = Playbooks::new(vec![Playbook::new("many", 25)]).unwrap();
+    let live = Live::of(url).alerts(url);
+    assert!(!format!("{live:?}").contains("s3cret"), "{live:?}");
+    let broken = Live::of("postgres://ann:s3cret");
+    assert!(!format!("{broken:?}").contains("s3cret"), "{broken:?}");
+    for error in [
+        Sqlite::open(url).unwrap_err(),
+        Alerts::open(url).unwrap_err(),
+        Detection::new(&playbooks).stored_in(url).unwrap_err(),
+        live.start().unwrap_err(),
+        broken.start().unwrap_err(),
+        {
+            let stream = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
+            Filter::new(&stream, |_| true).stored_in(url).unwrap_err()
+        },
+    ] {
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+}
+
+#[test]
+fn a_page_shows_it_as_it_grows() {
+    let Some(server) = postgres() else { return };
+    let url = server.database("page");
+    let live = Live::of(&url).title("Shop").start().unwrap();
+    assert!(!format!("{live:?}").contains("s3cret"), "{live:?}");
+    assert!(live.chart().unwrap().text().starts_with("No counts yet"));
+    let stream = Kinesis::local().unwrap().create_stream("visits", 1).unwrap();
+    let mut counter = Counter::per_minute().lateness(secs(30)).stored_in(&url).unwrap();
+    let mut page = page(&live.url());
+    let mut until_it_says = |words: &str| {
+        let began = Instant::now();
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert!(
+                began.elapsed() < secs(30) && std::io::BufRead::read_line(&mut page, &mut line).unwrap() > 0,
+                "{words}"
+            );
+        }
+        line
+    };
+    assert!(!until_it_says("is not there yet").contains("s3cret"));
+    for events in [12, 30] {
+        stream
+            .producer(&format!("192.0.2.{events}"))
+            .interval(secs(10))
+            .at_once()
+            .limit(events)
+            .start()
+            .join();
+        stream.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
+        until_it_says(&format!("192.0.2.{events}"));
+    }
+    assert!(live.chart().unwrap().text().contains("192.0.2.30"));
+    assert!(Counts::open(&url).unwrap().chart().unwrap().text().contains("192.0.2.12"));
+}
+
+/// The events that the page of a live view follows.
+fn page(url: &str) -> impl std::io::BufRead + use<> {
+    let (host, token) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    stream.set_read_timeout(Some(secs(30))).unwrap();
+    write!(stream, "GET /{token}events HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    std::io::BufReader::new(stream)
+}
+
+/// An authority, and a certificate of its for `localhost`, in a folder; nothing, visibly, without openssl.
+fn make_certificates(folder: &Path) -> Option<()> {
+    let openssl = |arguments: &str| {
+        let made = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
+        made.is_ok_and(|output| output.status.success())
+    };
+    fs::write(folder.join("name"), "subjectAltName = DNS:localhost\n").unwrap();
+    let done = ["ca", "other"].iter().all(|name| {
+        openssl(&format!(
+            "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"
+        ))
+    }) && openssl(
+        "req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr",
+    ) && openssl(
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -set_serial 2 -days 2 -extfile name -out server.crt",
+    );
+    if !done {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no openssl that makes certificates");
+    }
+    done.then_some(())
+}
+
+#[test]
+fn tls_is_what_sslmode_says() {
+    let folder = temporary_folder("postgres-tls").unwrap();
+    let Some(()) = make_certificates(&folder) else { return };
+    let copy = |data: &Path| {
+        for file in ["server.crt", "server.key"] {
+            fs::copy(folder.join(file), data.join(file)).unwrap();
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            fs::set_permissions(data.join(file), private).unwrap();
+        }
+    };
+    let Some(server) = server::Postgres::start_with(&["ssl=on"], copy) else { return };
+    let here = server.database("tls");
+    let named = here.replace("127.0.0.1", "localhost");
+    let root =
+        |name: &str| format!("&sslrootcert={}", folder.join(name).display().to_string().replace('/', "%2F"));
+    let (ours, other, none) = (root("ca.pem"), root("other.pem"), root("name"));
+    let admin = connect(&here);
+    for (url, options, encrypted) in [
+        (&here, "?sslmode=disable".to_owned(), false),
+        (&here, String::new(), true),
+        (&here, "?sslmode=prefer".to_owned(), true),
+        (&here, "?sslmode=require".to_owned(), true),
+        (&here, format!("?sslmode=verify-ca{ours}"), true),
+        (&here, format!("?sslmode=require{ours}"), true),
+        (&named, format!("?sslmode=verify-full{ours}"), true),
+    ] {
+        let url = format!("{url}{options}");
+        let mut store = Postgres::open(&url).unwrap();
+        store.load(&fingerprint()).unwrap();
+        store.commit(&change(1)).unwrap();
+        let sql = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name LIKE 'kinesis-lab counts %'";
+        assert_eq!(query(&admin, sql), [[if encrypted { "t" } else { "f" }]], "{options}");
+        drop(store);
+        until("it is closed", || query(&admin, sql).is_empty());
+    }
+    for (url, options, what) in [
+        (&here, format!("?sslmode=verify-full{ours}"), "not valid for"),
+        (&named, "?sslmode=verify-full".to_owned(), "UnknownIssuer"),
+        (&named, format!("?sslmode=verify-full{other}"), "UnknownIssuer"),
+        (&here, format!("?sslmode=verify-ca{other}"), "UnknownIssuer"),
+        (&here, format!("?sslmode=require{other}"), "UnknownIssuer"),
+        (&here, format!("?sslmode=verify-ca{none}"), "sslrootcert"),
+        (&here, format!("?sslmode=verify-ca{ours}9"), "can't be read as PEM"),
+    ] {
+        for error in [
+            Postgres::open(&format!("{url}{options}")).unwrap_err(),
+            Counts::open(format!("{url}{options}")).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Store, "{options}: {error}");
+            assert!(
+                error.to_string().contains(what) && !error.to_string().contains("s3cret"),
+                "{options}: {error}"
+            );
+        }
+    }
+    fs::remove_dir_all(folder).unwrap();
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -14,9 +14,13 @@ use tokio::sync::{oneshot, watch};
 use crate::chart::Chart;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::block_on;
+use crate::stored::DatabasePlace;
 use crate::timestamp::Timestamp;
 
+#[cfg(feature = "postgres")]
+use super::shown::no_alerts_there;
 use super::shown::{Graph, Shown, Sources};
+use super::watched::{FileState, Watched};
 use super::{frame, server};
 
 /// From one reading of the databases to the next.
@@ -54,22 +58,29 @@ const POLL: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 #[must_use = "nothing is shown before `start`"]
 pub struct Live {
-    counts: PathBuf,
-    alerts: Option<PathBuf>,
+    counts: Result<DatabasePlace>,
+    alerts: Option<Result<DatabasePlace>>,
     title: String,
     windows: usize,
     port: u16,
 }
 
 impl Live {
-    /// A view of the counts in this file, which may come later.
+    /// A view of the counts in this file, which may come later, or at this address of PostgreSQL
+    /// (`postgres://user@host/database`, with the feature `postgres`).
     pub fn of(counts: impl AsRef<Path>) -> Live {
         Live::of_path(counts.as_ref())
     }
 
     // Not generic, so that cells compile less.
     fn of_path(counts: &Path) -> Live {
-        Live { counts: counts.to_owned(), alerts: None, title: "Live view".to_owned(), windows: 30, port: 0 }
+        Live {
+            counts: DatabasePlace::of(counts),
+            alerts: None,
+            title: "Live view".to_owned(),
+            windows: 30,
+            port: 0,
+        }
     }
 
     /// Lists the alerts in this file too, the newest first, at most 50. Default: none.
@@ -78,7 +89,7 @@ impl Live {
     }
 
     fn alerts_path(mut self, alerts: &Path) -> Live {
-        self.alerts = Some(alerts.to_owned());
+        self.alerts = Some(DatabasePlace::of(alerts));
         self
     }
 
@@ -117,9 +128,16 @@ impl Live {
     /// Begins to watch and to serve, in the background, until the [`LiveView`] is dropped.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] when the port is taken.
+    /// [`ErrorKind::Io`] when the port is taken. [`ErrorKind::InvalidInput`] when an address of PostgreSQL does not read
+    /// as one.
     pub fn start(self) -> Result<LiveView> {
-        let mut sources = Sources::new(self.title, self.windows, &self.counts, self.alerts.as_deref());
+        let (counts, alerts) = (self.counts?, self.alerts.transpose()?);
+        #[cfg(feature = "postgres")]
+        if let Some(DatabasePlace::Postgres(_)) = alerts {
+            return Err(no_alerts_there());
+        }
+        let lists_alerts = alerts.is_some();
+        let mut sources = Sources::new(self.title, self.windows, counts.clone(), alerts);
         let first = sources.refresh().unwrap_or_else(|| sources.shown(Timestamp::now()));
         let (seen, updates) = watch::channel(Arc::new(first));
         let (url, server) = block_on(listen(self.port, updates))?;
@@ -127,15 +145,7 @@ impl Live {
         std::thread::Builder::new()
             .name("kinesis-lab-live".to_owned())
             .spawn(move || poll(sources, &seen, &stopped))?;
-        let lists_alerts = self.alerts.is_some();
-        Ok(LiveView {
-            counts: self.counts,
-            windows: self.windows,
-            lists_alerts,
-            url,
-            _server: server,
-            _poll: stop,
-        })
+        Ok(LiveView { counts, windows: self.windows, lists_alerts, url, _server: server, _poll: stop })
     }
 }
 
@@ -188,7 +198,7 @@ fn poll(mut sources: Sources, seen: &watch::Sender<Arc<Shown>>, stopped: &mpsc::
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct LiveView {
-    counts: PathBuf,
+    counts: DatabasePlace,
     windows: usize,
     lists_alerts: bool,
     url: String,
@@ -208,8 +218,10 @@ impl LiveView {
     /// # Errors
     /// When the database of the counts can't be read. One that isn't there yet is a chart without bars.
     pub fn chart(&self) -> Result<Chart> {
-        let graph =
-            if self.counts.exists() { Graph::read(&self.counts, self.windows)? } else { Graph::empty() };
+        let graph = match Watched::new(self.counts.clone()).check()? {
+            FileState::Missing => Graph::empty(),
+            _ => Graph::read(&self.counts, self.windows)?,
+        };
         Ok(graph.chart)
     }
 
@@ -235,6 +247,6 @@ impl LiveView {
 impl fmt::Debug for LiveView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = self.url.rsplitn(3, '/').last().unwrap_or_default();
-        write!(f, "live view of {} at {address}", self.counts.display())
+        write!(f, "live view of {} at {address}", self.counts)
     }
 }

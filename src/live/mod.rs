@@ -1,6 +1,6 @@
 //! A page on the loopback interface that shows counts and alerts as they change.
 //!
-//! Uses the ground, `detect`, `sqlite`, `stored` and `chart`.
+//! Uses the ground, `detect`, `sqlite`, `postgres`, `stored` and `chart`.
 
 mod connections;
 mod frame;

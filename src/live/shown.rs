@@ -1,6 +1,5 @@
 //! [`Shown`]: what the page shows, as of one reading of the databases.
 
-use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -9,10 +8,12 @@ use serde_json::{Value, json};
 use super::watched::{FileState, Watched};
 use crate::chart::{Chart, unit};
 use crate::detect::Alert;
+#[cfg(feature = "postgres")]
+use crate::error::Error;
 use crate::error::Result;
 use crate::harmless::Text;
 use crate::sqlite::Alerts;
-use crate::stored::Counts;
+use crate::stored::{Counts, DatabasePlace};
 use crate::text::{grouped, printable, shorten};
 use crate::timestamp::Timestamp;
 
@@ -56,22 +57,31 @@ struct Watch {
 }
 
 impl Watch {
-    fn read(path: &Path) -> Result<Watch> {
-        let alerts = Alerts::open(path)?;
+    fn read(place: &DatabasePlace) -> Result<Watch> {
+        let alerts = match place {
+            DatabasePlace::File(path) => Alerts::open(path)?,
+            #[cfg(feature = "postgres")]
+            DatabasePlace::Postgres(_) => return Err(no_alerts_there()),
+        };
         // One more than is listed, to know whether there are more.
         Ok(Watch { alerts: alerts.recent(ALERTS + 1)?, late: alerts.late()? })
     }
 }
 
 impl Sources {
-    pub(super) fn new(title: String, windows: usize, counts: &Path, alerts: Option<&Path>) -> Sources {
+    pub(super) fn new(
+        title: String,
+        windows: usize,
+        counts: DatabasePlace,
+        alerts: Option<DatabasePlace>,
+    ) -> Sources {
         Sources { title, windows, counts: Source::new(counts), alerts: alerts.map(Source::new) }
     }
 
     /// What there is now; nothing when nobody has written since it was last read.
     pub(super) fn refresh(&mut self) -> Option<Shown> {
         let windows = self.windows;
-        let counts = self.counts.refresh("counts", |path| Graph::read(path, windows));
+        let counts = self.counts.refresh("counts", |place| Graph::read(place, windows));
         let alerts = self.alerts.as_mut().is_some_and(|source| source.refresh("alerts", Watch::read));
         (counts || alerts).then(|| self.shown(Timestamp::now()))
     }
@@ -107,16 +117,16 @@ impl Sources {
 }
 
 impl<T> Source<T> {
-    fn new(path: &Path) -> Source<T> {
-        Source { watched: Watched::new(path.to_owned()), seen: Err(String::new()) }
+    fn new(place: DatabasePlace) -> Source<T> {
+        Source { watched: Watched::new(place), seen: Err(String::new()) }
     }
 
     /// Whether there is anything new.
-    fn refresh(&mut self, what: &str, read: impl Fn(&Path) -> Result<T>) -> bool {
+    fn refresh(&mut self, what: &str, read: impl Fn(&DatabasePlace) -> Result<T>) -> bool {
         let seen = match self.watched.check() {
             Ok(FileState::Unchanged) => return false,
-            Ok(FileState::Missing) => Err(format!("Waiting for {what}: {} is not there yet.", self.file())),
-            Ok(FileState::Changed) => read(self.watched.path()).map_err(|error| error.to_string()),
+            Ok(FileState::Missing) => Err(format!("Waiting for {what}: {} is not there yet.", self.place())),
+            Ok(FileState::Changed) => read(self.watched.place()).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if seen.is_err() {
@@ -130,15 +140,15 @@ impl<T> Source<T> {
         changed
     }
 
-    fn file(&self) -> String {
-        printable(self.watched.path().to_string_lossy().as_bytes()).into_owned()
+    fn place(&self) -> String {
+        printable(self.watched.place().to_string().as_bytes()).into_owned()
     }
 }
 
 impl Graph {
     /// The latest windows, those still open among them.
-    pub(super) fn read(path: &Path, windows: usize) -> Result<Graph> {
-        let counts = Counts::open(path)?;
+    pub(super) fn read(place: &DatabasePlace, windows: usize) -> Result<Graph> {
+        let counts = Counts::at(place)?;
         let latest = counts.latest(windows)?;
         // Opened by a counter that has not run yet: it says there what its windows are when it does.
         if latest.size.is_zero() {
@@ -168,6 +178,12 @@ impl Graph {
         let chart = Chart::bars::<Text>("No counts yet", Vec::new());
         Graph { chart, short_title: "No counts yet".to_owned(), note: String::new() }
     }
+}
+
+/// For `Live::start`, which says so before anything is shown.
+#[cfg(feature = "postgres")]
+pub(super) fn no_alerts_there() -> Error {
+    Error::invalid("alerts are in an SQLite file: name that of the detection (counts can be in PostgreSQL)")
 }
 
 /// In words, because what is late is in no bar: who looks at the latest windows would not miss it.
@@ -243,7 +259,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("kinesis-lab-live-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("counts.db");
-        let mut sources = Sources::new("t".into(), 3, &file, None);
+        let mut sources = Sources::new("t".into(), 3, DatabasePlace::File(file.clone()), None);
         assert!(sources.refresh().is_some_and(|shown| shown.json(false).contains("is not there yet")));
         assert!(sources.refresh().is_none());
 

@@ -1,20 +1,31 @@
 //! [`Watched`]: a database that is asked, cheaply, whether anybody has written to it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Result;
+#[cfg(feature = "postgres")]
+use crate::postgres::PostgresVersion;
 use crate::sqlite::explain;
+use crate::stored::DatabasePlace;
 
 /// How long to wait for a lock that somebody holds. It is tried again soon.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// A database file, whether it is there yet or not.
+/// A database, whether it is there yet or not.
 pub(super) struct Watched {
-    path: PathBuf,
-    held: Option<Opened>,
+    place: DatabasePlace,
+    held: Held,
+}
+
+/// How it is asked.
+enum Held {
+    File(Option<Opened>),
+    /// With what it said last.
+    #[cfg(feature = "postgres")]
+    Server(Option<PostgresVersion>, Option<String>),
 }
 
 struct Opened {
@@ -31,40 +42,71 @@ pub(super) enum FileState {
 }
 
 impl Watched {
-    pub(super) fn new(path: PathBuf) -> Watched {
-        Watched { path, held: None }
+    pub(super) fn new(place: DatabasePlace) -> Watched {
+        let held = match &place {
+            DatabasePlace::File(_) => Held::File(None),
+            #[cfg(feature = "postgres")]
+            DatabasePlace::Postgres(_) => Held::Server(None, None),
+        };
+        Watched { place, held }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn place(&self) -> &DatabasePlace {
+        &self.place
     }
 
     /// What it held could not be read: read it anew the next time, changed or not.
     pub(super) fn forget(&mut self) {
-        self.held = None;
+        match &mut self.held {
+            Held::File(held) => *held = None,
+            #[cfg(feature = "postgres")]
+            Held::Server(_, seen) => *seen = None,
+        }
     }
 
     pub(super) fn check(&mut self) -> Result<FileState> {
-        let Some(file) = file_id(&self.path) else {
-            self.held = None;
-            return Ok(FileState::Missing);
-        };
-        let checked = match self.held.take() {
-            // A commit by any other connection makes it another number; no row is read for that.
-            Some(held) if held.file == file => version(&held.connection).map(|now| {
-                let state = if now == held.version { FileState::Unchanged } else { FileState::Changed };
-                (Opened { version: now, ..held }, state)
-            }),
-            // Not seen before, or another file under the same name: a folder that was cleared.
-            _ => open(&self.path).and_then(|connection| {
-                let version = version(&connection)?;
-                Ok((Opened { file, connection, version }, FileState::Changed))
-            }),
-        };
-        let (held, state) = checked.map_err(|error| explain(&self.path, error))?;
-        self.held = Some(held);
-        Ok(state)
+        match (&self.place, &mut self.held) {
+            (DatabasePlace::File(path), Held::File(held)) => check_file(path, held),
+            #[cfg(feature = "postgres")]
+            (DatabasePlace::Postgres(url), Held::Server(connection, seen)) => {
+                let asked = match connection {
+                    Some(connection) => connection,
+                    None => connection.insert(PostgresVersion::new(url)?),
+                };
+                let (now, before) = (asked.ask()?, seen.take());
+                seen.clone_from(&now);
+                Ok(match now {
+                    None => FileState::Missing,
+                    now if now == before => FileState::Unchanged,
+                    _ => FileState::Changed,
+                })
+            }
+            #[cfg(feature = "postgres")]
+            _ => Ok(FileState::Missing), // they were made for each other
+        }
     }
+}
+
+fn check_file(path: &Path, opened: &mut Option<Opened>) -> Result<FileState> {
+    let Some(file) = file_id(path) else {
+        *opened = None;
+        return Ok(FileState::Missing);
+    };
+    let checked = match opened.take() {
+        // A commit by any other connection makes it another number; no row is read for that.
+        Some(held) if held.file == file => version(&held.connection).map(|now| {
+            let state = if now == held.version { FileState::Unchanged } else { FileState::Changed };
+            (Opened { version: now, ..held }, state)
+        }),
+        // Not seen before, or another file under the same name: a folder that was cleared.
+        _ => open(path).and_then(|connection| {
+            let version = version(&connection)?;
+            Ok((Opened { file, connection, version }, FileState::Changed))
+        }),
+    };
+    let (held, state) = checked.map_err(|error| explain(path, error))?;
+    *opened = Some(held);
+    Ok(state)
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {

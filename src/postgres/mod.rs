@@ -21,8 +21,12 @@ mod store;
 mod texts;
 mod tls;
 mod url;
+#[cfg(feature = "live")]
+mod version;
 
 pub use store::Postgres;
 
 pub(crate) use counts::PostgresCounts;
 pub(crate) use url::PostgresUrl;
+#[cfg(feature = "live")]
+pub(crate) use version::PostgresVersion;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use super::explain::explain;
 use super::lock::Lock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::folder::private_file;
+use crate::folder::{is_postgres_address, private_file};
 use crate::harmless::Text;
 use crate::read::{Checkpoint, StreamId};
 use crate::text::printable;
@@ -44,6 +44,7 @@ pub(crate) struct DatabaseFile {
 impl DatabaseFile {
     /// Opens a file, or makes it; waits while another process has it.
     pub(crate) fn open(path: &Path, kind: &Kind) -> Result<DatabaseFile> {
+        refuse_address(path, kind)?;
         let lock = Lock::take(path)?;
         let prepare = || {
             // For this user alone, as what SQLite writes beside it then is too. Never one that is there: to close it
@@ -152,6 +153,7 @@ impl DatabaseFile {
 
 /// Opens a file of ours for reading, beside whoever writes it.
 pub(crate) fn open_for_reading(path: &Path, kind: &Kind, nothing_yet: &str) -> Result<Connection> {
+    refuse_address(path, kind)?;
     let open = || {
         let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         database.busy_timeout(BUSY)?;
@@ -163,6 +165,17 @@ pub(crate) fn open_for_reading(path: &Path, kind: &Kind, nothing_yet: &str) -> R
         Whose::Nobodys => {
             Err(Error::new(ErrorKind::Store, format!("{} has no {nothing_yet}", path.display())))
         }
+    }
+}
+
+/// What would be said of it as of a file would have its password in it.
+fn refuse_address(path: &Path, kind: &Kind) -> Result<()> {
+    match is_postgres_address(path) {
+        false => Ok(()),
+        true => Err(Error::invalid(format!(
+            "{} are in an SQLite file here: name one (PostgreSQL is for a counter's `stored_in`, `Counts` and the live view)",
+            kind.what
+        ))),
     }
 }
 

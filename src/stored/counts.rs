@@ -49,7 +49,11 @@ impl Counts {
 
     // Not generic: a notebook cell would compile it, and SQLite's C functions are not to be had there.
     fn open_path(path: &Path) -> Result<Counts> {
-        DatabasePlace::of(path)?.counts().map(Counts)
+        Counts::at(&DatabasePlace::of(path)?)
+    }
+
+    pub(crate) fn at(place: &DatabasePlace) -> Result<Counts> {
+        place.counts().map(Counts)
     }
 
     /// The completed windows, by time.

@@ -7,3 +7,6 @@ mod place;
 mod stored_in;
 
 pub use counts::Counts;
+
+#[cfg(feature = "live")]
+pub(crate) use place::DatabasePlace;

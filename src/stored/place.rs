@@ -1,42 +1,38 @@
 //! [`DatabasePlace`]: a file, or a database elsewhere.
 
+use std::fmt;
 use std::path::Path;
+#[cfg(feature = "sqlite")]
+use std::path::PathBuf;
 
 use crate::count::{CountReader, Store};
 #[cfg(not(all(feature = "postgres", feature = "sqlite")))]
 use crate::error::Error;
 use crate::error::Result;
+use crate::folder::is_postgres_address;
 #[cfg(feature = "postgres")]
 use crate::postgres::{Postgres, PostgresCounts, PostgresUrl};
 #[cfg(feature = "sqlite")]
 use crate::sqlite::{Sqlite, SqliteCounts};
 
-/// What a name leads to, of what this program was built for.
-#[derive(Debug)]
-pub(crate) enum DatabasePlace<'a> {
+/// What a name leads to, of what this program was built for. Shown, it has no password in it.
+#[derive(Clone)]
+pub(crate) enum DatabasePlace {
     #[cfg(feature = "sqlite")]
-    File(&'a Path),
+    File(PathBuf),
     #[cfg(feature = "postgres")]
     Postgres(Box<PostgresUrl>),
-    #[allow(dead_code, reason = "where there is only PostgreSQL, nothing borrows")]
-    Nowhere(std::convert::Infallible, std::marker::PhantomData<&'a ()>),
 }
 
-/// No file is called so by anybody; of those that are, `./postgres:` leads to it.
-fn is_postgres(name: &Path) -> bool {
-    let name = name.to_string_lossy();
-    name.starts_with("postgres://") || name.starts_with("postgresql://")
-}
-
-impl<'a> DatabasePlace<'a> {
-    pub(crate) fn of(name: &'a Path) -> Result<DatabasePlace<'a>> {
-        match is_postgres(name) {
+impl DatabasePlace {
+    pub(crate) fn of(name: &Path) -> Result<DatabasePlace> {
+        match is_postgres_address(name) {
             #[cfg(feature = "postgres")]
             true => Ok(DatabasePlace::Postgres(Box::new(PostgresUrl::parse(&name.to_string_lossy())?))),
             #[cfg(not(feature = "postgres"))]
             true => Err(without("PostgreSQL", "postgres")),
             #[cfg(feature = "sqlite")]
-            false => Ok(DatabasePlace::File(name)),
+            false => Ok(DatabasePlace::File(name.to_owned())),
             #[cfg(not(feature = "sqlite"))]
             false => Err(without("SQLite files", "sqlite")),
         }
@@ -49,7 +45,6 @@ impl<'a> DatabasePlace<'a> {
             DatabasePlace::File(path) => Ok(Box::new(Sqlite::open_path(path)?)),
             #[cfg(feature = "postgres")]
             DatabasePlace::Postgres(url) => Ok(Box::new(Postgres::open_url(url)?)),
-            DatabasePlace::Nowhere(never, _) => match *never {},
         }
     }
 
@@ -60,7 +55,6 @@ impl<'a> DatabasePlace<'a> {
             DatabasePlace::File(path) => Ok(Box::new(SqliteCounts::open(path)?)),
             #[cfg(feature = "postgres")]
             DatabasePlace::Postgres(url) => Ok(Box::new(PostgresCounts::open(url)?)),
-            DatabasePlace::Nowhere(never, _) => match *never {},
         }
     }
 }
@@ -71,4 +65,21 @@ fn without(what: &str, feature: &str) -> Error {
     Error::invalid(format!(
         "this program was built without {what}: build it with the feature `{feature}` of kinesis-lab"
     ))
+}
+
+impl fmt::Display for DatabasePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            #[cfg(feature = "sqlite")]
+            DatabasePlace::File(path) => fmt::Display::fmt(&path.display(), f),
+            #[cfg(feature = "postgres")]
+            DatabasePlace::Postgres(url) => fmt::Display::fmt(url, f),
+        }
+    }
+}
+
+impl fmt::Debug for DatabasePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
