@@ -596,7 +596,7 @@ fn a_page_shows_it_as_it_grows() {
     assert!(!until_it_says("is not there yet").contains("s3cret"));
     for events in [12, 30] {
         stream
-            .producer(&format!("192.0.2.{events}"))
+            .producer(format!("192.0.2.{events}"))
             .interval(secs(10))
             .at_once()
             .limit(events)

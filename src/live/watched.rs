@@ -25,7 +25,7 @@ enum Held {
     File(Option<Opened>),
     /// With what it said last.
     #[cfg(feature = "postgres")]
-    Server(Option<PostgresVersion>, Option<String>),
+    Server(Option<Box<PostgresVersion>>, Option<String>),
 }
 
 struct Opened {
@@ -71,7 +71,7 @@ impl Watched {
             (DatabasePlace::Postgres(url), Held::Server(connection, seen)) => {
                 let asked = match connection {
                     Some(connection) => connection,
-                    None => connection.insert(PostgresVersion::new(url)?),
+                    None => connection.insert(Box::new(PostgresVersion::new(url)?)),
                 };
                 let (now, before) = (asked.ask()?, seen.take());
                 seen.clone_from(&now);
