@@ -17,11 +17,11 @@ const BUSY: Duration = Duration::from_secs(1);
 /// A database, whether it is there yet or not.
 pub(super) struct Watched {
     place: DatabasePlace,
-    held: Held,
+    held: AskedDatabase,
 }
 
 /// How it is asked.
-enum Held {
+enum AskedDatabase {
     File(Option<Opened>),
     /// With what it said last.
     #[cfg(feature = "postgres")]
@@ -44,9 +44,9 @@ pub(super) enum FileState {
 impl Watched {
     pub(super) fn new(place: DatabasePlace) -> Watched {
         let held = match &place {
-            DatabasePlace::File(_) => Held::File(None),
+            DatabasePlace::File(_) => AskedDatabase::File(None),
             #[cfg(feature = "postgres")]
-            DatabasePlace::Postgres(_) => Held::Server(None, None),
+            DatabasePlace::Postgres(_) => AskedDatabase::Server(None, None),
         };
         Watched { place, held }
     }
@@ -58,17 +58,17 @@ impl Watched {
     /// What it held could not be read: read it anew the next time, changed or not.
     pub(super) fn forget(&mut self) {
         match &mut self.held {
-            Held::File(held) => *held = None,
+            AskedDatabase::File(held) => *held = None,
             #[cfg(feature = "postgres")]
-            Held::Server(_, seen) => *seen = None,
+            AskedDatabase::Server(_, seen) => *seen = None,
         }
     }
 
     pub(super) fn check(&mut self) -> Result<FileState> {
         match (&self.place, &mut self.held) {
-            (DatabasePlace::File(path), Held::File(held)) => check_file(path, held),
+            (DatabasePlace::File(path), AskedDatabase::File(held)) => check_file(path, held),
             #[cfg(feature = "postgres")]
-            (DatabasePlace::Postgres(url), Held::Server(connection, seen)) => {
+            (DatabasePlace::Postgres(url), AskedDatabase::Server(connection, seen)) => {
                 let asked = match connection {
                     Some(connection) => connection,
                     None => connection.insert(Box::new(PostgresVersion::new(url)?)),
