@@ -37,7 +37,11 @@ const STEPS: [(&str, &str, Work); 18] = [
         "a shop whose parts are killed, locked and filled (2 minutes; 15 with --full): exact",
         soak_shop,
     ),
-    ("features", "the library with each feature alone, with none, with all", |place, _| features::run(place)),
+    (
+        "features",
+        "the library with each feature alone, and with none (tested with none; each with --full)",
+        |place, options| features::run(place, options.full),
+    ),
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
     ("fuzz", "parsers fed by a fuzzer (50,000 inputs each; 60 s with --full)", fuzz_parsers),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
