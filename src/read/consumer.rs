@@ -143,9 +143,10 @@ impl Consumer {
     }
 
     /// Adaptive polling: after a page with records, the shard is read again after 0.2 s, and only when there are none
-    /// after [`poll_every`](Self::poll_every). So what comes in a flow waits 0.1 s on average to be read, and 0.2 s at
-    /// the most, instead of 0.25 s and 0.5 s (BENCHMARKS.md has them as measured); an idle shard costs no more calls than
-    /// before. Processors tick, and print, once a `poll_every` all the same. Default: no.
+    /// after [`poll_every`](Self::poll_every). So half of what comes in a flow waits for less than 0.11 s instead of
+    /// 0.24 s, and all but a hundredth for less than 0.37 s instead of 0.49 s (ten records a second and shard, at random
+    /// moments: BENCHMARKS.md); an idle shard costs no more calls than before, and what comes now and then waits as
+    /// long. Processors tick, and print, once a `poll_every` all the same. Default: no.
     ///
     /// Never more than five GetRecords a second and shard, which is what the service allows all readers of a shard
     /// *together*: beside another consumer of the stream, an adaptive one may take what that one needs, and both are
