@@ -32,6 +32,7 @@ import json
 import os
 import queue
 import re
+import shutil
 import struct
 import sys
 import tempfile
@@ -65,7 +66,10 @@ class Kernel:
     def __init__(self, name, cwd):
         self.manager = KernelManager(kernel_name=name)
         self.log = tempfile.TemporaryFile(mode="w+")
-        self.manager.start_kernel(cwd=cwd, stdout=self.log, stderr=self.log)
+        # What cells compile to, some 55 MB. A kernel that is killed leaves it there.
+        self.folder = tempfile.mkdtemp(prefix="kinesis-lab-kernel-")
+        environment = {**os.environ, "TMPDIR": self.folder}
+        self.manager.start_kernel(cwd=cwd, stdout=self.log, stderr=self.log, env=environment)
         self.client = self.manager.client()
         self.client.start_channels()
         try:
@@ -112,6 +116,7 @@ class Kernel:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def tidy(text):
