@@ -127,6 +127,18 @@ impl Error {
     }
 }
 
+/// What nobody calls again, as a run calls its processor: made five times while its error goes by. (SQLite waits for a
+/// second each time; a bucket's client tries again by itself.)
+pub(crate) fn five_times<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 1..5 {
+        match call() {
+            Err(error) if error.is_transient() => {}
+            outcome => return outcome,
+        }
+    }
+    call()
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The message may quote what a service or a stranger wrote.

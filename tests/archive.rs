@@ -210,6 +210,22 @@ fn a_bucket_that_refuses_is_a_sentence_and_nothing_is_lost() {
     same(&records, &in_stream(&stream));
 }
 
+/// Nobody calls the last write of all again, as a run does the others.
+#[test]
+fn what_is_written_last_is_tried_again_too() {
+    let (kinesis, s3) = (Kinesis::local().unwrap(), SmallS3::start(20));
+    let stream = kinesis.create_stream("visits", 1).unwrap();
+    stream.put("192.0.2.10", "the only one").unwrap();
+    // More often than the bucket's client asks by itself; so few records wait for the end of the run.
+    s3.with(|bucket| bucket.failing_next = 4);
+    let mut command =
+        program(kinesis.endpoint_url().unwrap(), "visits", &["--to", "s3://shop-log/a", "--until-caught-up"]);
+    command.env("AWS_ENDPOINT_URL_S3", &s3.url);
+    let (fine, said) = run(command);
+    assert!(fine && said.contains("1 objects of 1 records, 0 unwritten"), "{said}");
+    assert_eq!(s3.with(|bucket| (archived(&bucket.objects).0.len(), bucket.failed)), (1, 4));
+}
+
 /// On a file system of a few hundred kilobytes, in a mount namespace of its own.
 #[test]
 fn a_full_disk_is_a_sentence_and_it_goes_on_when_there_is_room() {

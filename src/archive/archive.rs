@@ -9,7 +9,7 @@ use super::folders::sweep;
 use super::names::stream_folder;
 use super::objects::Objects;
 use super::target::Target;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, five_times};
 use crate::put::PutReport;
 use crate::read::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::Batch;
@@ -151,10 +151,11 @@ impl Archive {
     /// Writes what is in no object yet: after the last run, for what is not full.
     ///
     /// # Errors
-    /// When it can't be written: it is kept for the next call, and in the stream for the next run.
+    /// When it can't be written: with [`ErrorKind::StoreUnavailable`] for now (it is tried five times). It is kept for
+    /// the next call, and in the stream for the next run.
     pub fn flush(&mut self) -> Result<()> {
         match &mut self.chains {
-            Some(chains) => chains.write_since(None, &mut self.written),
+            Some(chains) => five_times(|| chains.write_since(None, &mut self.written)),
             None => Ok(()),
         }
     }

@@ -79,7 +79,7 @@ fn of_answer(target: &Target, answer: &S3Answer) -> (ErrorKind, String) {
             ),
         ),
         (Some(409 | 429 | 500..), _) | (_, "RequestTimeout" | "SlowDown") => {
-            (ErrorKind::StoreUnavailable, format!("{target} is busy, or failed: it is tried again"))
+            (ErrorKind::StoreUnavailable, format!("{target} is busy, or failed: try again; nothing that was archived is lost"))
         }
         (_, "NoSuchBucket") => (
             ErrorKind::Store,

@@ -7,14 +7,12 @@ use super::counter::Counter;
 use super::counter_methods::counter_methods;
 use super::store::{Change, Fingerprint, Store, Totals};
 use super::watermark::Watermark;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, five_times};
 use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::Batch;
 
 /// Where none was given: without a watermark the open state would grow for ever.
 const STORED_LATENESS: Duration = Duration::from_secs(30);
-/// How often a flush asks a store that is locked; SQLite waits for a second each time.
-const FLUSHES: u32 = 5;
 
 /// A [`Counter`] that keeps its windows and its place in the stream in a [`Store`]; made by
 /// [`Counter::stored_in`] and [`Counter::stored`].
@@ -137,14 +135,7 @@ impl StoredCounter {
         }
         self.counter.flush();
         self.dirty = true;
-        // Nobody calls it again as a run does.
-        for _ in 1..FLUSHES {
-            match self.commit() {
-                Err(error) if error.is_transient() => {}
-                outcome => return outcome,
-            }
-        }
-        self.commit()
+        five_times(|| self.commit())
     }
 
     /// Where each shard is.

@@ -22,6 +22,8 @@ pub(crate) struct Bucket {
     pub(crate) refusal: Option<(u16, &'static str)>,
     /// How often, in percent, a put is answered by 500, of which one half is done all the same.
     pub(crate) failing: u8,
+    /// So many of the next puts are answered by 500, and none of them is done.
+    pub(crate) failing_next: u32,
     /// Calls that asked for an object to be created where there was one.
     pub(crate) taken: u64,
     pub(crate) failed: u64,
@@ -75,6 +77,13 @@ async fn answer(State(bucket): State<Arc<Mutex<Bucket>>>, request: Request) -> R
             let (fails, done) = match &mut bucket.rng {
                 Some(rng) => (rng.u8(0..100) < failing, rng.bool()),
                 None => (false, true),
+            };
+            let (fails, done) = match bucket.failing_next {
+                0 => (fails, done),
+                left => {
+                    bucket.failing_next = left - 1;
+                    (true, false)
+                }
             };
             bucket.failed += u64::from(fails);
             if fails && !done {

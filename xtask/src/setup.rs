@@ -142,10 +142,10 @@ pub(crate) fn cargo(place: &Place) -> Command {
 
 /// The same, building where the caller says: CI's target folder is a cached one.
 pub(crate) fn cargo_of_the_caller(place: &Place) -> Command {
+    const CALLERS: [&str; 4] =
+        ["CARGO_TARGET_DIR", "CARGO_PROFILE_DEV_DEBUG", "CARGO_INCREMENTAL", "CARGO_BUILD_JOBS"];
     let mut command = cargo(place);
-    if let Some(folder) = std::env::var_os("CARGO_TARGET_DIR") {
-        command.env("CARGO_TARGET_DIR", folder);
-    }
+    command.envs(CALLERS.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command
 }
 
