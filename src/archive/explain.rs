@@ -78,9 +78,10 @@ fn of_answer(target: &Target, answer: &S3Answer) -> (ErrorKind, String) {
                 "{target}: the credentials have expired; sign in again (`aws sso login`), and it goes on"
             ),
         ),
-        (Some(409 | 429 | 500..), _) | (_, "RequestTimeout" | "SlowDown") => {
-            (ErrorKind::StoreUnavailable, format!("{target} is busy, or failed: try again; nothing that was archived is lost"))
-        }
+        (Some(409 | 429 | 500..), _) | (_, "RequestTimeout" | "SlowDown") => (
+            ErrorKind::StoreUnavailable,
+            format!("{target} is busy, or failed: try again; nothing that was archived is lost"),
+        ),
         (_, "NoSuchBucket") => (
             ErrorKind::Store,
             format!(

@@ -31,7 +31,7 @@ const MAX_PAIRS: usize = 100_000;
 /// assert_eq!(counter.late().windows()[0].0.plain(0), "2018-09-06 08:00:00");
 /// assert_eq!(
 ///     counter.late().to_string(),
-///     "1 came too late for their window; the first is 192.0.2.10 at 2018-09-06 08:00:59"
+///     "1 came too late for its window; the first is 192.0.2.10 at 2018-09-06 08:00:59"
 /// );
 /// # Ok::<(), ProcessError>(())
 /// ```
@@ -103,17 +103,19 @@ impl fmt::Debug for Late {
     }
 }
 
-/// `3 came too late for their window; the first is 192.0.2.10 at 2018-09-06 08:04:56`
+/// `3 came too late for their windows; the first is 192.0.2.10 at 2018-09-06 08:04:56`
 impl fmt::Display for Late {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(first) = self.samples.first() else { return f.write_str("none came too late") };
-        let key = shown(first.key.raw(), KEY_CHARS);
-        write!(
-            f,
-            "{} came too late for their window; the first is {key} at {}",
-            self.count,
-            first.time.plain(0)
-        )
+        let whose = if self.count == 1 { "its window" } else { "their windows" };
+        match (self.count, self.samples.first()) {
+            (0, _) => f.write_str("none came too late"),
+            // Of an earlier program, whose events are not kept.
+            (n, None) => write!(f, "{n} came too late for {whose}"),
+            (n, Some(first)) => {
+                let key = shown(first.key.raw(), KEY_CHARS);
+                write!(f, "{n} came too late for {whose}; the first is {key} at {}", first.time.plain(0))
+            }
+        }
     }
 }
 
@@ -128,7 +130,7 @@ impl fmt::Display for Late {
 /// assert_eq!((counter.refused().count(), counter.total()), (1, 0));
 /// assert_eq!(
 ///     counter.refused().to_string(),
-///     "1 are from the future; the first is 192.0.2.10 at 2999-01-01 00:00:00"
+///     "1 is from the future; the first is 192.0.2.10 at 2999-01-01 00:00:00"
 /// );
 /// # Ok::<(), Error>(())
 /// ```
@@ -176,13 +178,32 @@ impl Refused {
 /// `2 are from the future; the first is 192.0.2.10 at 2038-01-19 03:14:07`
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let are = if self.count == 1 { "is" } else { "are" };
         match (self.count, self.samples.first()) {
             (0, _) => f.write_str("none is from the future"),
-            (n, None) => write!(f, "{n} are from the future"),
+            (n, None) => write!(f, "{n} {are} from the future"),
             (n, Some(first)) => {
                 let key = shown(first.key.raw(), KEY_CHARS);
-                write!(f, "{n} are from the future; the first is {key} at {}", first.time.plain(0))
+                write!(f, "{n} {are} from the future; the first is {key} at {}", first.time.plain(0))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_program_counted_is_said_without_its_events() {
+        let (mut late, mut refused) = (Late::default(), Refused::default());
+        let said = |late: &Late, refused: &Refused| format!("{late}; {refused}");
+        assert_eq!(said(&late, &refused), "none came too late; none is from the future");
+        late.restore(1);
+        refused.restore(1);
+        assert_eq!(said(&late, &refused), "1 came too late for its window; 1 is from the future");
+        late.restore(7);
+        refused.restore(7);
+        assert_eq!(said(&late, &refused), "7 came too late for their windows; 7 are from the future");
     }
 }

@@ -16,17 +16,27 @@ struct Open {
     first: Option<Entry>,
 }
 
-/// Packs entries by their shards to aggregates of at most so many bytes. The records of a shard stay in order.
+/// Packs entries by their shards to aggregates, which are full or [closed](Aggregation::close). The records of a shard
+/// stay in order.
 ///
 /// An aggregate goes where its first record does, so that it can't stray when no other record of it would.
-pub(super) fn aggregate(entries: Vec<Entry>, map: &ShardMap, max_bytes: usize) -> Vec<Parcel> {
-    let (mut parcels, mut open) = (Vec::new(), BTreeMap::<Arc<str>, Open>::new());
-    for entry in entries {
+#[derive(Default)]
+pub(super) struct Aggregation {
+    open: BTreeMap<Arc<str>, Open>,
+}
+
+impl Aggregation {
+    /// Packs one more, to aggregates of at most so many bytes; what is full then, and what does not fit, goes to
+    /// `parcels`.
+    pub(super) fn add(&mut self, entry: Entry, map: &ShardMap, max_bytes: usize, parcels: &mut Vec<Parcel>) {
         let Some(shard_id) = map.shard_of(entry.hash()) else {
-            parcels.push(entry.into());
-            continue;
+            return parcels.push(entry.into());
         };
-        let shard = open.entry(shard_id.clone()).or_default();
+        // Most often it is there, and needs no name of its own.
+        if !self.open.contains_key(shard_id) {
+            self.open.insert(shard_id.clone(), Open::default());
+        }
+        let Some(shard) = self.open.get_mut(shard_id) else { return };
         let fits = |shard: &Open| {
             let (key, hash_key) = (&entry.partition_key, entry.explicit_hash_key);
             shard.aggregate.bytes_with(key, hash_key, &entry.data) <= max_bytes
@@ -34,14 +44,21 @@ pub(super) fn aggregate(entries: Vec<Entry>, map: &ShardMap, max_bytes: usize) -
         if !fits(shard) {
             parcels.extend(std::mem::take(shard).close(shard_id));
             if !fits(shard) {
-                parcels.push(Parcel::alone(entry, shard_id.clone()));
-                continue;
+                return parcels.push(Parcel::alone(entry, shard_id.clone()));
             }
         }
         shard.push(entry);
     }
-    parcels.extend(open.into_iter().flat_map(|(shard_id, shard)| shard.close(&shard_id)));
-    parcels
+
+    /// Records that are in no full aggregate.
+    pub(super) fn len(&self) -> usize {
+        self.open.values().map(|shard| shard.aggregate.len()).sum()
+    }
+
+    /// What is not full: nothing follows.
+    pub(super) fn close(&mut self) -> impl Iterator<Item = Parcel> + use<> {
+        std::mem::take(&mut self.open).into_iter().filter_map(|(shard_id, shard)| shard.close(&shard_id))
+    }
 }
 
 impl Open {

@@ -102,20 +102,29 @@ impl Putter {
 
     /// When there is something to send; `None` when nothing is left but what is under way.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        match &self.packing {
-            Some(packing) if packing.len() > 0 => Some(self.started),
-            _ => self.queue.next_due().map(|due| self.started + due),
+        match self.is_packing() {
+            true => Some(self.started),
+            false => self.queue.next_due().map(|due| self.started + due),
         }
+    }
+
+    fn is_packing(&self) -> bool {
+        self.packing.as_ref().is_some_and(|packing| packing.len() > 0)
     }
 
     /// Makes one call, of what is due.
     #[cfg(feature = "agent")]
     pub(crate) async fn step(&mut self) {
         let cutoff = &mut Cutoff::never();
-        self.pack(cutoff).await;
-        if self.depart(Lane::All) {
-            let (flight, result) = landed(&mut self.flights).await;
-            self.land(flight, result, cutoff).await;
+        loop {
+            self.pack(cutoff).await;
+            if self.depart(Lane::All) {
+                let (flight, result) = landed(&mut self.flights).await;
+                return self.land(flight, result, cutoff).await;
+            }
+            if !self.is_packing() {
+                return;
+            }
         }
     }
 
@@ -129,7 +138,8 @@ impl Putter {
                 return;
             }
             // Beside a call, nothing is sent for being due, unless there is little time: what waits may be too little.
-            let wait = match (self.flights.is_empty(), self.hurries) {
+            // But more is packed meanwhile.
+            let wait = match (self.flights.is_empty() || self.is_packing(), self.hurries) {
                 (true, _) => due,
                 (false, true) => Some(Instant::now() + HURRY),
                 (false, false) => None,
@@ -195,7 +205,9 @@ impl Putter {
             kinesis_records = batch.len(), attempt
         );
         self.lanes.depart(lane);
-        self.flights.push(Flight::new(&self.stream, lane, batch, span));
+        // Packing goes on beside it, as another lane's call would.
+        let apart = lane != Lane::All || self.is_packing();
+        self.flights.push(Flight::new(&self.stream, lane, batch, span, apart));
         true
     }
 

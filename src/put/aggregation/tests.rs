@@ -25,6 +25,14 @@ fn entries(n: usize) -> Vec<Entry> {
     (0..n).map(|n| Entry::new(format!("192.0.2.{}", n % 20), format!("number {n}"))).collect()
 }
 
+fn aggregate(entries: Vec<Entry>, map: &ShardMap, max_bytes: usize) -> Vec<Parcel> {
+    let (mut parcels, mut aggregation) = (Vec::new(), Aggregation::default());
+    entries.into_iter().for_each(|entry| aggregation.add(entry, map, max_bytes, &mut parcels));
+    parcels.extend(aggregation.close());
+    assert_eq!(aggregation.len(), 0);
+    parcels
+}
+
 #[test]
 fn a_hash_is_one_open_shards() {
     let map = halves();

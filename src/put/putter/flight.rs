@@ -22,15 +22,21 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// One that has a lane is a task: while one call is written and signed, the answer of another is read.
-    pub(super) fn new(stream: &Stream, lane: Lane, batch: Vec<Pending>, span: tracing::Span) -> Flight {
+    /// One `apart` from other work is a task: while one call is written and signed, the answer of another is read.
+    pub(super) fn new(
+        stream: &Stream,
+        lane: Lane,
+        batch: Vec<Pending>,
+        span: tracing::Span,
+        apart: bool,
+    ) -> Flight {
         let entries = batch.iter().map(|pending| request(pending.parcel.entry())).collect();
         let sent = Arc::new(AtomicBool::new(false));
         let call =
             tracing::Instrument::instrument(put_records(stream.clone(), entries, sent.clone()), span.clone());
-        let call: Pin<Box<dyn Future<Output = CallResult> + Send>> = match lane {
-            Lane::All => Box::pin(call),
-            Lane::One(_) => Box::pin(beside(call)),
+        let call: Pin<Box<dyn Future<Output = CallResult> + Send>> = match apart {
+            false => Box::pin(call),
+            true => Box::pin(beside(call)),
         };
         Flight { lane, batch, span, sent, call }
     }

@@ -1,8 +1,9 @@
 //! A putter that packs: for which shards, and what to do when another one took an aggregate.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::aggregation::aggregate;
+use super::super::aggregation::Aggregation;
 use super::super::cutoff::Cutoff;
 use super::super::parcel::Parcel;
 use super::super::report::PutReceipt;
@@ -23,10 +24,15 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// the partition key alone.
 const STRAYED: u32 = 10;
 
+/// So many bytes of records are packed before the calls are looked after again: some milliseconds' work.
+const CHUNK: usize = 1 << 20;
+
 /// What is not packed yet, and for which shards.
 pub(super) struct Packing {
     max_bytes: usize,
-    loose: Vec<Entry>,
+    loose: VecDeque<Entry>,
+    /// Of what was loose before: what is in no full aggregate, while there is more to come.
+    aggregation: Aggregation,
     map: Option<ShardMap>,
     /// In so many calls in a row, an aggregate strayed.
     strayed: u32,
@@ -35,24 +41,43 @@ pub(super) struct Packing {
 
 impl Packing {
     pub(super) fn new(max_bytes: usize) -> Packing {
-        Packing { max_bytes, loose: Vec::new(), map: None, strayed: 0, told: false }
+        let (loose, aggregation) = (VecDeque::new(), Aggregation::default());
+        Packing { max_bytes, loose, aggregation, map: None, strayed: 0, told: false }
     }
 
     pub(super) fn push(&mut self, entry: Entry) {
-        self.loose.push(entry);
+        self.loose.push_back(entry);
     }
 
     pub(super) fn len(&self) -> usize {
-        self.loose.len()
+        self.aggregation.len() + self.loose.len()
     }
 
+    /// All of it, in the order of each shard.
     pub(super) fn take(&mut self) -> Vec<Entry> {
-        std::mem::take(&mut self.loose)
+        let packed = self.aggregation.close().flat_map(Parcel::into_entries);
+        packed.chain(self.loose.drain(..)).collect()
+    }
+
+    /// A chunk of it is packed; where it is not known for which shards, all goes as it is.
+    fn pack(&mut self) -> Vec<Parcel> {
+        let Some(map) = &self.map else { return self.take().into_iter().map(Parcel::from).collect() };
+        let (mut parcels, mut bytes) = (Vec::new(), 0);
+        while bytes < CHUNK
+            && let Some(entry) = self.loose.pop_front()
+        {
+            bytes += entry.size();
+            self.aggregation.add(entry, map, self.max_bytes, &mut parcels);
+        }
+        if self.loose.is_empty() {
+            parcels.extend(self.aggregation.close());
+        }
+        parcels
     }
 }
 
 impl Putter {
-    /// Packs what has come since this was called last.
+    /// Packs of what has come since this was called last, so much that the calls that are under way don't wait.
     pub(super) async fn pack(&mut self, cutoff: &mut Cutoff) {
         if self.packing.as_ref().is_none_or(|packing| packing.len() == 0) {
             return;
@@ -76,14 +101,7 @@ impl Putter {
             }
             _ => {}
         }
-        let entries = packing.take();
-        match &packing.map {
-            Some(map) => {
-                let parcels = aggregate(entries, map, packing.max_bytes);
-                parcels.into_iter().for_each(|parcel| self.queue.push(parcel));
-            }
-            None => entries.into_iter().for_each(|entry| self.queue.push(entry)),
-        }
+        packing.pack().into_iter().for_each(|parcel| self.queue.push(parcel));
     }
 
     /// What becomes of aggregates that another shard took than the one they were packed for. Who reads that shard
@@ -127,8 +145,8 @@ impl Putter {
             again.into_iter().for_each(|entry| self.queue.push(entry));
         } else if let Some(packing) = &mut self.packing {
             packing.map = map;
-            again.append(&mut packing.loose);
-            packing.loose = again;
+            again.extend(packing.take());
+            packing.loose = again.into();
         }
     }
 }
