@@ -145,8 +145,6 @@ fn wrong_answers(text: &str) -> BTreeMap<String, Vec<String>> {
     found
 }
 
-const NO_WRONG_ANSWERS_YET: [&str; 3] = ["07", "08", "09"];
-
 /// What a check is worth is what it refuses: `cargo xtask notebooks --solutions` gives it all of these.
 #[test]
 fn each_exercise_has_wrong_answers_that_its_check_must_refuse() {
@@ -154,9 +152,6 @@ fn each_exercise_has_wrong_answers_that_its_check_must_refuse() {
     let mut files = BTreeSet::new();
     for (name, cells) in course() {
         let file = name.replace(".ipynb", ".md");
-        if NO_WRONG_ANSWERS_YET.contains(&&name[..2]) {
-            continue;
-        }
         let wrong = wrong_answers(&fs::read_to_string(folder.join(&file)).unwrap_or_default());
         files.insert(file);
         let tagged = |tag: &'static str| cells.iter().filter(move |c| c.tags.iter().any(|t| t == tag));
