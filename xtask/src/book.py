@@ -23,15 +23,17 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 from sphinx.cmd.build import main as sphinx
 
+from folding import asks, fold, is_note
 from slides import decks
 
 HERE = Path(__file__).resolve().parent
 # By the numbers of their notebooks, to and with the last.
 PARTS = [("The basic course", 9), ("The second half", 14), ("The pipeline", 16), ("Further on", 99)]
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
-GUESS = re.compile(r"\*\*[^*]*\?\*\*")
 # Sections of the project's README that say how one comes to run a notebook.
 RUN = ["Two commands", "Where it runs", "When something goes wrong"]
+# What stands on a fold.
+FOLDED = {"hide-cell": "The check", "hide-output": "Guess, then look"}
 HOW = """:::{admonition} Run it
 :class: run-it
 `cargo xtask lab` in a checkout of kinesis-lab opens this notebook: [how](run.md). To read it is fine, too: what
@@ -41,10 +43,6 @@ follows a question in bold is folded, so that you can guess first.
 
 def has(cell, tag):
     return tag in cell.metadata.get("tags", [])
-
-
-def is_note(cell):
-    return cell.cell_type == "markdown" and cell.metadata.get("slideshow", {}).get("slide_type") == "notes"
 
 
 def student(notebook):
@@ -70,15 +68,11 @@ def for_book(text, pages):
     return "".join(part if n % 2 else LINK.sub(link, part) for n, part in enumerate(parts))
 
 
-def fold(cell, what, show):
-    cell.metadata["tags"] = [*cell.metadata.get("tags", []), f"hide-{what}"]
-    cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=show, code_prompt_hide=show)
-
-
 def page(notebook, pages):
     """The notebook as Sphinx reads it."""
     notebook = copy.deepcopy(notebook)
     notebook.metadata["language_info"] = {"name": "evcxr", "pygments_lexer": "evcxr"}
+    fold(notebook)
     asked = False
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
@@ -88,14 +82,13 @@ def page(notebook, pages):
                     # Sphinx puts it to the output before it (`fold_answers`).
                     cell.source = f"::::{{container}} answer\n{cell.source}\n::::"
             else:
-                asked = bool(GUESS.search(cell.source))
+                asked = asks(cell)
             if not number:
                 cell.source += f"\n\n{HOW}"
             continue
-        if has(cell, "check"):
-            fold(cell, "cell", "The check")
-        elif asked and cell.outputs:
-            fold(cell, "output", "Guess, then look")
+        for tag, show in FOLDED.items():
+            if has(cell, tag):
+                cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=show, code_prompt_hide=show)
         for output in cell.outputs:
             data = output.get("data", {})
             # A picture stands for itself, and a frame would ask a server that has ended.

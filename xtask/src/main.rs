@@ -41,9 +41,10 @@ enum Command {
                                    with the exercises solved; fails where a check does not agree
   cargo xtask notebooks --dry /tmp/scratch.ipynb
 
-Tags of a cell: `raises` (a deliberate mistake, required), `stderr` (writes there on purpose),
+Tags of a cell: `raises-exception` (a deliberate mistake, required), `stderr` (writes there on purpose),
 `volatile` (prints what differs from run to run). Of an exercise, in this order: `exercise`, `check`
-(✘ as handed out, ✔ with the solution), `hints`, `solution`.")]
+(✘ as handed out, ✔ with the solution), `hints`, `solution`. What a reader is to guess first is tagged
+for Jupyter Book when outputs are stored: `hide-output`, and `hide-cell` on checks.")]
     Notebooks(notebooks::Options),
     /// Opens evcxr, Rust's REPL, where the notebooks' cells can be pasted; they start as warm.
     Repl {

@@ -3,7 +3,7 @@
 A cell passes when the REPL shows, in order, every line that the notebook has stored for it on stdout
 and as text of its value, and nothing in bright red: so the REPL shows stderr, where a failed `?` and
 nothing else tells of itself.
-Of a cell tagged `raises`, the stored error must be there. Of a volatile cell only the absence of
+Of a cell tagged `raises-exception`, the stored error must be there. Of a volatile cell only the absence of
 errors is checked.
 """
 
@@ -111,10 +111,10 @@ def verdict(cell, repl):
     """What is wrong with what the REPL has shown of a cell so far; None when it is all right."""
     tags, shown, errors = cell["metadata"].get("tags", []), repl.shown(), repl.errors()
     line = None if "volatile" in tags else missing(expected(cell, "stdout"), shown)
-    if "raises" in tags or "stderr" in tags:
+    if "raises-exception" in tags or "stderr" in tags:
         line = line or missing(expected(cell, "stderr"), errors)
         # A compile error is not among the errors here; rustc's words are.
-        if "raises" in tags and not errors.strip() and not ERROR.search(shown):
+        if "raises-exception" in tags and not errors.strip() and not ERROR.search(shown):
             return "nothing went wrong, and something should have"
     elif errors.strip() or ERROR.search(shown):
         return "an error"

@@ -7,12 +7,16 @@ Its own loop over jupyter_client, not nbclient: the Rust kernel (evcxr) reports 
   - no output that is stored is missing, and with --check each is as stored.
 
 A cell's tags change that:
-  raises    a deliberate mistake: an error, a panic or a failed `?` is required
-  stderr    writes to stderr on purpose (a panic still fails)
-  volatile  prints what differs from run to run: only the kinds of its outputs are compared
-  check     prints one line about the reader's work: it must begin with ✘, for the text as it is
-            handed out is unsolved. With --solutions the code of the `solution` is run then, and the
-            check once more, as a reader does who has found it: now it must begin with ✔
+  raises-exception  a deliberate mistake: an error, a panic or a failed `?` is required
+                    (nbclient, nbmake and Jupyter Book go on after such a cell, too)
+  stderr            writes to stderr on purpose (a panic still fails)
+  volatile          prints what differs from run to run: only the kinds of its outputs are compared
+  check             prints one line about the reader's work: it must begin with ✘, for the text as it is
+                    handed out is unsolved. With --solutions the code of the `solution` is run then, and
+                    the check once more, as a reader does who has found it: now it must begin with ✔
+
+It sets two more when it stores, for Jupyter Book, and --check wants them (`folding.py`): `hide-output` where
+a question was asked, `hide-cell` on a check.
 
 Before the solution, --solutions runs the exercise's stored *wrong* answers, as learners would write
 them, each with the check: it must say ✘ of all of them. They lie in xtask/wrong-answers/, in a file
@@ -43,9 +47,11 @@ from pathlib import Path
 import nbformat
 from jupyter_client import KernelManager
 
+from folding import fold
+
 # The kernel's pipes run beside its messages: lines of a cell can come after its "idle".
 QUIET_SECONDS = 0.1
-RAISES, STDERR, VOLATILE = "raises", "stderr", "volatile"
+RAISES, STDERR, VOLATILE = "raises-exception", "stderr", "volatile"
 CHECK, EXERCISE = "check", "exercise"
 # The cells of an exercise, in their order, and what each is.
 PARTS = {EXERCISE: "code", CHECK: "code", "hints": "markdown", "solution": "markdown"}
@@ -271,7 +277,7 @@ def fault(outputs, failed, tags, wanted=UNSOLVED):
     errors = [o for o in outputs if o.output_type == "error"]
     wrong = failed or errors or PANIC.search(stderr) or (stderr and STDERR not in tags)
     if RAISES in tags:
-        return None if wrong or stderr else "it is tagged `raises`, and nothing went wrong"
+        return None if wrong or stderr else f"it is tagged `{RAISES}`, and nothing went wrong"
     if errors:
         return "error: " + "\n".join(line for o in errors for line in dict.fromkeys([o.evalue, *o.traceback]))
     if failed:
@@ -366,6 +372,7 @@ def tidy_notebook(notebook):
         },
     })
     notebook.nbformat, notebook.nbformat_minor = 4, 5
+    fold(notebook)
     for number, cell in enumerate(notebook.cells, 1):
         cell.setdefault("id", f"cell-{number:02}")
         cell.metadata = nbformat.from_dict(
@@ -453,6 +460,10 @@ def main():
     notebook = nbformat.read(arguments.notebook, as_version=4)
     if said := disorder(notebook):
         print("  FAIL " + said)
+        return 1
+    if arguments.check and (unfolded := fold(copy.deepcopy(notebook))):
+        print(f"  FAIL the tags of {', '.join(cell.get('id', '') for cell in unfolded)} are not those of `folding.py`: "
+              "`cargo xtask notebooks` sets them")
         return 1
     stored = arguments.wrong_answers / (Path(arguments.notebook).stem + ".md")
     try:

@@ -60,7 +60,7 @@ fn each_notebook_has_what_a_lesson_needs() {
         let exercises = cells.iter().filter(|c| tagged(c, "exercise")).count();
         assert!((2..=3).contains(&exercises), "{name} has {exercises} exercises");
         assert!(
-            cells.iter().any(|c| tagged(&c, "raises")) || markdown.contains("## Break it"),
+            cells.iter().any(|c| tagged(&c, "raises-exception")) || markdown.contains("## Break it"),
             "{name} makes no mistake on purpose"
         );
         for cell in cells.iter().filter(|c| c.code) {
@@ -70,6 +70,12 @@ fn each_notebook_has_what_a_lesson_needs() {
 
         let ids: BTreeSet<&str> = cells.iter().map(|c| c.id.as_str()).collect();
         assert_eq!(ids.len(), cells.len(), "{name}: each cell has an id of its own");
+        // What is not one of these, a typing error, would mean nothing to anybody.
+        let known = ["raises-exception", "stderr", "volatile", "exercise", "check", "hints", "solution"];
+        for tag in cells.iter().flat_map(|cell| &cell.tags) {
+            let known = known.contains(&tag.as_str()) || ["hide-output", "hide-cell"].contains(&tag.as_str());
+            assert!(known, "{name}: nobody knows the tag {tag}");
+        }
         let types = ["slide", "subslide", "fragment", "skip", "notes", "-"].map(str::to_owned).map(Some);
         for cell in &cells {
             assert!(types.contains(&cell.slide), "{name}: {} says nothing of slides", cell.id);

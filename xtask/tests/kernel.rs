@@ -71,6 +71,7 @@ fn what_must_fail_fails() {
         ("damaged_png.ipynb", "--dry", "its PNG cannot be decoded"),
         ("raises_nothing.ipynb", "--dry", "nothing went wrong"),
         ("other_output.ipynb", "--check", "its output is not the stored one"),
+        ("unfolded.ipynb", "--check", "the tags of cell-02, cell-03 are not those of `folding.py`"),
         ("missing_output.ipynb", "--check", "a line that no longer comes"),
         ("never_run.ipynb", "--check", "it was never run"),
         ("exercise_wrong_solution.ipynb", "--solutions", "must begin with ✔; it says: ✘ It is 3, not two."),
@@ -141,6 +142,37 @@ fn an_exercise_is_unsolved_as_handed_out_and_its_solution_solves_it() {
     fs::copy(fixture("exercise.ipynb"), &copy).unwrap();
     assert!(run(&place, &copy, &["--solutions"]).status.success());
     assert_eq!(fs::read(&copy).unwrap(), fs::read(fixture("exercise.ipynb")).unwrap());
+}
+
+/// What nbmake and Jupyter Book run notebooks with goes on after a deliberate mistake, because of its tag.
+#[test]
+#[ignore = "needs the set-up: cargo xtask test --only kernel"]
+fn nbclient_runs_a_notebook_with_a_deliberate_mistake() {
+    let place = place();
+    let path = notebook(&scratch("nbclient"), "mistake.ipynb", &["let n: u32 = \"two\";", "1 + 1"]);
+    let nbclient = || {
+        let mut command = Command::new(place.python());
+        // The same kernel, and as little of the user's own Jupyter, as this project's runner has.
+        for (name, value) in notebooks::runner(&place, &path).unwrap().get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let program = "import sys, nbformat, nbclient\n\
+                       nbclient.NotebookClient(nbformat.read(sys.argv[1], 4), kernel_name='rust').execute()";
+        command.args(["-c", program]).arg(&path).stdin(Stdio::null()).output().unwrap()
+    };
+    let output = nbclient();
+    assert!(!output.status.success() && text(&output).contains("CellExecutionError"), "{}", text(&output));
+
+    let mut tagged: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    tagged["cells"][0]["metadata"]["tags"] = json!(["raises-exception"]);
+    fs::write(&path, tagged.to_string()).unwrap();
+    let output = nbclient();
+    assert!(output.status.success(), "{}", text(&output));
+    let output = run(&place, &path, &["--dry"]);
+    assert!(output.status.success(), "the same tag as this project's own\n{}", text(&output));
 }
 
 /// A record may hold anything: what is printed and drawn of it is text, of the cell that shows it.
