@@ -1,11 +1,13 @@
 //! JupyterLab on the notebooks.
 
+use std::net::IpAddr;
+
 use anyhow::{Context, Result};
 
 use crate::{Place, jupyter, notebooks};
 
 /// Opens JupyterLab and ends with it.
-pub fn open(place: &Place, no_browser: bool, port: Option<u16>) -> Result<()> {
+pub fn open(place: &Place, no_browser: bool, port: Option<u16>, ip: Option<IpAddr>) -> Result<()> {
     let mut command = jupyter::python(place);
     // Not .venv/bin/jupyter-lab: such scripts name their interpreter in a line that a path with a space
     // in it, or a checkout that was moved, breaks.
@@ -22,6 +24,9 @@ pub fn open(place: &Place, no_browser: bool, port: Option<u16>) -> Result<()> {
     }
     if no_browser {
         command.arg("--no-browser");
+    }
+    if let Some(ip) = ip {
+        command.arg(format!("--ServerApp.ip={ip}"));
     }
     if let Some(port) = port {
         // This port or an error: whoever names one has made a tunnel or a bookmark for it.

@@ -15,6 +15,7 @@ pub mod needs;
 pub mod notebooks;
 pub mod offline;
 mod place;
+pub mod release;
 pub mod repl;
 pub mod rooms;
 pub mod setup;

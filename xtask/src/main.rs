@@ -1,10 +1,11 @@
 //! `cargo xtask …`: see `cargo xtask --help`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{api, bench, book, checks, data, lab, notebooks, repl, rooms, setup, soak};
+use xtask::{api, bench, book, checks, data, lab, notebooks, release, repl, rooms, setup, soak};
 
 /// kinesis-lab's own commands.
 #[derive(Parser)]
@@ -28,8 +29,11 @@ enum Command {
         /// Default: 8888, or the next one that is free
         #[arg(long, value_name = "N")]
         port: Option<u16>,
+        /// Listen there, behind the token of the printed address: 0.0.0.0 in a container. Default: 127.0.0.1
+        #[arg(long, value_name = "ADDRESS")]
+        ip: Option<IpAddr>,
         /// Make what is absent, and stop there
-        #[arg(long, conflicts_with_all = ["no_browser", "port"])]
+        #[arg(long, conflicts_with_all = ["no_browser", "port", "ip"])]
         setup_only: bool,
     },
     /// Runs notebooks in the real kernel, without a browser, and stores their outputs.
@@ -80,6 +84,13 @@ their checkout, where the first cell finds the library.")]
   cargo xtask soak --minutes 2 --seed 7
   cargo xtask soak --minutes 60 --rate 1000 --release")]
     Soak(soak::Options),
+    /// A release: version, changelog, commit, tag and packages, here; nothing is sent without --publish.
+    #[command(after_help = "Examples:
+  cargo xtask release --dry-run    what would be done; changes no file
+  cargo xtask release 0.2.0        does it, here: to look at, and to be undone by git
+  cargo xtask release 0.2.0 --publish
+                                   sends what is tagged so to crates.io")]
+    Release(release::Options),
     /// Lists the library's public paths; fails where a type has more than one.
     Api,
     /// Draws the rooms of `src`: what each is for, how large it is, and which others it uses.
@@ -106,10 +117,10 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let place = xtask::Place::find()?;
     match arguments.command {
-        Command::Lab { no_browser, port, setup_only } => {
+        Command::Lab { no_browser, port, ip, setup_only } => {
             setup::run(&place)?;
             if !setup_only {
-                lab::open(&place, no_browser, port)?;
+                lab::open(&place, no_browser, port, ip)?;
             }
             Ok(true)
         }
@@ -133,6 +144,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Bench(options) => bench::run(&place, &options).map(|()| true),
         Command::Soak(options) => soak::run(&place, &options),
         Command::Test(options) => checks::run(&place, &options),
+        Command::Release(options) => release::run(&place, &options),
         Command::Api => api::run(&place),
         Command::Rooms => rooms::run(&place.checkout.join("src")),
         Command::Data => data::write(&place),
