@@ -1,6 +1,7 @@
 //! Points rustc to the engine, and builds it when there is none for this library and this rustc.
 
 mod engine;
+mod packed;
 
 use std::env::var_os;
 use std::path::PathBuf;
@@ -10,9 +11,16 @@ fn main() -> ExitCode {
     // Only on itself: a kernel keeps the engine it started with, whatever changes beneath it.
     println!("cargo:rerun-if-changed=build.rs");
     let path = |name| var_os(name).map(PathBuf::from).expect("cargo sets it for build scripts");
-    let checkout = path("CARGO_MANIFEST_DIR").join("../..");
+    let face = path("CARGO_MANIFEST_DIR");
     let tools = engine::Tools { cargo: path("CARGO"), rustc: path("RUSTC") };
-    match engine::ensure(&checkout, &tools, engine::Show::Terminal) {
+    let checkout = face.join("../..");
+    // Of the registry, there is none around it.
+    let sources = match checkout.join("notebooks/face/build.rs").is_file() {
+        true => Ok(checkout),
+        false => engine::cache_root()
+            .and_then(|cache| packed::workspace(&face, env!("CARGO_PKG_VERSION"), &cache, &tools)),
+    };
+    match sources.and_then(|sources| engine::ensure(&sources, &tools, engine::Show::Terminal)) {
         Ok(dir) => {
             println!("cargo:rustc-link-search=all={}", dir.display());
             println!("cargo:rustc-env=KINESIS_LAB_ENGINE={}", dir.display());

@@ -26,6 +26,8 @@ use std::time::{Duration, SystemTime};
 const RECIPE: &str = "3";
 /// Defined in the workspace's Cargo.toml.
 const PROFILE: &str = "engine";
+/// Marks a workspace that was made from the packed face, in place of a checkout.
+pub const PACKED: &str = "from-the-packed-face";
 /// Finished engines that are kept although nothing used them for a day.
 const KEPT: usize = 3;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -159,7 +161,9 @@ fn touch(dir: &Path) -> bool {
 /// The path of the checkout is not in it: two clones of the same state share an engine.
 pub fn fingerprint(checkout: &Path, rustc_version: &str) -> Result<String, String> {
     let mut files = Vec::new();
-    for path in [
+    // `packed.rs` makes a workspace without the library, whose version is in Cargo.lock.
+    let packed: &[&str] = &["Cargo.toml", "Cargo.lock", "examples", "notebooks/engine", "notebooks/programs"];
+    let whole: &[&str] = &[
         "Cargo.toml",
         "Cargo.lock",
         "src",
@@ -173,7 +177,8 @@ pub fn fingerprint(checkout: &Path, rustc_version: &str) -> Result<String, Strin
         "examples/website.rs",
         "notebooks/engine",
         "notebooks/programs",
-    ] {
+    ];
+    for path in if checkout.join(PACKED).is_file() { packed } else { whole } {
         collect(&checkout.join(path), &mut files).map_err(|e| {
             format!(
                 "{}: {e}\nThe engine is built from a whole checkout of kinesis-lab: clone it again.",
@@ -453,7 +458,7 @@ fn artifacts(messages: &str) -> Vec<PathBuf> {
 }
 
 /// The JSON string that starts after an opening quote, and what follows its closing one.
-fn json_string(text: &str) -> Option<(String, &str)> {
+pub fn json_string(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices();
     loop {
@@ -466,11 +471,20 @@ fn json_string(text: &str) -> Option<(String, &str)> {
     }
 }
 
+/// Tells whoever waits what goes on.
+#[allow(dead_code, reason = "for the packed face alone")]
+pub fn tell(show: Show, what: &str) {
+    Progress::new(show).say(what);
+}
+
 /// What to do about a build that failed, from what cargo wrote.
-fn explain(complaints: &[String]) -> String {
+pub fn explain(complaints: &[String]) -> String {
     let text = complaints.join("\n");
     let hit = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
-    let advice = if hit(&[
+    let advice = if hit(&["failed to select a version for the requirement `kinesis-lab "]) {
+        "The registry that cargo asks has no kinesis-lab of the face's version: name the newest kinesis-lab-face, \
+         and run the cell again."
+    } else if hit(&[
         "Could not resolve",
         "failed to download",
         "spurious network error",

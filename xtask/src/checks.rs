@@ -23,7 +23,7 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 18] = [
+const STEPS: [(&str, &str, Work); 19] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("rooms", "the layout of src: who uses whom, and one path a type", |place, _| rooms(place)),
@@ -43,6 +43,7 @@ const STEPS: [(&str, &str, Work); 18] = [
         |place, options| features::run(place, options.full),
     ),
     ("downstream", "a binary with lto and panic = abort builds on the library, and runs", downstream),
+    ("packed", "cells and a service from the packed crates, outside (with --full)", from_packages),
     ("fuzz", "parsers fed by a fuzzer (50,000 inputs each; 60 s with --full)", fuzz_parsers),
     ("kernel", "the notebook tests, tested in the real kernel", kernel),
     (
@@ -149,6 +150,14 @@ fn fuzz_parsers(place: &Place, options: &Options) -> Result<bool> {
 
 fn kernel(place: &Place, _: &Options) -> Result<bool> {
     with_the_set_up(place, "kernel")
+}
+
+fn from_packages(place: &Place, options: &Options) -> Result<bool> {
+    if !options.full {
+        println!("SKIPPED: it compiles an engine anew; --full does it");
+        return Ok(true);
+    }
+    with_the_set_up(place, "packed")
 }
 
 fn check_book(place: &Place, _: &Options) -> Result<bool> {

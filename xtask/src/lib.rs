@@ -28,4 +28,9 @@ mod workflows;
 #[path = "../../notebooks/face/engine.rs"]
 pub mod engine;
 
+// Its other half, where there is no checkout.
+#[allow(missing_docs)]
+#[path = "../../notebooks/face/packed.rs"]
+pub mod packed;
+
 pub use place::Place;

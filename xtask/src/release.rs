@@ -10,8 +10,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{Place, setup};
 
-/// In this order: who depends on one comes after it.
-const CRATES: [&str; 1] = ["kinesis-lab"];
+/// With their manifests, in this order: the face makes its engine of the library that the registry has by then, and
+/// cargo tries that before it sends it.
+const CRATES: [(&str, &str); 2] =
+    [("kinesis-lab", "Cargo.toml"), ("kinesis-lab-face", "notebooks/face/Cargo.toml")];
 /// Each names the version once: the workspace, and the face, which is a workspace of its own.
 const MANIFESTS: [&str; 2] = ["Cargo.toml", "notebooks/face/Cargo.toml"];
 
@@ -50,7 +52,7 @@ pub fn run(place: &Place, options: &Options) -> Result<bool> {
             println!("  {name}: {}", difference(&read(place, name)?, text));
         }
         if options.dry_run {
-            println!("  then: a commit, the tag {tag}, and the packages of: {}", CRATES.join(", "));
+            println!("  then: a commit, the tag {tag}, and the packages of: {}", CRATES.map(|(name, _)| name).join(", "));
             if !changed.is_empty() {
                 println!("  not as it is: it would ask for a commit of what was changed");
             }
@@ -95,8 +97,11 @@ fn prepare(place: &Place, version: &str, tag: &str, files: Vec<(&str, String)>) 
 }
 
 fn send(place: &Place, version: &str) -> Result<bool> {
-    for name in CRATES {
-        ensure!(cargo(place, &["publish", "--locked", "--package", name])?, "{name} {version} was not sent");
+    for (name, manifest) in CRATES {
+        ensure!(
+            cargo(place, &["publish", "--manifest-path", manifest])?,
+            "{name} {version} was not sent; those before it are: mend this, and run the same again"
+        );
     }
     println!("sent; the tag goes to others by: git push --follow-tags");
     Ok(true)
@@ -105,8 +110,8 @@ fn send(place: &Place, version: &str) -> Result<bool> {
 /// Each crate as it would be sent.
 fn pack(place: &Place, dirty: bool) -> Result<bool> {
     let mut passed = true;
-    for name in CRATES {
-        let mut arguments = vec!["package", "--locked", "--no-verify", "--package", name];
+    for (_, manifest) in CRATES {
+        let mut arguments = vec!["package", "--no-verify", "--manifest-path", manifest];
         arguments.extend(dirty.then_some("--allow-dirty"));
         passed &= cargo(place, &arguments)?;
     }
