@@ -29,9 +29,13 @@ pub fn workspace(face: &Path, version: &str, cache: &Path, tools: &Tools) -> Res
     if folder.is_dir() {
         return Ok(folder);
     }
-    let read = |name: &str| fs::read_to_string(face.join(name)).map_err(|e| format!("kinesis-lab: {name}: {e}"));
+    let read =
+        |name: &str| fs::read_to_string(face.join(name)).map_err(|e| format!("kinesis-lab: {name}: {e}"));
     let at = |e: std::io::Error| {
-        format!("kinesis-lab: {}: {e}. Set KINESIS_LAB_CACHE to a folder that can be written to.", home.display())
+        format!(
+            "kinesis-lab: {}: {e}. Set KINESIS_LAB_CACHE to a folder that can be written to.",
+            home.display()
+        )
     };
     engine::tell(Show::Terminal, "fetching what the engine is made of, once");
     // Assembled beside its place and renamed, so that what is there is whole. Of this process alone: two kernels may
@@ -65,7 +69,9 @@ pub fn workspace(face: &Path, version: &str, cache: &Path, tools: &Tools) -> Res
 
 /// Of the checkout's manifest, what holds for the engine and the programs: versions, lints, how it is compiled.
 pub fn root(manifest: &str) -> String {
-    let mut text = String::from("[workspace]\nmembers = [\"notebooks/engine\", \"notebooks/programs\"]\nresolver = \"3\"\n");
+    let mut text = String::from(
+        "[workspace]\nmembers = [\"notebooks/engine\", \"notebooks/programs\"]\nresolver = \"3\"\n",
+    );
     let mut kept = false;
     for line in manifest.lines() {
         if let Some(name) = line.strip_prefix('[') {

@@ -52,7 +52,10 @@ pub fn run(place: &Place, options: &Options) -> Result<bool> {
             println!("  {name}: {}", difference(&read(place, name)?, text));
         }
         if options.dry_run {
-            println!("  then: a commit, the tag {tag}, and the packages of: {}", CRATES.map(|(name, _)| name).join(", "));
+            println!(
+                "  then: a commit, the tag {tag}, and the packages of: {}",
+                CRATES.map(|(name, _)| name).join(", ")
+            );
             if !changed.is_empty() {
                 println!("  not as it is: it would ask for a commit of what was changed");
             }

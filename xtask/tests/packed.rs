@@ -99,7 +99,11 @@ fn notebook_1_and_a_service_run_from_the_packed_crates() {
     assert!(!outside.join("notebooks").exists());
 
     // What this machine has compiled of the registry's crates, it need not compile again.
-    let _ = Command::new("cp").arg("-al").arg(place.cache.join("engine/target")).arg(cache.join("engine")).status();
+    let _ = Command::new("cp")
+        .arg("-al")
+        .arg(place.cache.join("engine/target"))
+        .arg(cache.join("engine"))
+        .status();
     let name = "01-streams-producers-consumers-counters.ipynb";
     let text = fs::read_to_string(place.notebooks().join(name)).unwrap();
     let (here, there) = ("{ path = \\\"face\\\" }", format!("\\\"{}\\\"", env!("CARGO_PKG_VERSION")));
@@ -115,7 +119,9 @@ fn notebook_1_and_a_service_run_from_the_packed_crates() {
     fs::create_dir_all(service.join("src")).unwrap();
     let manifest = concat!(
         "[package]\nname = \"service\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n",
-        "kinesis-lab = { version = \"", env!("CARGO_PKG_VERSION"), "\", default-features = false }\n",
+        "kinesis-lab = { version = \"",
+        env!("CARGO_PKG_VERSION"),
+        "\", default-features = false }\n",
     );
     fs::write(service.join("Cargo.toml"), manifest).unwrap();
     let main = "fn main() {\n    println!(\"{:032x}\", kinesis_lab::hash_key(\"192.0.2.10\"));\n}\n";
