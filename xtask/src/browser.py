@@ -9,7 +9,8 @@ In a copy of the checkout, so that nothing that is run or saved here reaches the
 3. A notebook whose records are attacks on whoever shows them (`tests/fixtures/hostile.ipynb`), trusted
    and run: they are text, and nothing else.
 4. The live view (`browser_live.py`): in its frame and alone, at work and after its end.
-5. Ctrl-C in the terminal leaves no process behind; nor does closing its window.
+5. Notebook 1 as live slides (`browser_slides.py`), a cell of which is run.
+6. Ctrl-C in the terminal leaves no process behind; nor does closing its window.
 
 No page may ask another host for anything. Pictures of each stage are kept for people to look at.
 """
@@ -38,6 +39,7 @@ from playwright.sync_api import TimeoutError as BrowserTimeout
 from playwright.sync_api import sync_playwright
 
 from browser_live import LIVE, live, live_exported
+from browser_slides import slides
 from looking import PAGE, RUN, Fault, require, wait_for
 from run_notebook import RAISES, STDERR, as_stored, difference, title
 
@@ -221,11 +223,14 @@ class Page:
 
     def open_fixture(self, checkout, name):
         """A notebook that is for tests alone, in place of all that is open."""
+        self.open_notebook(nbformat.read(checkout / "xtask/tests/fixtures" / name, as_version=4), checkout, name)
+
+    def open_notebook(self, notebook, checkout, name):
         # With the whole width to itself: in a narrow panel JupyterLab folds away what tells that it is ready.
         self.palette("Close All Tabs")
         self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=".ipynb").first.wait_for(state="detached")
         # Only now: the first screen is to be a reader's.
-        shutil.copy(checkout / "xtask/tests/fixtures" / name, checkout / "notebooks")
+        nbformat.write(notebook, checkout / "notebooks" / name)
         self.page.locator('button[data-command="filebrowser:refresh"], .jp-FileBrowser [title*="Refresh"]').first.click()
         self.open(name)
 
@@ -485,6 +490,7 @@ def in_browser(chromium, lab, checkout, folder, address):
                 ("records that attack whoever shows them are text", hostile),
                 ("the live view moves, in its frame and alone", live),
                 ("when its kernel has ended, its picture is seen", live_exported),
+                ("live slides: a cell runs inside of one", slides),
             ):
                 if not stage(what, lambda: work(page, checkout, address)):
                     passed = False
