@@ -3,8 +3,8 @@
 In a copy of the checkout, so that nothing that is run or saved here reaches the notebooks themselves:
 
 1. `cargo xtask lab` gives an address; behind it is notebook 1, with a Rust kernel and no question to
-   answer first. *Run All Cells* gives the outputs that are stored, the chart is a picture, and what
-   Ctrl-S writes holds them.
+   answer first, without outputs and with its answers folded. *Run All Cells* gives the outputs that are
+   stored, the chart is a picture, and what Ctrl-S writes holds them.
 2. Notebook 2 beside it: both run at the same time, and neither disturbs the other.
 3. A notebook whose records are attacks on whoever shows them (`tests/fixtures/hostile.ipynb`), trusted
    and run: they are text, and nothing else.
@@ -40,7 +40,7 @@ from playwright.sync_api import sync_playwright
 
 from browser_live import LIVE, live, live_exported
 from browser_slides import slides
-from looking import PAGE, RUN, Fault, require, wait_for
+from looking import PAGE, RUN, WORK, Fault, require, wait_for
 from run_notebook import RAISES, STDERR, as_stored, difference, title
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -62,7 +62,7 @@ def link(source, target):
 def copy(checkout, to):
     """The checkout with its set-up, as if it had been made there."""
     shutil.rmtree(to, ignore_errors=True)
-    top = {".git", ".venv", "target"}
+    top = {".git", ".venv", "target", WORK}
     shutil.copytree(checkout, to, symlinks=True, ignore=lambda folder, names:
                     top & set(names) if Path(folder) == checkout else
                     {".ipynb_checkpoints"} & set(names))
@@ -230,7 +230,7 @@ class Page:
         self.palette("Close All Tabs")
         self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=".ipynb").first.wait_for(state="detached")
         # Only now: the first screen is to be a reader's.
-        nbformat.write(notebook, checkout / "notebooks" / name)
+        nbformat.write(notebook, checkout / WORK / name)
         self.page.locator('button[data-command="filebrowser:refresh"], .jp-FileBrowser [title*="Refresh"]').first.click()
         self.open(name)
 
@@ -336,6 +336,12 @@ def first_notebook(page, checkout, address):
     for nag in (".jp-Dialog", ".Toastify__toast"):
         texts = page.page.locator(nag).all_inner_texts()
         require(f"before anything else one is asked or told: {texts}", not texts)
+    require("outputs are there before a cell has run", page.outputs(FIRST).count() == 0)
+    answers = page.panel(FIRST).locator("details", has_text="Guess first")
+    wait_for("answers", PAGE, lambda: answers.count())
+    require("an answer is open before the guess", all(answers.nth(n).get_attribute("open") is None for n in range(answers.count())))
+    listed = set(page.page.locator(".jp-DirListing-itemText").all_inner_texts())
+    require(f"folders of ours in the list of files: {listed}", FIRST in " ".join(listed) and not {"face", "figures"} & listed)
 
     page.run_all(FIRST)
     page.wait_for_end(FIRST)
@@ -344,7 +350,7 @@ def first_notebook(page, checkout, address):
     page.picture("2-chart")
     require("the chart is no picture", chart.is_visible() and chart.evaluate("image => image.naturalWidth") > 0)
     page.save(FIRST)
-    after = on_disk(checkout / "notebooks" / FIRST)
+    after = on_disk(checkout / WORK / FIRST)
     require_no_errors(page, FIRST, after)
     require_same(before, after)
     line = next(o.text for cell in code_cells(after) for o in cell.outputs if o.output_type == "stream")
@@ -368,8 +374,8 @@ def side_by_side(page, checkout, _):
     for name in (FIRST, SECOND):
         require(f"{name} is not to be seen", page.panel(name).is_visible())
         page.save(name)
-        require_no_errors(page, name, on_disk(checkout / "notebooks" / name))
-    require_same(before, on_disk(checkout / "notebooks" / SECOND))
+        require_no_errors(page, name, on_disk(checkout / WORK / name))
+    require_same(before, on_disk(checkout / WORK / SECOND))
 
 
 def hostile(page, checkout, _):
@@ -380,7 +386,7 @@ def hostile(page, checkout, _):
     page.wait_for_end(HOSTILE)
     page.save(HOSTILE)
     require_harmless(page)
-    require_no_errors(page, HOSTILE, on_disk(checkout / "notebooks" / HOSTILE))
+    require_no_errors(page, HOSTILE, on_disk(checkout / WORK / HOSTILE))
     shown = page.outputs(HOSTILE)
     for number, text in enumerate(("<script>window.pwned", "<img src=x onerror", "<svg onload=")):
         element = shown.filter(has_text=text).first
@@ -468,8 +474,11 @@ def main():
             passed &= stage("Ctrl-C leaves nothing behind", lambda: leave(lab, lab.interrupt))
         lab.end()
         if passed:
+            saved = (checkout / WORK / FIRST).read_bytes()
             lab = Lab(checkout, folder / "build", folder / "lab.log")
             start_kernel(lab.address())
+            passed &= stage("what was saved is kept at the next start", lambda: require(
+                "it is another one", (checkout / WORK / FIRST).read_bytes() == saved))
             passed &= stage("a closed terminal leaves nothing behind", lambda: leave(lab, lab.close_window))
     finally:
         lab.end()

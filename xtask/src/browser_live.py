@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from looking import PAGE, RUN, require, wait_for
+from looking import PAGE, RUN, WORK, require, wait_for
 
 LIVE = "live.ipynb"
 # In the page: all that there may be in the drawing, and what of it moves.
@@ -142,7 +142,7 @@ def live_exported(page, checkout, _):
     require_picture(page.page, page.panel(LIVE).locator(".kinesis-lab-live").first)
     page.picture("live-7-after-its-kernel")
 
-    notebook = checkout / "notebooks" / LIVE
+    notebook = checkout / WORK / LIVE
     done = subprocess.run([sys.executable, "-m", "nbconvert", "--to", "html", "--output-dir", str(page.folder),
                            str(notebook)], capture_output=True, text=True)
     require(f"nbconvert says: {done.stderr}", done.returncode == 0)

@@ -22,6 +22,7 @@ pub mod setup;
 pub mod soak;
 mod steps;
 mod workflows;
+pub mod working_copy;
 
 // The same file that the face's build script compiles, so that both build the one engine.
 #[allow(missing_docs)]

@@ -3,6 +3,8 @@
 import time
 
 # Loading the page takes seconds; a busy machine may take many times as long.
+# Where a reader's own copies of the notebooks are.
+WORK = "my-notebooks"
 PAGE, RUN = 60, 300
 
 

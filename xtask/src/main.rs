@@ -1,6 +1,5 @@
 //! `cargo xtask …`: see `cargo xtask --help`.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,20 +21,7 @@ enum Command {
   cargo xtask lab                  the notebooks, in the browser; Ctrl-C ends it
   cargo xtask lab --no-browser     prints the address instead (a remote machine)
   cargo xtask lab --setup-only     before a workshop: afterwards no network is needed")]
-    Lab {
-        /// Print the address, don't open a browser
-        #[arg(long)]
-        no_browser: bool,
-        /// Default: 8888, or the next one that is free
-        #[arg(long, value_name = "N")]
-        port: Option<u16>,
-        /// Listen there, behind the token of the printed address: 0.0.0.0 in a container. Default: 127.0.0.1
-        #[arg(long, value_name = "ADDRESS")]
-        ip: Option<IpAddr>,
-        /// Make what is absent, and stop there
-        #[arg(long, conflicts_with_all = ["no_browser", "port", "ip"])]
-        setup_only: bool,
-    },
+    Lab(lab::Options),
     /// Runs notebooks in the real kernel, without a browser, and stores their outputs.
     #[command(after_help = "Examples:
   cargo xtask notebooks            runs all and stores their outputs
@@ -117,10 +103,10 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let place = xtask::Place::find()?;
     match arguments.command {
-        Command::Lab { no_browser, port, ip, setup_only } => {
+        Command::Lab(options) => {
             setup::run(&place)?;
-            if !setup_only {
-                lab::open(&place, no_browser, port, ip)?;
+            if !options.setup_only {
+                lab::open(&place, &options)?;
             }
             Ok(true)
         }

@@ -32,6 +32,11 @@ impl Place {
         self.checkout.join("notebooks")
     }
 
+    /// The copies that a reader works in; git does not look there.
+    pub fn working_copy(&self) -> PathBuf {
+        self.checkout.join("my-notebooks")
+    }
+
     /// JupyterLab's virtual environment.
     pub fn venv(&self) -> PathBuf {
         self.checkout.join(".venv")
