@@ -41,12 +41,12 @@ pub(crate) fn write(
     let mut pair = transaction.prepare_cached("INSERT OR REPLACE INTO open_origins VALUES (?1, ?2, ?3)")?;
     let mut number =
         transaction.prepare_cached("INSERT OR IGNORE INTO open_origin_numbers VALUES (?1, ?2, ?3)")?;
-    // Numbers without leading zeros: the longer one is the larger one. Of one of an aggregate (`99/7`), what is
-    // before the slash.
+    // Numbers without leading zeros: the longer one is the larger one. Of one of an aggregate (`99/7`), or of one
+    // event of several (`99#3`), what is before that.
     let mut known = transaction.prepare_cached(
         "DELETE FROM open_origin_numbers WHERE shard = ?1 AND origin = ?2 \
-         AND (instr(number || '/', '/') - 1, substr(number, 1, instr(number || '/', '/') - 1)) \
-         <= (length(?3), ?3)",
+         AND (instr(replace(number, '#', '/') || '/', '/') - 1, \
+         substr(number, 1, instr(replace(number, '#', '/') || '/', '/') - 1)) <= (length(?3), ?3)",
     )?;
     for saved in changed {
         pair.execute(params![saved.shard_id, saved.origin, saved.after])?;
@@ -58,4 +58,27 @@ pub(crate) fn write(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those of one event of several (`99#3`) were longer than the number that they are up to, and stayed for ever.
+    #[test]
+    fn numbers_that_are_known_are_forgotten_in_all_their_forms() {
+        let mut database = Connection::open_in_memory().unwrap();
+        database.execute_batch(include_str!("common.sql")).unwrap();
+        let transaction = database.transaction().unwrap();
+        let mut saved = SavedOrigin::new("a", "s/b");
+        saved.numbers =
+            ["99", "99/7", "99#3", "99/7#3", "98#12", "100", "100#3", "100/0"].map(str::to_owned).to_vec();
+        saved.after = Some("99".to_owned());
+        write(&transaction, &[], &[saved.clone()]).unwrap();
+        let mut left = read(&transaction).unwrap().remove(0).numbers;
+        left.sort();
+        assert_eq!(left, ["100", "100#3", "100/0"]);
+        write(&transaction, &["a".to_owned()], &[]).unwrap();
+        assert!(read(&transaction).unwrap().is_empty());
+    }
 }
