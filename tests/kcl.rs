@@ -336,6 +336,21 @@ fn the_example_is_such_a_child() {
     );
 }
 
+/// By hand, somebody would wait for nothing.
+#[test]
+fn at_a_terminal_it_says_whose_child_it_is() {
+    let mut program = PathBuf::from(std::env::current_exe().unwrap().parent().unwrap().parent().unwrap());
+    program.push("examples/kcl_echo");
+    let mut command = Command::new("script");
+    command.args(["-qec", program.to_str().unwrap(), "/dev/null"]).stdin(Stdio::null());
+    let Ok(output) = command.output() else {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no `script`, which makes a terminal, here");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.code() == Some(1) && said.contains("here they are a terminal"), "{said}");
+}
+
 fn assert_told((code, stderr): (i32, String), expected: i32, sentences: &[&str]) {
     assert_eq!(code, expected, "{stderr}");
     for sentence in sentences {

@@ -45,7 +45,8 @@ impl Child {
     }
 
     /// Which stream the application reads, for [`Batch::stream`](crate::Batch::stream) and
-    /// [`RecordProcessor::checkpoints`]: the daemon does not say it. Default: one without a name.
+    /// [`RecordProcessor::checkpoints`]: the daemon does not say it. A [`Filter`](crate::Filter) writes its name
+    /// into what it sends on. Default: one without a name.
     pub fn stream(mut self, stream: &StreamId) -> Child {
         self.stream = stream.clone();
         self

@@ -148,13 +148,16 @@ impl<'a, D: Daemon> Driver<'a, D> {
             remembered,
             millis_behind_latest: None,
             idle: false,
-            lost: false,
+            lost: None,
         });
         Ok(Reached::Yes)
     }
 
     async fn process(&mut self, records: DaemonRecords, behind: Option<u64>) -> Result<Reached> {
-        let Some(shard) = self.shard.as_mut().filter(|shard| !shard.lost) else { return Ok(Reached::Yes) };
+        let Some(shard) = self.shard.as_mut() else { return Ok(Reached::Yes) };
+        if shard.is_lost(Instant::now())? {
+            return Ok(Reached::Yes);
+        }
         shard.idle = records.records.is_empty() && behind == Some(0);
         shard.millis_behind_latest = behind;
         let last = records.last.clone();
@@ -185,38 +188,36 @@ impl<'a, D: Daemon> Driver<'a, D> {
         }
     }
 
+    /// Written down, or the child ends with an error: answered without a checkpoint, the daemon would ask a child that is
+    /// gone for one, for ever, and the shard's children would never begin.
     async fn shard_ended(&mut self) -> Result<Reached> {
         self.ended = Ended::ShardsEnded;
-        let Some(shard) = self.shard.as_ref().filter(|shard| !shard.lost) else {
-            // Its records were not all processed here: without a checkpoint, the daemon gives it to another.
-            return Ok(Reached::Yes);
-        };
+        let Some(shard) = self.shard.as_ref() else { return Ok(Reached::Yes) };
+        let shard_id = shard.id.clone();
+        if shard.lost.is_some() {
+            return Err(end_not_written(&shard_id));
+        }
         let context = || shard.context(self.stop);
         let delivering = delivering(self.stream, &self.report, self.stop, &context);
         let ended_before = shard.remembered.as_ref().is_some_and(|checkpoint| checkpoint.ended);
-        if !ended_before && !delivering.shard_ended(&shard.id, self.processor).await? {
+        if !ended_before && !delivering.shard_ended(&shard_id, self.processor).await? {
             return Ok(Reached::Gone);
         }
         if !delivering.tick(self.processor).await? {
             return Ok(Reached::Gone);
         }
-        let (shard_id, outcome) = (shard.id.clone(), self.checkpoint_at_last(None, TRIES_AT_THE_END).await?);
-        match outcome {
-            CheckpointOutcome::Later => Err(Error::new(
-                ErrorKind::Service,
-                format!(
-                    "{shard_id} was processed to its end, and the lease table does not take that: its children can't \
-                     begin. Is DynamoDB throttling, or out of reach? The next worker that has it reads it from its last \
-                     checkpoint on"
-                ),
-            )),
-            other => Ok(other.reached()),
+        match self.checkpoint_at_last(None, TRIES_AT_THE_END).await? {
+            CheckpointOutcome::Done => Ok(Reached::Yes),
+            CheckpointOutcome::Gone => Ok(Reached::Gone),
+            CheckpointOutcome::Later | CheckpointOutcome::LeaseLost => Err(end_not_written(&shard_id)),
         }
     }
 
     async fn shutdown_requested(&mut self) -> Result<Reached> {
         self.ended = Ended::Stopped;
-        let Some(shard) = self.shard.as_ref().filter(|shard| !shard.lost) else { return Ok(Reached::Yes) };
+        let Some(shard) = self.shard.as_ref().filter(|shard| shard.lost.is_none()) else {
+            return Ok(Reached::Yes);
+        };
         let context = || shard.context(self.stop);
         if !delivering(self.stream, &self.report, self.stop, &context).tick(self.processor).await? {
             return Ok(Reached::Gone);
@@ -282,7 +283,7 @@ impl<'a, D: Daemon> Driver<'a, D> {
                     "another worker has {shard} ({class}): nothing more of it is processed here"
                 );
                 if let Some(shard) = &mut self.shard {
-                    shard.lost = true;
+                    shard.lost = Some(Instant::now());
                 }
                 Ok(CheckpointOutcome::LeaseLost)
             }
@@ -318,6 +319,17 @@ fn delivering<'a>(
     context: &'a dyn Fn() -> Context,
 ) -> Delivering<'a> {
     Delivering { stream: &stream.name, report, stop, until: None, impatient: false, context }
+}
+
+fn end_not_written(shard_id: &str) -> Error {
+    Error::new(
+        ErrorKind::Service,
+        format!(
+            "the lease table does not take that {shard_id} is at its end, so its children can't begin: is DynamoDB throttling, \
+             or out of reach, or has another worker the lease? The next worker that has it reads it from its last checkpoint \
+             on"
+        ),
+    )
 }
 
 /// Nobody looks into the report of a child, so it is told at once.

@@ -1,6 +1,9 @@
 //! [`LeasedShard`]: what a child knows of its shard. Pure.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::place::{ExtendedSequenceNumber, order};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,11 +21,35 @@ pub(super) struct LeasedShard {
     pub(super) remembered: Option<Checkpoint>,
     pub(super) millis_behind_latest: Option<u64>,
     pub(super) idle: bool,
-    /// Another worker has it, though the daemon has not said so yet.
-    pub(super) lost: bool,
+    /// Since when another worker has it, though the daemon has not said so yet.
+    pub(super) lost: Option<Instant>,
 }
 
+/// How long a daemon may go on with a shard whose lease it has lost. Its own time for that is
+/// `failoverTimeMillis`, 10 s unless told otherwise.
+const LETS_GO: Duration = Duration::from_secs(60);
+
 impl LeasedShard {
+    /// Its lease is another worker's.
+    ///
+    /// # Errors
+    /// When the daemon does not notice: nothing of the shard would be processed here, and perhaps nowhere.
+    pub(super) fn is_lost(&self, now: Instant) -> Result<bool> {
+        let Some(since) = self.lost else { return Ok(false) };
+        if now.saturating_duration_since(since) < LETS_GO {
+            return Ok(true);
+        }
+        Err(Error::new(
+            ErrorKind::Service,
+            format!(
+                "a checkpoint of {} was refused because another worker has its lease, and the KCL's daemon goes on with it \
+                 for {} s: this child ends, so that the lease is somebody's again",
+                self.id,
+                LETS_GO.as_secs()
+            ),
+        ))
+    }
+
     pub(super) fn context(&self, stop: &Stop) -> Context {
         let mut progress = ShardProgress::reading(&self.id, &[]).since(self.since);
         progress.idle = self.idle;

@@ -28,6 +28,9 @@ impl Daemon for Scripted {
             return Ok(Some(answer.into_bytes()));
         }
         let Some(request) = self.requests.pop_front() else { return Ok(None) };
+        if let Some(seconds) = request["after"].as_u64() {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
         assert_eq!(self.asked, None, "it waits for an answer");
         self.asked = request["action"].as_str().map(str::to_owned);
         Ok(Some(request.to_string().into_bytes()))
@@ -207,13 +210,13 @@ async fn a_daemon_that_is_gone_ends_the_child_wherever_it_is() {
     assert_eq!(outcome.unwrap().ended, Some(Ended::DaemonGone));
 }
 
+fn with(errors: &[Option<&'static str>]) -> Scripted {
+    Scripted { errors: errors.iter().copied().collect(), ..Scripted::default() }
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_failed_checkpoint_has_its_consequence() {
     let requests = [initialize("5"), records(&[6]), records(&[7]), records(&[8]), action("shardEnded")];
-    let with = |errors: &[Option<&'static str>]| Scripted {
-        errors: errors.iter().copied().collect(),
-        ..Scripted::default()
-    };
 
     // Busy or out of reach: later, and at the end at once again.
     let errors = [Some("ThrottlingException"), Some("RuntimeException"), None, Some("ThrottlingException")];
@@ -228,18 +231,6 @@ async fn each_failed_checkpoint_has_its_consequence() {
     assert!(error.to_string().contains("its children can't begin"), "{error}");
     assert_eq!(said.iter().filter(|line| *line == "@null/null").count(), 10);
 
-    // Another worker has it: nothing more is processed, and the shard is not said to be at its end.
-    let mut notes = Notes::default();
-    let (outcome, said) = drive(with(&[None, Some("ShutdownException")]), &requests, 0, &mut notes).await;
-    assert_eq!(outcome.unwrap().records, 2);
-    assert_eq!(notes.calls.last().unwrap(), "tick");
-    assert!(
-        !notes.calls.iter().any(|call| call.starts_with('8') || call.starts_with("end")),
-        "{:?}",
-        notes.calls
-    );
-    assert_eq!(said[5..], ["processRecords", "shardEnded"]);
-
     // For good.
     for class in ["InvalidStateException", "IllegalArgumentException"] {
         let (outcome, _) = drive(with(&[Some(class)]), &requests, 0, &mut Notes::default()).await;
@@ -252,6 +243,52 @@ async fn each_failed_checkpoint_has_its_consequence() {
         drive(with(&[Some("ThrottlingException"); 9]), &requests, 5, &mut Notes::default()).await;
     assert_eq!(outcome.unwrap().ended, Some(Ended::Stopped));
     assert_eq!(said[2..], ["@6/0", "@6/0", "@6/0", "shutdownRequested"]);
+}
+
+/// A shard is not said to be at its end by who has lost it; and an answer without that would have the daemon ask
+/// again and again, where nobody is.
+#[tokio::test(start_paused = true)]
+async fn whose_lease_is_lost_ends_with_an_error_at_the_shards_end() {
+    const LOST: Option<&str> = Some("ShutdownException");
+    let requests = [initialize("5"), records(&[6]), records(&[7]), records(&[8]), action("shardEnded")];
+
+    // Lost with a batch: nothing more is processed.
+    let mut notes = Notes::default();
+    let (outcome, said) = drive(with(&[None, LOST]), &requests, 0, &mut notes).await;
+    let error = outcome.unwrap_err();
+    assert!(
+        error.kind() == ErrorKind::Service && error.to_string().contains("its children can't begin"),
+        "{error}"
+    );
+    assert_eq!(notes.calls, ["checkpoints of visits", "6 of shardId-7", "tick", "7 of shardId-7", "tick"]);
+    assert_eq!(said[3..], ["@7/0", "processRecords", "processRecords"]);
+
+    // Lost when its end is written down.
+    let (outcome, said) = drive(with(&[None, None, None, LOST]), &requests, 0, &mut Notes::default()).await;
+    assert!(outcome.unwrap_err().to_string().contains("its children can't begin"));
+    assert_eq!(said.last().unwrap(), "@null/null");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_keeps_a_lost_lease_for_a_minute_loses_its_child() {
+    let lost = || with(&[Some("ShutdownException")]);
+    // Told so in time, the child ends well.
+    let requests = [initialize("5"), records(&[6]), records(&[7]), action("leaseLost")];
+    let (outcome, said) = drive(lost(), &requests, 0, &mut Notes::default()).await;
+    let report = outcome.unwrap();
+    assert_eq!((report.records, report.ended), (1, Some(Ended::LeaseLost)));
+    assert_eq!(said, ["initialize", "@6/0", "processRecords", "processRecords", "leaseLost"]);
+
+    let later = |seconds: u64| {
+        let mut records = records(&[9]);
+        records["after"] = json!(seconds);
+        records
+    };
+    let requests = [initialize("5"), records(&[6]), later(59), later(2)];
+    let (outcome, said) = drive(lost(), &requests, 0, &mut Notes::default()).await;
+    let error = outcome.unwrap_err();
+    assert!(error.kind() == ErrorKind::Service && error.to_string().contains("goes on with it"), "{error}");
+    assert_eq!(said, ["initialize", "@6/0", "processRecords", "processRecords"]);
 }
 
 #[tokio::test(start_paused = true)]
