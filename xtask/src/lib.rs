@@ -8,6 +8,7 @@ pub mod checks;
 pub mod data;
 mod deny;
 mod features;
+pub mod fleet;
 mod fuzz;
 pub mod jupyter;
 pub mod lab;

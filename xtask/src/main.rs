@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{api, bench, book, checks, data, lab, notebooks, release, repl, rooms, setup, soak};
+use xtask::{api, bench, book, checks, data, fleet, lab, notebooks, release, repl, rooms, setup, soak};
 
 /// kinesis-lab's own commands.
 #[derive(Parser)]
@@ -77,6 +77,19 @@ their checkout, where the first cell finds the library.")]
   cargo xtask release 0.2.0 --publish
                                    sends what is tagged so to crates.io")]
     Release(release::Options),
+    /// Workers of the Kinesis Client Library on this machine, sharing the shards of an embedded Kinesis.
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  cargo xtask fleet parts                        the KCL's jars (by Maven) and DynamoDB's stand-in, once; needs Java 11
+  cargo xtask fleet up --workers 3 --seconds 60  a play: splits, merges, a worker is killed; every record is processed
+  cargo xtask fleet up --workers 3               or by hand; in another terminal:
+  cargo xtask fleet status
+  cargo xtask fleet kill 2
+  cargo xtask fleet add
+  cargo xtask fleet down"
+    )]
+    Fleet(fleet::Command),
     /// Lists the library's public paths; fails where a type has more than one.
     Api,
     /// Draws the rooms of `src`: what each is for, how large it is, and which others it uses.
@@ -129,6 +142,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         }
         Command::Bench(options) => bench::run(&place, &options).map(|()| true),
         Command::Soak(options) => soak::run(&place, &options),
+        Command::Fleet(command) => fleet::run(&place, &command),
         Command::Test(options) => checks::run(&place, &options),
         Command::Release(options) => release::run(&place, &options),
         Command::Api => api::run(&place),

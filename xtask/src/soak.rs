@@ -49,7 +49,7 @@ pub fn run(place: &Place, options: &Options) -> Result<bool> {
 /// A full disk is a small file system, which must go with the programs, however they end; and who is not root
 /// may mount one in a namespace of their own. In one of processes, none of the programs outlives the soak, not even
 /// one that is killed.
-fn apart() -> Option<Command> {
+pub(crate) fn apart() -> Option<Command> {
     let wrapped = |options: &[&str]| {
         let mut command = Command::new("unshare");
         command.args(options);

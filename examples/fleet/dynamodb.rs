@@ -1,0 +1,48 @@
+//! DynamoDB's stand-in, where the leases are.
+
+use std::fs::File;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kinesis_lab::prelude::*;
+
+/// The program dynoxide, which ends with this.
+pub(crate) struct Dynamodb {
+    program: Child,
+    pub(crate) endpoint: String,
+}
+
+impl Dynamodb {
+    pub(crate) fn start(program: &Path, folder: &Path) -> Result<Dynamodb, Error> {
+        // Free now; taken by somebody else in between, the program says so and this ends.
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let log = File::create(folder.join("dynamodb.log"))?;
+        let mut command = Command::new(program);
+        command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let program = command.spawn().map_err(|error| {
+            Error::new(ErrorKind::Io, format!("{} does not start: {error}", command.get_program().display()))
+        })?;
+        let mut dynamodb = Dynamodb { program, endpoint: format!("http://127.0.0.1:{port}") };
+        let until = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if dynamodb.program.try_wait()?.is_some() || Instant::now() > until {
+                return Err(Error::new(
+                    ErrorKind::Io,
+                    "dynoxide does not listen; its log says why: dynamodb.log",
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(dynamodb)
+    }
+}
+
+impl Drop for Dynamodb {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}

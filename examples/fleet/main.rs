@@ -1,0 +1,86 @@
+//! A fleet on this machine: workers of the Kinesis Client Library share the shards of an embedded Kinesis, which are split
+//! and merged meanwhile, and workers are killed; at the end every record must have been processed. `cargo xtask fleet`
+//! finds Java and the jars, builds DynamoDB's stand-in, and starts this.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod control;
+mod dynamodb;
+mod journal;
+mod processed;
+mod scene;
+mod traffic;
+mod worker;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use kinesis_lab::prelude::*;
+
+use crate::common::say::say;
+use crate::journal::Journal;
+
+/// Runs workers of the Kinesis Client Library on an embedded Kinesis: every record is processed, in the order of its
+/// shard. Ends with status 1, and what is missing, when not.
+#[derive(Parser)]
+#[command(name = "cargo xtask fleet up", bin_name = "cargo xtask fleet up")]
+pub(crate) struct Arguments {
+    /// How many daemons
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) workers: usize,
+    /// How many shards the stream has at first
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) shards: u32,
+    /// A play of so many seconds from the first record on: shards are split and merged, a worker is killed, and the fleet
+    /// ends [default: up until `fleet down`]
+    #[arg(long, value_name = "N")]
+    pub(crate) seconds: Option<u64>,
+    /// Records that are there before the workers are, to measure how fast they are read
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) backlog: u64,
+    /// Records are pushed to the workers (enhanced fan-out), not polled
+    #[arg(long)]
+    pub(crate) fan_out: bool,
+    /// Java's program
+    #[arg(long, value_name = "FILE", default_value = "java")]
+    pub(crate) java: PathBuf,
+    /// The folder with the jars of amazon-kinesis-client-multilang
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) jars: PathBuf,
+    /// What stands in for DynamoDB: the program dynoxide
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dynamodb: PathBuf,
+    /// Where logs go; what is there of an earlier run is deleted
+    #[arg(long, value_name = "FOLDER", default_value = "target/fleet")]
+    pub(crate) folder: PathBuf,
+}
+
+fn main() -> ExitCode {
+    // A daemon starts this program again, for each of its shards.
+    if let Some(file) = Journal::of_a_child() {
+        return match Journal::open(&file).and_then(|mut journal| {
+            kinesis_lab::kcl::Child::new().checkpoint_every(secs(1)).run(&mut journal)
+        }) {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(error) => {
+                say(format_args!("error: {error}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match scene::play(&Arguments::parse()) {
+        Ok(wrong) if wrong.is_empty() => {
+            say("fleet: passed");
+            ExitCode::SUCCESS
+        }
+        Ok(wrong) => {
+            say(format_args!("fleet: FAILED\n  - {}", wrong.join("\n  - ")));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            say(format_args!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}

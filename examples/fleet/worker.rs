@@ -1,0 +1,138 @@
+//! A worker: the KCL's daemon, told by a file of properties.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use kinesis_lab::prelude::*;
+
+use crate::Arguments;
+use crate::journal;
+
+/// What all workers of the fleet have in common.
+pub(crate) struct Fleet<'a> {
+    pub(crate) arguments: &'a Arguments,
+    pub(crate) folder: &'a Path,
+    pub(crate) kinesis: &'a str,
+    pub(crate) dynamodb: &'a str,
+}
+
+pub(crate) struct Worker {
+    daemon: Child,
+    pub(crate) name: String,
+    /// How it went, once it has.
+    pub(crate) gone: Option<&'static str>,
+}
+
+impl Worker {
+    pub(crate) fn start(fleet: &Fleet<'_>, number: usize) -> Result<Worker, Error> {
+        let name = format!("worker-{number}");
+        let program = std::env::current_exe()?;
+        let program = program.to_str().filter(|path| !path.contains(' ')).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                "the daemon splits executableName at blanks, and this checkout's path has one: move it, or set \
+                 CARGO_TARGET_DIR to a folder without",
+            )
+        })?;
+        let file = fleet.folder.join(format!("{name}.properties"));
+        std::fs::write(&file, fleet.properties(&name, program))?;
+        let log = File::create(fleet.folder.join(format!("{name}.log")))?;
+        let mut command = Command::new(&fleet.arguments.java);
+        command.args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]);
+        command.arg(fleet.arguments.jars.join("*"));
+        command.args(["software.amazon.kinesis.multilang.MultiLangDaemon", "--properties-file"]).arg(&file);
+        // An emulator takes any; and nobody's own are to be used by mistake.
+        for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+            command.env_remove(name);
+        }
+        command.envs([
+            ("AWS_ACCESS_KEY_ID", "any"),
+            ("AWS_SECRET_ACCESS_KEY", "any"),
+            ("AWS_REGION", "us-east-1"),
+            (journal::WORKER, &name),
+        ]);
+        command.env(journal::FOLDER, fleet.folder.join("journals"));
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        // Ctrl-C is for the fleet, which ends its workers one after the other.
+        command.process_group(0);
+        let daemon = command.spawn().map_err(|error| {
+            Error::new(ErrorKind::Io, format!("{} does not start: {error}", fleet.arguments.java.display()))
+        })?;
+        Ok(Worker { daemon, name, gone: None })
+    }
+
+    /// With what, when it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        if self.gone.is_some() { None } else { self.daemon.try_wait().ok()? }
+    }
+
+    /// As a machine that loses its power.
+    pub(crate) fn kill(&mut self) {
+        // Its children end with its pipes.
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+        self.gone = Some("killed");
+    }
+
+    /// Hands its leases on.
+    pub(crate) fn terminate(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.daemon.id().to_string()]).status();
+        self.gone = Some("asked to end");
+    }
+
+    /// After [`terminate`](Worker::terminate); killed after a time.
+    pub(crate) fn wait(&mut self) -> Result<Duration, String> {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(60) {
+            if self.daemon.try_wait().is_ok_and(|status| status.is_some()) {
+                return Ok(began.elapsed());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(format!("{} did not end within a minute after SIGTERM", self.name))
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+impl Fleet<'_> {
+    /// Intervals are those of a test: leases move in seconds, not in half a minute. CBOR and HTTP/2 are what it speaks
+    /// unless told otherwise.
+    fn properties(&self, worker: &str, program: &str) -> String {
+        let Fleet { kinesis, dynamodb, arguments, .. } = self;
+        let retrieval = if arguments.fan_out { "FANOUT" } else { "POLLING" };
+        format!(
+            "executableName = {program}
+streamName = fleet
+applicationName = fleet-journal
+workerId = {worker}
+AwsCredentialsProvider = EnvironmentVariableCredentialsProvider
+regionName = us-east-1
+kinesisEndpoint = {kinesis}
+dynamoDBEndpoint = {dynamodb}
+initialPositionInStream = TRIM_HORIZON
+metricsLevel = NONE
+processingLanguage = rust
+retrievalMode = {retrieval}
+idleTimeBetweenReadsInMillis = 250
+failoverTimeMillis = 3000
+leaseAssignmentIntervalMillis = 1000
+shardSyncIntervalMillis = 500
+parentShardPollIntervalMillis = 500
+inMemoryWorkerMetricsCaptureFrequencyMillis = 200
+workerMetricsReporterFreqInMillis = 2000
+disableWorkerMetrics = true
+callProcessRecordsEvenForEmptyRecordList = true
+shutdownGraceMillis = 10000
+"
+        )
+    }
+}

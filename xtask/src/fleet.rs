@@ -1,0 +1,170 @@
+//! `cargo xtask fleet`: workers of the Kinesis Client Library on this machine, as `examples/fleet/` plays them.
+
+mod parts;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::{Place, setup, soak};
+
+/// What is done with the fleet.
+#[derive(clap::Subcommand, Debug)]
+pub enum Command {
+    /// Makes what is absent (the KCL's jars, DynamoDB's stand-in), and stops there: afterwards no network is needed
+    Parts,
+    /// Starts workers on an embedded Kinesis, puts records, and checks at the end that all were processed
+    #[command(after_help = "Examples:
+  cargo xtask fleet up --workers 3 --seconds 60     a play: splits, merges, a kill; then it ends
+  cargo xtask fleet up --workers 3                  until `cargo xtask fleet down`, in another terminal
+  cargo xtask fleet up --shards 1 --backlog 200000 --seconds 1 --release     how fast a shard is read
+
+Ends with status 1, and what is missing, when not every record was processed, in the order of its shard. The workers'
+logs are in target/fleet.")]
+    Up(Options),
+    /// Who has which shards, and what was processed
+    Status,
+    /// One worker more; it is handed shards of the others
+    Add,
+    /// Kills a worker, as a machine that loses its power: others take its shards over
+    Kill(Number),
+    /// Asks a worker to end (SIGTERM): it hands its shards on
+    Stop(Number),
+    /// Splits a shard
+    Split,
+    /// Ends the fleet, once everything that was put is processed, and says whether it was
+    Down,
+}
+
+/// Which worker.
+#[derive(clap::Args, Debug)]
+pub struct Number {
+    /// 2 for worker-2
+    #[arg(value_name = "N")]
+    pub worker: usize,
+}
+
+/// How large a fleet, and for how long.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// How many workers: daemons of the KCL
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub workers: usize,
+    /// How many shards the stream has at first
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub shards: u32,
+    /// A play of so many seconds from the first record on: shards are split and merged, a worker is killed, and the fleet
+    /// ends [default: up until `fleet down`]
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<u64>,
+    /// Records that are there before the workers are, to measure how fast they are read
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub backlog: u64,
+    /// Records are pushed to the workers (enhanced fan-out), not polled
+    #[arg(long)]
+    pub fan_out: bool,
+    /// Compiled as for production, which takes some minutes more the first time
+    #[arg(long)]
+    pub release: bool,
+}
+
+/// False when something was not as it must be; what, has been printed.
+pub fn run(place: &Place, command: &Command) -> Result<bool> {
+    let folder = place.target().join("fleet");
+    match command {
+        Command::Parts => parts::make(place).map(|_| true),
+        Command::Up(options) => up(place, options, &folder),
+        Command::Status => ask(&folder, "status"),
+        Command::Add => ask(&folder, "add"),
+        Command::Split => ask(&folder, "split"),
+        Command::Down => ask(&folder, "down"),
+        Command::Kill(number) => ask(&folder, &format!("kill {}", number.worker)),
+        Command::Stop(number) => ask(&folder, &format!("stop {}", number.worker)),
+    }
+}
+
+fn up(place: &Place, options: &Options, folder: &Path) -> Result<bool> {
+    let parts = parts::make(place)?;
+    let program = build(place, options.release)?;
+    // None of the workers outlives the fleet, not even one that is killed.
+    let mut command = soak::apart().unwrap_or_else(|| std::process::Command::new("env"));
+    command.arg(&program);
+    if options.fan_out {
+        command.arg("--fan-out");
+    }
+    if let Some(seconds) = options.seconds {
+        command.args(["--seconds", &seconds.to_string()]);
+    }
+    command
+        .args(["--workers", &options.workers.to_string(), "--shards", &options.shards.to_string()])
+        .args(["--backlog", &options.backlog.to_string()])
+        .arg("--java")
+        .arg(&parts.java)
+        .arg("--jars")
+        .arg(&parts.jars)
+        .arg("--dynamodb")
+        .arg(&parts.dynamodb)
+        .arg("--folder")
+        .arg(folder)
+        .current_dir(&place.checkout)
+        .stdin(Stdio::null());
+    Ok(command.status().context("the fleet does not run")?.success())
+}
+
+/// A fleet that is up, over the socket in its folder.
+#[cfg(unix)]
+fn ask(folder: &Path, request: &str) -> Result<bool> {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixStream;
+
+    let Ok(mut socket) = UnixStream::connect(folder.join("control")) else {
+        bail!("no fleet is up here; start one: cargo xtask fleet up --workers 3");
+    };
+    writeln!(socket, "{request}")?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).context("the fleet has ended without an answer")?;
+    if answer.is_empty() {
+        bail!("the fleet has ended without an answer");
+    }
+    print!("{answer}");
+    Ok(!answer.starts_with("error: ") && !answer.contains("fleet: FAILED"))
+}
+
+#[cfg(not(unix))]
+fn ask(_: &Path, _: &str) -> Result<bool> {
+    bail!("a fleet runs on Linux and macOS only: the children of the KCL need Unix")
+}
+
+/// With the same features as the tests, which have compiled most of it.
+fn build(place: &Place, release: bool) -> Result<PathBuf> {
+    let mut command = setup::cargo_of_the_caller(place);
+    command.args(["build", "--locked", "--features", "full", "--example", "fleet"]);
+    command.arg("--message-format=json-render-diagnostics").stdin(Stdio::null()).stderr(Stdio::inherit());
+    if release {
+        command.arg("--release");
+    }
+    let output = command.output().context("cargo does not run")?;
+    anyhow::ensure!(output.status.success(), "the fleet could not be built; cargo says why, above");
+    let artifacts = output.stdout.split(|byte| *byte == b'\n');
+    let found = artifacts.filter_map(|line| serde_json::from_slice(line).ok()).find_map(executable);
+    found.map(PathBuf::from).context("cargo has built no example `fleet`")
+}
+
+fn executable(artifact: Value) -> Option<OsString> {
+    let is_it = artifact["target"]["name"] == "fleet" && artifact["target"]["kind"][0] == "example";
+    is_it.then(|| artifact["executable"].as_str().map(OsString::from)).flatten()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_no_fleet_is_it_says_how_to_start_one() {
+        let error = ask(&std::env::temp_dir().join("kinesis-lab-no-fleet"), "status").unwrap_err();
+        assert!(error.to_string().contains("cargo xtask fleet up"), "{error}");
+    }
+}
