@@ -89,6 +89,25 @@ impl Processed {
         self.losses.push(Loss { worker: worker.to_owned(), at, shards });
     }
 
+    /// Of `put` records and these closed shards, what is not as it must be.
+    pub(crate) fn faults(&self, put: u64, closed: &BTreeSet<String>) -> Vec<String> {
+        let mut faults = Vec::new();
+        let missing: Vec<u64> = (0..put).filter(|number| !self.records.contains_key(number)).collect();
+        if !missing.is_empty() {
+            let some: Vec<String> = missing.iter().take(5).map(u64::to_string).collect();
+            faults.push(format!("missing: {} of {put} records, such as {}", missing.len(), some.join(", ")));
+        }
+        let unknown = self.records.keys().filter(|number| **number >= put).count();
+        if unknown > 0 {
+            faults.push(format!("processed, and never put: {unknown} records"));
+        }
+        faults.extend(self.odd.iter().take(5).cloned());
+        for shard in closed.symmetric_difference(&self.ended) {
+            faults.push(format!("{shard} is closed, or said to be at its end, and not both"));
+        }
+        faults
+    }
+
     fn add(&mut self, worker: &str, text: &str, tail: &mut Tail) {
         for line in text.lines() {
             let Some(Line { millis, shard, what }) = Line::parse(line) else {
@@ -169,6 +188,21 @@ mod tests {
         assert_eq!(all.timed, Some((1, 2)));
         all.add("worker-1", "10 b 11 - 5\n11 b 9 - 6\nnonsense", &mut first);
         assert_eq!(all.odd, ["out of order, by worker-1: 11 b 9 - 6", "worker-1 wrote: nonsense"]);
+    }
+
+    #[test]
+    fn each_kind_of_fault_is_told() {
+        let closed = |shards: &[&str]| shards.iter().map(|shard| shard.to_string()).collect();
+        let mut all = Processed::default();
+        all.add("worker-1", "1 a 1 - 0\n2 a 2 - 1\n3 a ended\n4 b 1 - 2", &mut Tail::default());
+        assert!(all.faults(3, &closed(&["a"])).is_empty());
+        assert_eq!(all.faults(5, &closed(&["a"])), ["missing: 2 of 5 records, such as 3, 4"]);
+        assert_eq!(all.faults(2, &closed(&["a"])), ["processed, and never put: 1 records"]);
+        for shards in [&["a", "b"][..], &[]] {
+            assert!(all.faults(3, &closed(shards))[0].contains("and not both"), "{shards:?}");
+        }
+        all.add("worker-2", "nonsense", &mut Tail::default());
+        assert_eq!(all.faults(3, &closed(&["a"])), ["worker-2 wrote: nonsense"]);
     }
 
     #[test]

@@ -221,7 +221,7 @@ impl Scene<'_> {
             }
         }
         self.look()?;
-        self.judge();
+        self.wrong.extend(self.processed.faults(self.put, &self.closed));
         tell(self.sum());
         for loss in &self.processed.losses {
             tell(format_args!("{} went: {loss}", loss.worker));
@@ -237,23 +237,6 @@ impl Scene<'_> {
         let slowest = ends.iter().max().copied().unwrap_or_default().as_secs_f64();
         tell(format_args!("the workers have ended {slowest:.1} s after SIGTERM, at most"));
         Ok(())
-    }
-
-    fn judge(&mut self) {
-        let Processed { records, odd, ended, .. } = &self.processed;
-        let missing: Vec<u64> = (0..self.put).filter(|number| !records.contains_key(number)).collect();
-        if !missing.is_empty() {
-            let some: Vec<String> = missing.iter().take(5).map(u64::to_string).collect();
-            self.wrong.push(format!("{} records are missing: {} …", missing.len(), some.join(", ")));
-        }
-        let unknown = records.keys().filter(|number| **number >= self.put).count();
-        if unknown > 0 {
-            self.wrong.push(format!("{unknown} records were never put"));
-        }
-        self.wrong.extend(odd.iter().take(5).cloned());
-        for shard in self.closed.symmetric_difference(ended) {
-            self.wrong.push(format!("{shard} is closed, or said to be at its end, and not both"));
-        }
     }
 
     /// In a line.

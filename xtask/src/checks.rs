@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::offline::{self, Away};
 use crate::steps::elapsed;
-use crate::{Place, api, browser, deny, features, fuzz, notebooks, repl, setup, soak, workflows};
+use crate::{Place, api, browser, deny, features, fleet, fuzz, notebooks, repl, setup, soak, workflows};
 
 /// Which checks.
 #[derive(clap::Args, Debug)]
@@ -23,7 +23,7 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 19] = [
+const STEPS: [(&str, &str, Work); 20] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("rooms", "the layout of src: who uses whom, and one path a type", |place, _| rooms(place)),
@@ -36,6 +36,11 @@ const STEPS: [(&str, &str, Work); 19] = [
         "soak",
         "a shop whose parts are killed, locked and filled (2 minutes; 15 with --full): exact",
         soak_shop,
+    ),
+    (
+        "fleet",
+        "the Kinesis Client Library's own daemon (one worker; three, one of which is killed, with --full)",
+        |place, options| fleet::check(place, options.full),
     ),
     (
         "features",

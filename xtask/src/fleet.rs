@@ -2,14 +2,12 @@
 
 mod parts;
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 
-use crate::{Place, setup, soak};
+use crate::{Place, example};
 
 /// What is done with the fleet.
 #[derive(clap::Subcommand, Debug)]
@@ -86,11 +84,23 @@ pub fn run(place: &Place, command: &Command) -> Result<bool> {
     }
 }
 
+/// For CI: with one worker, unless `full`; where the parts are, which are made only then.
+pub(crate) fn check(place: &Place, full: bool) -> Result<bool> {
+    if !full && !parts::are_there(place) {
+        println!("SKIPPED: `cargo xtask fleet parts` makes what it needs, in some minutes; so does --full");
+        return Ok(true);
+    }
+    let (workers, shards, seconds) = if full { (3, 4, 60) } else { (1, 2, 12) };
+    let options =
+        Options { workers, shards, seconds: Some(seconds), backlog: 0, fan_out: false, release: false };
+    up(place, &options, &place.target().join("fleet"))
+}
+
 fn up(place: &Place, options: &Options, folder: &Path) -> Result<bool> {
     let parts = parts::make(place)?;
-    let program = build(place, options.release)?;
+    let program = example::build(place, &["--example", "fleet"], "fleet", options.release)?;
     // None of the workers outlives the fleet, not even one that is killed.
-    let mut command = soak::apart().unwrap_or_else(|| std::process::Command::new("env"));
+    let mut command = example::apart().unwrap_or_else(|| std::process::Command::new("env"));
     command.arg(&program);
     if options.fan_out {
         command.arg("--fan-out");
@@ -136,26 +146,6 @@ fn ask(folder: &Path, request: &str) -> Result<bool> {
 #[cfg(not(unix))]
 fn ask(_: &Path, _: &str) -> Result<bool> {
     bail!("a fleet runs on Linux and macOS only: the children of the KCL need Unix")
-}
-
-/// With the same features as the tests, which have compiled most of it.
-fn build(place: &Place, release: bool) -> Result<PathBuf> {
-    let mut command = setup::cargo_of_the_caller(place);
-    command.args(["build", "--locked", "--features", "full", "--example", "fleet"]);
-    command.arg("--message-format=json-render-diagnostics").stdin(Stdio::null()).stderr(Stdio::inherit());
-    if release {
-        command.arg("--release");
-    }
-    let output = command.output().context("cargo does not run")?;
-    anyhow::ensure!(output.status.success(), "the fleet could not be built; cargo says why, above");
-    let artifacts = output.stdout.split(|byte| *byte == b'\n');
-    let found = artifacts.filter_map(|line| serde_json::from_slice(line).ok()).find_map(executable);
-    found.map(PathBuf::from).context("cargo has built no example `fleet`")
-}
-
-fn executable(artifact: Value) -> Option<OsString> {
-    let is_it = artifact["target"]["name"] == "fleet" && artifact["target"]["kind"][0] == "example";
-    is_it.then(|| artifact["executable"].as_str().map(OsString::from)).flatten()
 }
 
 #[cfg(all(test, unix))]

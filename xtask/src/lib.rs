@@ -7,6 +7,7 @@ pub mod browser;
 pub mod checks;
 pub mod data;
 mod deny;
+mod example;
 mod features;
 pub mod fleet;
 mod fuzz;

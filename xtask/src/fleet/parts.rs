@@ -26,14 +26,27 @@ pub(super) struct Parts {
     pub(super) dynamodb: PathBuf,
 }
 
+/// Nothing is to be made.
+pub(super) fn are_there(place: &Place) -> bool {
+    let parts = Parts::of(place);
+    count(&parts.jars) >= JARS && parts.dynamodb.is_file() && java(&parts.java).is_ok()
+}
+
+impl Parts {
+    fn of(place: &Place) -> Parts {
+        let bin = place.cache.join(format!("dynoxide-{DYNOXIDE}/bin"));
+        Parts {
+            java: PathBuf::from("java"),
+            jars: place.cache.join(format!("kcl-{KCL}/lib")),
+            dynamodb: bin.join(format!("dynoxide{}", std::env::consts::EXE_SUFFIX)),
+        }
+    }
+}
+
 pub(super) fn make(place: &Place) -> Result<Parts> {
-    let (kcl, dynoxide) =
-        (place.cache.join(format!("kcl-{KCL}")), place.cache.join(format!("dynoxide-{DYNOXIDE}")));
-    let parts = Parts {
-        java: PathBuf::from("java"),
-        jars: kcl.join("lib"),
-        dynamodb: dynoxide.join("bin").join(format!("dynoxide{}", std::env::consts::EXE_SUFFIX)),
-    };
+    let parts = Parts::of(place);
+    let kcl = place.cache.join(format!("kcl-{KCL}"));
+    let dynoxide = place.cache.join(format!("dynoxide-{DYNOXIDE}"));
     let mut steps = Steps::new(3);
     steps.step(format!("Java {JAVA} or later"), || java(&parts.java))?;
     steps.step(format!("the Kinesis Client Library {KCL}"), || jars("mvn", &kcl, &parts.jars))?;
