@@ -1,7 +1,12 @@
 //! What keeping counts in a database costs: records a second, recovery, memory.
 //!
 //! `cargo bench --bench stored`. With and without the store, interleaved, over the same backlog and the
-//! same local endpoint.
+//! same local endpoint; and in PostgreSQL, where there is one, which syncs each commit to the disk, on the same cores.
+
+#[cfg(unix)]
+#[path = "../tests/common/postgres.rs"]
+#[allow(dead_code, reason = "the tests' own")]
+mod postgres;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -52,6 +57,7 @@ fn throughput(folder: &Path, records: usize) {
             records as f64 / began.elapsed().as_secs_f64()
         };
         let (mut with, mut without, mut ratios) = (vec![], vec![], vec![]);
+        let (mut on_server, mut server_ratios) = (vec![], vec![]);
         for round in 0..ROUNDS {
             let file = folder.join(format!("{slide} {round}.db"));
             let a = rate(&mut counter().stored_in(&file).unwrap());
@@ -59,6 +65,11 @@ fn throughput(folder: &Path, records: usize) {
             with.push(a);
             without.push(b);
             ratios.push(a / b);
+            if let Some(url) = database(&format!("{slide} {round}")) {
+                let c = rate(&mut counter().stored_in(url).unwrap());
+                on_server.push(c);
+                server_ratios.push(c / a);
+            }
         }
         println!(
             "{name}: drained and counted {:.0}/s with the store, {:.0}/s without; ratio {:.2}",
@@ -66,7 +77,29 @@ fn throughput(folder: &Path, records: usize) {
             median(&mut without),
             median(&mut ratios)
         );
+        if !on_server.is_empty() {
+            println!(
+                "  in PostgreSQL {:.0}/s; ratio to SQLite {:.2}",
+                median(&mut on_server),
+                median(&mut server_ratios)
+            );
+        }
     }
+}
+
+#[cfg(unix)]
+fn database(name: &str) -> Option<String> {
+    // Not as the tests' server, which syncs nothing.
+    static SERVER: std::sync::OnceLock<Option<postgres::Postgres>> = std::sync::OnceLock::new();
+    SERVER
+        .get_or_init(|| postgres::Postgres::start(&["fsync=on"]))
+        .as_ref()
+        .map(|server| server.database(name))
+}
+
+#[cfg(not(unix))]
+fn database(_: &str) -> Option<String> {
+    None
 }
 
 /// Opening the database and being ready to count, by how much is open in it.
