@@ -61,6 +61,9 @@ struct Arguments {
     /// How much later than the newest event of its shard an event is still waited for
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     lateness: Duration,
+    /// Drop completed windows that ended so long before the watermark: 720h [default: all are kept]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    keep: Option<Duration>,
     /// Where the first run begins; later ones go on from the database
     #[arg(long, value_enum, default_value_t = Begin::TrimHorizon)]
     from: Begin,
@@ -106,7 +109,10 @@ fn count(arguments: &Arguments) -> Result<(), Error> {
     if let Some((v4, v6)) = arguments.network {
         counter = counter.network(v4, v6);
     }
-    let counter = counter.stored_in(&arguments.db)?;
+    let mut counter = counter.stored_in(&arguments.db)?;
+    if let Some(time) = arguments.keep {
+        counter = counter.keep_for(time);
+    }
     let before = Counts::open(&arguments.db)?.totals()?;
     let mut consumer = match arguments.from {
         Begin::TrimHorizon => stream.consumer().trim_horizon(),

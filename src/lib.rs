@@ -53,7 +53,7 @@
 //! | `local` | an embedded Kinesis, [`Kinesis::local`]: for tests, and to begin without an account |
 //! | `chart` | `Counter::chart`: PNG, SVG and text |
 //! | `sqlite` | `Counter::stored_in`, `Detection::stored_in`, [`Pipeline`]: what survives a crash |
-//! | `postgres` | the same in PostgreSQL: `Counter::stored_in("postgres://…")`, [`Postgres`] |
+//! | `postgres` | the same in PostgreSQL, but for the pipeline: `stored_in("postgres://…")`, [`Postgres`] |
 //! | `playbooks` | `Playbooks::read` and `AnyFormat::read`: from TOML files; built in code, they need no feature |
 //! | `live` | `Live`: a page that shows counts and alerts as they change; with it come `chart` and `sqlite` |
 //! | `agent` | `AgentLayer`: a tower layer that makes an event of each request of a web application |
@@ -170,9 +170,9 @@ pub use runtime::block_on;
 pub use service::Local;
 pub use service::{Aws, Kinesis};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Alerts, Sqlite};
+pub use sqlite::Sqlite;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub use stored::Counts;
+pub use stored::{Alerts, Counts};
 pub use stream::{NewStream, Shard, ShardProgress, Stream, StreamDescription};
 pub use text::{printable, shorten};
 pub use time_forms::TimestampError;

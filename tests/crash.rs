@@ -67,6 +67,15 @@ fn produce(stream: &Stream, seed: u64, stop: &AtomicBool) {
     }
 }
 
+/// Tells them to stop, also where a test failed: the scope waits for its threads.
+struct StopsAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopsAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Splits and merges while records are put and read.
 fn reshard(stream: &Stream, seed: u64, stop: &AtomicBool) -> u32 {
     let (mut rng, mut done) = (Rng::with_seed(seed), 0);
@@ -111,6 +120,7 @@ fn killed_again_and_again(seed: u64, database: &Path, kills: u32) -> u32 {
         if seed.is_multiple_of(2) { (60, &[]) } else { (20, &["--window", "60s", "--slide", "20s"]) };
     let stop = AtomicBool::new(false);
     let resharded = std::thread::scope(|scope| {
+        let stops = StopsAtEnd(&stop);
         let producers: Vec<_> = (0..2)
             .map(|n| {
                 let (stream, stop) = (&direct, &stop);
@@ -127,7 +137,7 @@ fn killed_again_and_again(seed: u64, database: &Path, kills: u32) -> u32 {
             child.wait().unwrap();
             done += 1;
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stops);
         producers.into_iter().for_each(|producer| producer.join().unwrap());
         resharding.join().unwrap()
     });
@@ -167,13 +177,19 @@ fn ctrl_c_ends(database: &Path) {
     let endpoint = kinesis.endpoint_url().unwrap();
     let stop = AtomicBool::new(false);
     let said = std::thread::scope(|scope| {
+        let stops = StopsAtEnd(&stop);
         scope.spawn(|| produce(&stream, 3, &stop));
         let child = start(endpoint, database, &[]);
-        // A second or two of progress, so that there is something to commit.
-        std::thread::sleep(Duration::from_millis(1_500));
+        // Some progress, however busy the machine is; before, it has no handler yet.
+        let began = Instant::now();
+        while !has_committed(database) {
+            assert!(began.elapsed() < Duration::from_secs(60), "nothing is committed");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        std::thread::sleep(Duration::from_millis(500));
         assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
         let output = child.wait_with_output().unwrap();
-        stop.store(true, Ordering::Relaxed);
+        drop(stops);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
         said
@@ -226,6 +242,7 @@ fn takes_over(database: &Path) {
     let endpoint = service.kinesis.endpoint_url().unwrap().to_owned();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let stops = StopsAtEnd(&stop);
         scope.spawn(|| produce(&stream, 1, &stop));
         let mut first = start(&endpoint, database, &[]);
         while !is_there(database) {
@@ -235,7 +252,7 @@ fn takes_over(database: &Path) {
         std::thread::sleep(Duration::from_millis(1_500));
         first.kill().unwrap();
         first.wait().unwrap();
-        stop.store(true, Ordering::Relaxed);
+        drop(stops);
         let began = Instant::now();
         let output = second.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -245,4 +262,18 @@ fn takes_over(database: &Path) {
     });
     finish(&endpoint, database, &[]);
     assert_eq!(counts(database), expected(&stream, 60, 60).counts);
+}
+
+#[test]
+fn it_keeps_windows_as_long_as_it_is_told() {
+    for database in databases("keep") {
+        let kinesis = Kinesis::local().unwrap();
+        let stream = kinesis.create_stream("crash", 1).unwrap();
+        stream.producer("192.0.2.10").interval(secs(10)).at_once().limit(60).start().join(); // ten minutes
+        finish(kinesis.endpoint_url().unwrap(), &database, &["--keep", "3m"]);
+        let counted: Vec<(String, u64)> =
+            counts(&database).into_iter().map(|((start, _), count)| (start, count)).collect();
+        let kept = ["08:06", "08:07", "08:08", "08:09"].map(|start| (format!("2018-09-06T{start}:00Z"), 6));
+        assert_eq!(counted, kept);
+    }
 }

@@ -4,6 +4,10 @@
 #![cfg(feature = "full")]
 
 mod common;
+#[cfg(unix)]
+#[path = "common/postgres.rs"]
+#[allow(dead_code, reason = "not all of it is used here")]
+mod server;
 mod service;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -24,6 +28,14 @@ fn scratch(name: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     folder
+}
+
+/// An empty place for alerts in a file, and one in PostgreSQL where there is one.
+fn alert_places(name: &str) -> Vec<PathBuf> {
+    let mut places = vec![scratch(name).join("alerts.db")];
+    #[cfg(unix)]
+    places.extend(server::postgres().map(|server| PathBuf::from(server.database(name))));
+    places
 }
 
 fn playbooks(playbook: Playbook) -> Playbooks {
@@ -319,7 +331,10 @@ fn ip(n: usize) -> String {
 /// A key of half a megabyte is one alert, like any other; and what can't be put stops nobody.
 #[test]
 fn a_key_of_half_a_megabyte_is_an_alert_like_any_other() {
-    let folder = scratch("large");
+    alert_places("large").iter().for_each(|file| keys_are_bounded(file));
+}
+
+fn keys_are_bounded(file: &Path) {
     let kinesis = Kinesis::local().unwrap();
     let (log, alerts) =
         (kinesis.create_stream("log", 1).unwrap(), kinesis.create_stream("alerts", 1).unwrap());
@@ -331,12 +346,11 @@ fn a_key_of_half_a_megabyte_is_an_alert_like_any_other() {
     log.put_many((0..3).map(|n| request("192.0.2.7", n, "/", 200)).collect()).send().unwrap();
     let book = playbooks(Playbook::new("page", 3).key(&["ip", "page"]));
     for _ in 0..2 {
-        let mut detection =
-            Detection::new(&book).stored_in(folder.join("alerts.db")).unwrap().alerts_to(&alerts);
+        let mut detection = Detection::new(&book).stored_in(file).unwrap().alerts_to(&alerts);
         log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
         assert_eq!((detection.undelivered(), detection.undeliverable()), (0, 0));
     }
-    let written = Alerts::open(folder.join("alerts.db")).unwrap().all().unwrap();
+    let written = Alerts::open(file).unwrap().all().unwrap();
     let keys: HashSet<&str> = written.iter().map(|alert| alert.key.raw()).collect();
     assert_eq!((written.len(), keys.len()), (3, 3), "each its own");
     assert!(keys.iter().all(|key| key.len() <= 256));
@@ -346,6 +360,10 @@ fn a_key_of_half_a_megabyte_is_an_alert_like_any_other() {
 /// What a stream refuses for itself is tried once, counted and told, and nobody waits behind it.
 #[test]
 fn an_alert_that_its_stream_never_takes_is_set_aside() {
+    alert_places("set aside").iter().for_each(|file| is_set_aside(file));
+}
+
+fn is_set_aside(file: &Path) {
     let (url, calls) = service::service(|call| {
         let records = call.body["Records"].as_array().unwrap();
         match records.iter().any(|record| record["PartitionKey"] == "192.0.2.66") {
@@ -356,21 +374,19 @@ fn an_alert_that_its_stream_never_takes_is_set_aside() {
         }
     });
     let alerts = Kinesis::endpoint(&url).unwrap().stream("s").unwrap();
-    let folder = scratch("set-aside");
     let log = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
     let visits = ["192.0.2.66", "192.0.2.7"].map(|ip| (0..3).map(move |n| request(ip, n, "/", 200)));
     log.put_many(visits.into_iter().flatten().collect()).send().unwrap();
     let book = playbooks(Playbook::new("visits", 3));
     let mut made = Vec::new();
     for _ in 0..2 {
-        let mut detection =
-            Detection::new(&book).stored_in(folder.join("alerts.db")).unwrap().alerts_to(&alerts);
+        let mut detection = Detection::new(&book).stored_in(file).unwrap().alerts_to(&alerts);
         log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
         assert_eq!((detection.undelivered(), detection.undeliverable()), (0, 1));
         made.push(calls.made.load(std::sync::atomic::Ordering::SeqCst));
     }
     assert_eq!(made[0], made[1], "the next run tries it no more");
-    assert_eq!(Alerts::open(folder.join("alerts.db")).unwrap().all().unwrap().len(), 2);
+    assert_eq!(Alerts::open(file).unwrap().all().unwrap().len(), 2);
 }
 
 /// The alerts in a stream.
@@ -406,7 +422,10 @@ fn a_callback_that_panics_stops_nobody() {
 /// They were of one run, and a restart forgot them: whoever looked at the status did not see what detection had missed.
 #[test]
 fn what_it_could_not_do_is_remembered() {
-    let file = scratch("remembered").join("alerts.db");
+    alert_places("remembered").iter().for_each(|file| is_remembered(file));
+}
+
+fn is_remembered(file: &Path) {
     let log = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
     let pages = (0..1_500).map(|n| request("192.0.2.66", n / 100, &format!("/{n}"), 200)).collect();
     log.put_many(pages).send().unwrap();
@@ -419,7 +438,7 @@ fn what_it_could_not_do_is_remembered() {
         let beyond: Vec<_> = detection.beyond_memory().map(|(name, n)| (name.to_owned(), n)).collect();
         (detection.callback_panics(), detection.totals(), beyond)
     };
-    let detection = || Detection::new(&book).stored_in(&file).unwrap().on_alert(|_| panic!("for a test"));
+    let detection = || Detection::new(&book).stored_in(file).unwrap().on_alert(|_| panic!("for a test"));
     let mut first = detection();
     log.consumer().trim_horizon().run_until_caught_up(&mut first).unwrap();
     let before = numbers(&first);
@@ -437,10 +456,12 @@ fn what_it_could_not_do_is_remembered() {
     drop(second);
 
     // A client that goes on, and a file from before there was such a table.
-    rusqlite::Connection::open(&file)
-        .unwrap()
-        .execute_batch("DROP TABLE totals; DROP TABLE beyond_memory; DROP INDEX alerts_undelivered")
-        .unwrap();
+    if file.exists() {
+        rusqlite::Connection::open(file)
+            .unwrap()
+            .execute_batch("DROP TABLE totals; DROP TABLE beyond_memory; DROP INDEX alerts_undelivered")
+            .unwrap();
+    }
     let more = (0..1_500).map(|n| request("192.0.2.66", 20 + n / 500, &format!("/more/{n}"), 200)).collect();
     log.put_many(more).send().unwrap();
     let mut third = detection();
@@ -474,8 +495,10 @@ fn whoever_writes_spaces_is_not_counted_as_another() {
 
 #[test]
 fn alerts_are_written_once_and_delivered_at_least_once() {
-    let folder = scratch("outbox");
-    let file = folder.join("alerts.db");
+    alert_places("outbox").iter().for_each(|file| written_once(file));
+}
+
+fn written_once(file: &Path) {
     let kinesis = Kinesis::local().unwrap();
     let (log, alerts) =
         (kinesis.create_stream("log", 1).unwrap(), kinesis.create_stream("alerts", 1).unwrap());
@@ -486,7 +509,7 @@ fn alerts_are_written_once_and_delivered_at_least_once() {
     let detection = |to: &Stream| {
         let heard = heard.clone();
         Detection::new(&book)
-            .stored_in(&file)
+            .stored_in(file)
             .unwrap()
             .alerts_to(to)
             .on_alert(move |alert| heard.lock().unwrap().push(alert.id.clone()))
@@ -498,7 +521,7 @@ fn alerts_are_written_once_and_delivered_at_least_once() {
     let mut first = detection(&gone);
     let error = log.consumer().trim_horizon().run_until_caught_up(&mut first).unwrap_err();
     assert!(error.to_string().contains("not found"), "{error}");
-    assert_eq!(Alerts::open(&file).unwrap().count().unwrap(), 1, "it is in the database all the same");
+    assert_eq!(Alerts::open(file).unwrap().count().unwrap(), 1, "it is in the database all the same");
     assert!(heard.lock().unwrap().is_empty());
     drop(first);
 
@@ -517,7 +540,7 @@ fn alerts_are_written_once_and_delivered_at_least_once() {
     log.consumer().trim_horizon().run_until_caught_up(&mut third).unwrap();
 
     // At 40 s its cool-down still lasted; at 330 s it was over.
-    let written = Alerts::open(&file).unwrap().all().unwrap();
+    let written = Alerts::open(file).unwrap().all().unwrap();
     let seconds: Vec<i64> = written.iter().map(|a| a.time.as_micros() / 1_000_000 - 1_536_220_800).collect();
     assert_eq!(seconds, [9, 339]);
     let ids: Vec<Text> = written.iter().map(|alert| alert.id.clone()).collect();
@@ -541,11 +564,14 @@ fn alerts_are_written_once_and_delivered_at_least_once() {
 
 #[test]
 fn a_playbook_that_counts_something_else_begins_anew() {
-    let file = scratch("changed").join("alerts.db");
+    alert_places("changed").iter().for_each(|file| begins_anew(file));
+}
+
+fn begins_anew(file: &Path) {
     let log = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
     let run = |book: Playbook, from: i64| {
         log.put_many((from..from + 6).map(|n| request("192.0.2.1", n, "/", 200)).collect()).send().unwrap();
-        let mut detection = Detection::new(&playbooks(book)).stored_in(&file).unwrap();
+        let mut detection = Detection::new(&playbooks(book)).stored_in(file).unwrap();
         log.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
         detection.alerts().len()
     };

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use cut_line::{Cut, CutLine};
 use kinesis_lab::prelude::*;
 use kinesis_lab::{
-    Alerts, Change, Checkpoint, Detection, Filter, Fingerprint, Live, Playbook, Playbooks, Postgres, Sqlite,
-    Store, StoredCounter, StreamId,
+    Alerts, Change, Checkpoint, Detection, Filter, Fingerprint, Live, Playbook, Playbooks, Postgres,
+    SavedOrigin, Sqlite, Store, StoredCounter, StreamId,
 };
 use server::{PASSWORD, connect, execute, postgres, query};
 
@@ -550,22 +550,14 @@ fn the_tables_can_be_read_by_people() {
 #[test]
 fn what_is_for_files_refuses_an_address_without_showing_it() {
     let url = "postgres://ann:s3cret@localhost/shop";
-    let playbooks = Playbooks::new(vec![Playbook::new("many", 25)]).unwrap();
     let live = Live::of(url).alerts(url);
     assert!(!format!("{live:?}").contains("s3cret"), "{live:?}");
     let broken = Live::of("postgres://ann:s3cret");
     assert!(!format!("{broken:?}").contains("s3cret"), "{broken:?}");
-    for error in [
-        Sqlite::open(url).unwrap_err(),
-        Alerts::open(url).unwrap_err(),
-        Detection::new(&playbooks).stored_in(url).unwrap_err(),
-        live.start().unwrap_err(),
-        broken.start().unwrap_err(),
-        {
-            let stream = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
-            Filter::new(&stream, |_| true).stored_in(url).unwrap_err()
-        },
-    ] {
+    for error in [Sqlite::open(url).unwrap_err(), broken.start().unwrap_err(), {
+        let stream = Kinesis::local().unwrap().create_stream("log", 1).unwrap();
+        Filter::new(&stream, |_| true).stored_in(url).unwrap_err()
+    }] {
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
@@ -697,4 +689,153 @@ fn tls_is_what_sslmode_says() {
         }
     }
     fs::remove_dir_all(folder).unwrap();
+}
+
+/// Alerts and counts in one database, beside each other; and the page lists them.
+#[test]
+fn alerts_are_in_it_too() {
+    let Some(server) = postgres() else { return };
+    let url = server.database("alerts");
+    let playbooks = Playbooks::new(vec![Playbook::new("many", 20).block_for(secs(600))]).unwrap();
+    let live = Live::of(&url).alerts(&url).start().unwrap();
+    let error = Alerts::open(&url).unwrap_err().to_string();
+    assert!(error.contains("has no alerts yet") && !error.contains("s3cret"), "{error}");
+    let stream = Kinesis::local().unwrap().create_stream("visits", 2).unwrap();
+    let detection = || Detection::new(&playbooks).stored_in(&url).unwrap();
+    let mut counter = Counter::per_minute().lateness(secs(30)).stored_in(&url).unwrap();
+    let mut page = page(&live.url());
+    let mut line = String::new();
+    for (ip, alerts) in [("192.0.2.66", 1), ("192.0.2.77", 2)] {
+        stream.producer(ip).interval(secs(1)).at_once().limit(30).start().join();
+        let mut detection = detection();
+        stream.consumer().trim_horizon().run_until_caught_up(&mut detection).unwrap();
+        stream.consumer().trim_horizon().run_until_caught_up(&mut counter).unwrap();
+        assert_eq!((detection.totals().alerts, detection.undelivered()), (alerts, 0));
+        let began = Instant::now();
+        while !(line.contains("watch") && line.contains(&format!("\"key\":\"{ip}\""))) {
+            line.clear();
+            let read = std::io::BufRead::read_line(&mut page, &mut line).unwrap();
+            assert!(began.elapsed() < secs(30) && read > 0);
+        }
+        // Another one would replace it.
+        assert!(!Alerts::open(&url).unwrap().positions().unwrap().is_empty());
+    }
+    let alerts = Alerts::open(&url).unwrap();
+    let all = alerts.all().unwrap();
+    let keys: Vec<&str> = all.iter().map(|alert| alert.key.raw()).collect();
+    assert_eq!((keys, alerts.count().unwrap()), (vec!["192.0.2.66", "192.0.2.77"], 2));
+    assert_eq!(alerts.recent(1).unwrap()[0].blocked_until().unwrap(), all[1].time + secs(600));
+    assert!(alerts.recent(0).unwrap().is_empty());
+    assert!(!format!("{alerts:?}").contains("s3cret"));
+}
+
+/// What detects is fenced as what counts is.
+#[test]
+fn a_detection_that_was_replaced_writes_nothing_more() {
+    let Some(server) = postgres() else { return };
+    let url = server.database("replaced detection");
+    let playbooks = Playbooks::new(vec![Playbook::new("many", 5)]).unwrap();
+    let stream = Kinesis::local().unwrap().create_stream("visits", 1).unwrap();
+    let visit = |ip: &str| {
+        stream.producer(ip).interval(secs(1)).at_once().limit(5).start().join();
+    };
+    let first = Detection::new(&playbooks).stored_in(&url).unwrap();
+    let running = stream.consumer().trim_horizon().poll_every(millis(100)).start(first).unwrap();
+    visit("192.0.2.1");
+    until("the first alert", || Alerts::open(&url).unwrap().count().unwrap() == 1);
+    let admin = connect(&url);
+    execute(
+        &admin,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'kinesis-lab alerts %'",
+    );
+    let mut second = Detection::new(&playbooks).stored_in(&url).unwrap();
+    visit("192.0.2.2");
+    until("the second alert", || {
+        // Whoever was quicker has found it.
+        stream.consumer().trim_horizon().run_until_caught_up(&mut second).unwrap();
+        Alerts::open(&url).unwrap().count().unwrap() == 2
+    });
+    visit("192.0.2.3");
+    until("the first finds itself replaced", || !running.is_running());
+    let (_, outcome) = running.stop();
+    assert!(outcome.unwrap_err().to_string().contains("another program has taken"));
+    stream.consumer().trim_horizon().run_until_caught_up(&mut second).unwrap();
+    let alerts = Alerts::open(&url).unwrap();
+    assert_eq!((alerts.count().unwrap(), alerts.all().unwrap().len()), (3, 3));
+}
+
+/// As of a file (tests/store.rs).
+#[test]
+fn old_windows_are_dropped() {
+    let Some(server) = postgres() else { return };
+    let url = server.database("dropped");
+    let stream = Kinesis::local().unwrap().create_stream("visits", 1).unwrap();
+    produce(&stream, "192.0.2.10", 600);
+    let mut counter = Counter::per_minute().lateness(secs(0)).stored_in(&url).unwrap().keep_for(secs(600));
+    stream.consumer().trim_horizon().limit(50).run_until_caught_up(&mut counter).unwrap();
+    let counts = Counts::open(&url).unwrap();
+    let windows = counts.windows().unwrap();
+    // From 08:00 to 09:39:50, and the last one is open.
+    let (first, last) = (windows[0].start.plain(0), windows[windows.len() - 1].start.plain(0));
+    assert_eq!((first.as_str(), last.as_str()), ("2018-09-06 09:29:00", "2018-09-06 09:38:00"));
+    assert_eq!(counts.pairs().unwrap(), windows.len() as u64);
+    let tables = "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE relkind = 'r' AND relname <> 'kinesis_lab' \
+        AND relnamespace = 'public'::regnamespace";
+    assert_eq!(counts.sql(tables).unwrap().rows[0][0], counts.bytes().unwrap().to_string());
+}
+
+/// Which records of another stream were counted: remembered until they can't come again.
+#[test]
+fn origins_are_remembered_and_forgotten() {
+    let Some(server) = postgres() else { return };
+    let url = server.database("origins");
+    let mut store = Postgres::open(&url).unwrap();
+    store.load(&fingerprint()).unwrap();
+    let mut names = ["s/b".to_owned(), "\0".to_owned(), "o".repeat(5_000)].to_vec();
+    names.sort();
+    let mut first = change(1);
+    for name in &names {
+        let mut saved = SavedOrigin::new("a", name);
+        saved.numbers =
+            ["99", "99/7", "99#3", "99/7#3", "98#12", "100", "100#3", "100/0"].map(str::to_owned).to_vec();
+        saved.after = Some("99".to_owned());
+        first.origins.push(saved);
+    }
+    store.commit(&first).unwrap();
+    let mut saved = store.load(&fingerprint()).unwrap().origins;
+    saved.sort_by(|a, b| a.origin.cmp(&b.origin));
+    assert!(saved.iter().map(|pair| pair.origin.raw()).eq(&names));
+    for pair in &mut saved {
+        pair.numbers.sort();
+        assert_eq!(
+            (pair.after.as_deref(), pair.numbers.join(" ")),
+            (Some("99"), "100 100#3 100/0".to_owned())
+        );
+    }
+    let mut second = change(2);
+    second.gone_origins = vec!["a".to_owned()];
+    store.commit(&second).unwrap();
+    assert!(store.load(&fingerprint()).unwrap().origins.is_empty());
+}
+
+/// A network that was cut: the server keeps the lock for a connection that nobody has any more, for 40 s.
+#[test]
+fn its_own_lost_connection_is_no_other_process() {
+    let Some(server) = postgres() else { return };
+    let url = server.database("vanished");
+    let line = CutLine::to(server.port);
+    let mut store = Postgres::open(&line.url(&url)).unwrap();
+    store.load(&fingerprint()).unwrap();
+    store.commit(&change(1)).unwrap();
+    line.vanish();
+    let began = Instant::now();
+    // The first may find that its connection is gone.
+    let saved = store.load(&fingerprint()).or_else(|_| store.load(&fingerprint())).unwrap();
+    assert_eq!(saved.checkpoints[0].sequence_number.as_deref(), Some("1"));
+    store.commit(&change(2)).unwrap();
+    assert!(began.elapsed() < secs(10));
+    let writers = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'kinesis-lab counts %' AND datname = 'vanished'";
+    assert_eq!(query(&connect(&url), writers)[0][0], "1");
+    let settings = "SELECT current_setting('tcp_keepalives_idle')::int + 3 * current_setting('tcp_keepalives_interval')::int";
+    assert!(Counts::open(&url).unwrap().sql(settings).unwrap().rows[0][0] == "40");
 }

@@ -11,7 +11,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use kinesis_lab::prelude::*;
-use kinesis_lab::{ErrorKind, JsonFormat, StoredCounter, block_on};
+use kinesis_lab::{ErrorKind, JsonFormat, Pipeline, StoredCounter, block_on};
 use serde_json::{Value, json};
 
 fn scratch(name: &str) -> PathBuf {
@@ -432,4 +432,67 @@ fn completed_windows_go_to_another_stream_and_are_counted_once() {
     let mut of_windows = Counter::tumbling(secs(3_600));
     counts.consumer().trim_horizon().run_until_caught_up(&mut of_windows).unwrap();
     assert_eq!((of_windows.total(), of_windows.duplicates()), (10, 10));
+}
+
+/// A database that is not bounded grows with the years.
+#[test]
+fn old_windows_are_dropped_in_the_commit_that_moves_the_watermark() {
+    for slide in [60, 20] {
+        let file = scratch(&format!("dropped {slide}"));
+        dropped(file.to_str().unwrap(), slide);
+    }
+}
+
+fn dropped(database: &str, slide: u64) {
+    let stream = Kinesis::local().unwrap().create_stream("s", 1).unwrap();
+    // Now and then one key too many.
+    let pairs = if slide == 60 { 15 } else { 18 };
+    let counter = || {
+        let counter = Counter::sliding(secs(60), secs(slide)).lateness(secs(0)).max_pairs(pairs);
+        counter.stored_in(database).unwrap().keep_for(secs(300))
+    };
+    let mut records = 0;
+    for hour in 0..2 {
+        let time = |n: i64| Timestamp::from_secs(1_536_220_800 + hour * 3_600 + n * 20);
+        let entries = |n: i64| {
+            let time = time(n);
+            let time = if n % 7 == 6 { time - secs(240) } else { time }; // late
+            [n % 3, 100 + n % 3].map(|host| Entry::new(format!("192.0.2.{host}"), time.to_string()))
+        };
+        stream.put_many((0..120).flat_map(entries).collect()).send().unwrap();
+        let mut counter = counter();
+        let consumer = stream.consumer().trim_horizon().limit(20);
+        records += consumer.run_until_caught_up(&mut counter).unwrap().records;
+        let counts = Counts::open(database).unwrap();
+        let windows = counts.windows().unwrap();
+        let watermark = time(119);
+        assert!(windows.iter().all(|window| window.end + secs(300) >= watermark), "{windows:?}");
+        let kept = windows.iter().any(|window| window.end + secs(240) <= watermark);
+        assert!(kept, "no more is dropped than was asked: {windows:?}");
+        assert!(counts.late().unwrap().iter().all(|(start, _, _)| *start + secs(360) >= watermark));
+        let overflow = format!("SELECT count(*), min(start) >= '{}' FROM overflow", watermark - secs(360));
+        let overflow = counts.sql(&overflow).unwrap();
+        assert!(overflow.rows[0][0] != "0" && overflow.rows[0][1] == "1", "{overflow}");
+        let rows: u64 = windows.iter().map(|window| window.counts.len() as u64).sum();
+        assert_eq!(counts.pairs().unwrap(), rows);
+        assert!(counts.totals().unwrap().late > 0 && counts.bytes().unwrap() > 0);
+    }
+    assert_eq!(records, 480);
+}
+
+#[test]
+fn a_pipeline_keeps_windows_as_long_as_it_is_told_and_says_what_they_take() {
+    let stream = Kinesis::local().unwrap().create_stream("kept", 1).unwrap();
+    produce(&stream, "192.0.2.10", 60); // ten minutes
+    let file = scratch("kept by a pipeline");
+    let folder = file.parent().unwrap();
+    let pipeline = Pipeline::over(&stream).folder(folder).lateness(secs(0)).keep_for(secs(180));
+    let status = pipeline.run_until_caught_up().unwrap();
+    let counts = Counts::open(&file).unwrap();
+    let starts: Vec<String> = counts.windows().unwrap().iter().map(|window| window.start.plain(0)).collect();
+    // The watermark is at 08:09:50.
+    assert_eq!(starts, ["2018-09-06 08:06:00", "2018-09-06 08:07:00", "2018-09-06 08:08:00"]);
+    let files =
+        ["filter.db", "counts.db", "alerts.db"].map(|name| fs::metadata(folder.join(name)).unwrap().len());
+    assert!(status.database_bytes >= files.iter().sum() && files[1] == counts.bytes().unwrap(), "{status:?}");
 }

@@ -34,6 +34,9 @@ pub(crate) trait CountReader: Send {
     /// How many rows the completed windows have, without counting them.
     fn pairs(&self) -> Result<u64>;
 
+    /// What it takes on its disk.
+    fn bytes(&self) -> Result<u64>;
+
     /// What is in no window.
     fn totals(&self) -> Result<Totals>;
 

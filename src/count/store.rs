@@ -22,7 +22,8 @@ use crate::timestamp::Timestamp;
 /// and origins of a change *replace* those of the same shard, pane and key; ids, origins' numbers and late
 /// events are *added*; completed windows come once. Panes that start before
 /// [`oldest_pane`](Change::oldest_pane), origins of [`gone_origins`](Change::gone_origins), and origins'
-/// numbers up to their `after`, are to be forgotten.
+/// numbers up to their `after`, are to be forgotten; completed windows before [`drop_before`](Change::drop_before)
+/// may be.
 ///
 /// ```
 /// use kinesis_lab::prelude::*;
@@ -176,6 +177,9 @@ pub struct Change {
     pub panes: Vec<(Timestamp, SavedPane)>,
     /// Windows that are complete, in order.
     pub completed: Vec<Window>,
+    /// Completed windows that start before this, and what came too late for them, are to be dropped; `None`, the
+    /// default: none are ([`StoredCounter::keep_for`](crate::StoredCounter::keep_for)).
+    pub drop_before: Option<Timestamp>,
     /// Late events to be added: the window's start, the key, how many.
     pub late: BTreeMap<(Timestamp, Text), u64>,
     /// All so far, not only the new ones.

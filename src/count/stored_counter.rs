@@ -10,6 +10,7 @@ use super::watermark::Watermark;
 use crate::error::{Error, ErrorKind, Result, five_times};
 use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::Batch;
+use crate::timestamp::Timestamp;
 
 /// Where none was given: without a watermark the open state would grow for ever.
 const STORED_LATENESS: Duration = Duration::from_secs(30);
@@ -51,6 +52,8 @@ pub struct StoredCounter {
     store: Box<dyn Store>,
     checkpoints: Checkpoints,
     dirty: bool,
+    /// How long completed windows stay in the store.
+    keep: Option<Duration>,
     /// What the store could not take for now. What is counted meanwhile comes after it.
     unwritten: Option<Change>,
     /// What is in memory is what the store has, and what came since. Not before it was loaded, not within a
@@ -110,9 +113,34 @@ impl StoredCounter {
             store,
             checkpoints: Checkpoints::default(),
             dirty: false,
+            keep: None,
             unwritten: None,
             whole: false,
         }
+    }
+
+    /// Drops completed windows, and what came too late for them, from the database when they ended longer than this
+    /// before the watermark: event time, so that a log of another year keeps as much as today's. Their room is used
+    /// again; a file does not become smaller by it. Default: all are kept.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// # let folder = temporary_folder("doc-keep-for")?;
+    /// # let file = folder.join("counts.db");
+    /// let stream = Kinesis::local()?.create_stream("visits", 1)?;
+    /// stream.producer("192.0.2.10").interval(secs(10)).at_once().limit(60).start().join(); // ten minutes
+    /// let mut counter = Counter::per_minute().lateness(secs(0)).stored_in(&file)?.keep_for(secs(180));
+    /// stream.consumer().trim_horizon().run_until_caught_up(&mut counter)?;
+    ///
+    /// let counts = Counts::open(&file)?; // the watermark is at 08:09:50
+    /// assert_eq!(counts.windows()?[0].start.plain(0), "2018-09-06 08:06:00");
+    /// assert!(counts.pairs()? == 3 && counts.bytes()? > 0);
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn keep_for(mut self, time: Duration) -> StoredCounter {
+        self.keep = Some(time);
+        self
     }
 
     /// Completes the windows still open, and commits: nothing more is expected. Those of an earlier program
@@ -211,7 +239,11 @@ impl StoredCounter {
 
     /// Takes out of the counter what its store has not yet.
     fn change(&mut self) -> Change {
+        let keep = self.keep;
         let counter = &mut self.counter;
+        let size = counter.windows.size();
+        let until = counter.windows.completed_until();
+        let drop_before = keep.filter(|_| until > Timestamp::MIN).map(|keep| until - keep - size);
         let (gone_origins, origins) = counter.copies.changes();
         let watermark = counter.watermark.as_ref();
         let shard_times =
@@ -219,7 +251,8 @@ impl StoredCounter {
         Change {
             checkpoints: self.checkpoints.take_moved(),
             shard_times,
-            watermark: counter.windows.completed_until(),
+            watermark: until,
+            drop_before,
             oldest_pane: counter.windows.oldest_needed(),
             completed: std::mem::take(&mut counter.completed),
             late: counter.late.take_windows(),

@@ -45,7 +45,7 @@ pub(crate) struct SavedDetection {
 }
 
 /// What changed since the last commit.
-#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "for a store"))]
+#[cfg_attr(not(any(feature = "postgres", feature = "sqlite")), allow(dead_code, reason = "for a store"))]
 pub(crate) struct AlertChange {
     pub(crate) checkpoints: Vec<Checkpoint>,
     pub(crate) shard_times: Vec<(String, Timestamp)>,

@@ -156,7 +156,7 @@ impl Detection {
     }
 
     /// Keeps what must survive it in a store.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn stored(mut self, store: Box<dyn AlertStore>) -> Detection {
         self.store = Some(store);
         self

@@ -17,6 +17,8 @@ mod playbook;
 mod playbook_file;
 mod playbooks;
 mod rule;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod saved_alerts;
 mod tallies;
 mod totals;
 
@@ -27,11 +29,13 @@ pub use playbook::Playbook;
 pub use playbooks::Playbooks;
 pub use totals::DetectionTotals;
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use alert_store::{AlertChange, AlertStore, SavedDetection};
 #[cfg(feature = "agent")]
 pub(crate) use block_list::{LONGEST_BLOCK, blocks_in};
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use detector::{SavedTally, is_told};
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use outbox::MOST_WAITING;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) use saved_alerts::SavedAlerts;

@@ -272,7 +272,7 @@ impl Playbook {
     }
 
     /// What its open counts are counts of: those of another definition are of no use to it.
-    #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "for a store"))]
+    #[cfg_attr(not(any(feature = "postgres", feature = "sqlite")), allow(dead_code, reason = "for a store"))]
     pub(crate) fn definition(&self) -> String {
         let (when, unless) = (&self.when, &self.unless);
         // No more different values are kept than it takes.

@@ -17,10 +17,8 @@ use crate::runtime::block_on;
 use crate::stored::DatabasePlace;
 use crate::timestamp::Timestamp;
 
-#[cfg(feature = "postgres")]
-use super::shown::no_alerts_there;
 use super::shown::{Graph, Shown, Sources};
-use super::watched::{FileState, Watched};
+use super::watched::{FileState, Watched, WatchedTables};
 use super::{frame, server};
 
 /// From one reading of the databases to the next.
@@ -132,10 +130,6 @@ impl Live {
     /// as one.
     pub fn start(self) -> Result<LiveView> {
         let (counts, alerts) = (self.counts?, self.alerts.transpose()?);
-        #[cfg(feature = "postgres")]
-        if let Some(DatabasePlace::Postgres(_)) = alerts {
-            return Err(no_alerts_there());
-        }
         let lists_alerts = alerts.is_some();
         let mut sources = Sources::new(self.title, self.windows, counts.clone(), alerts);
         let first = sources.refresh().unwrap_or_else(|| sources.shown(Timestamp::now()));
@@ -218,7 +212,7 @@ impl LiveView {
     /// # Errors
     /// When the database of the counts can't be read. One that isn't there yet is a chart without bars.
     pub fn chart(&self) -> Result<Chart> {
-        let graph = match Watched::new(self.counts.clone()).check()? {
+        let graph = match Watched::new(self.counts.clone(), WatchedTables::Counts).check()? {
             FileState::Missing => Graph::empty(),
             _ => Graph::read(&self.counts, self.windows)?,
         };

@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::watched::{FileState, Watched};
+use super::watched::{FileState, Watched, WatchedTables};
 use crate::chart::{Chart, unit};
 use crate::detect::Alert;
-#[cfg(feature = "postgres")]
-use crate::error::Error;
 use crate::error::Result;
 use crate::harmless::Text;
-use crate::sqlite::Alerts;
-use crate::stored::{Counts, DatabasePlace};
+use crate::stored::{Alerts, Counts, DatabasePlace};
 use crate::text::{grouped, printable, shorten};
 use crate::timestamp::Timestamp;
 
@@ -58,11 +55,7 @@ struct Watch {
 
 impl Watch {
     fn read(place: &DatabasePlace) -> Result<Watch> {
-        let alerts = match place {
-            DatabasePlace::File(path) => Alerts::open(path)?,
-            #[cfg(feature = "postgres")]
-            DatabasePlace::Postgres(_) => return Err(no_alerts_there()),
-        };
+        let alerts = Alerts::at(place)?;
         // One more than is listed, to know whether there are more.
         Ok(Watch { alerts: alerts.recent(ALERTS + 1)?, late: alerts.late()? })
     }
@@ -75,7 +68,9 @@ impl Sources {
         counts: DatabasePlace,
         alerts: Option<DatabasePlace>,
     ) -> Sources {
-        Sources { title, windows, counts: Source::new(counts), alerts: alerts.map(Source::new) }
+        let counts = Source::new(counts, WatchedTables::Counts);
+        let alerts = alerts.map(|alerts| Source::new(alerts, WatchedTables::Alerts));
+        Sources { title, windows, counts, alerts }
     }
 
     /// What there is now; nothing when nobody has written since it was last read.
@@ -117,8 +112,8 @@ impl Sources {
 }
 
 impl<T> Source<T> {
-    fn new(place: DatabasePlace) -> Source<T> {
-        Source { watched: Watched::new(place), seen: Err(String::new()) }
+    fn new(place: DatabasePlace, tables: WatchedTables) -> Source<T> {
+        Source { watched: Watched::new(place, tables), seen: Err(String::new()) }
     }
 
     /// Whether there is anything new.
@@ -178,12 +173,6 @@ impl Graph {
         let chart = Chart::bars::<Text>("No counts yet", Vec::new());
         Graph { chart, short_title: "No counts yet".to_owned(), note: String::new() }
     }
-}
-
-/// For `Live::start`, which says so before anything is shown.
-#[cfg(feature = "postgres")]
-pub(super) fn no_alerts_there() -> Error {
-    Error::invalid("alerts are in an SQLite file: name that of the detection (counts can be in PostgreSQL)")
 }
 
 /// In words, because what is late is in no bar: who looks at the latest windows would not miss it.

@@ -17,7 +17,16 @@ const BUSY: Duration = Duration::from_secs(1);
 /// A database, whether it is there yet or not.
 pub(super) struct Watched {
     place: DatabasePlace,
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "a file has either"))]
+    tables: WatchedTables,
     held: AskedDatabase,
+}
+
+/// What is in it: a server has both in one database, and of each it is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum WatchedTables {
+    Counts,
+    Alerts,
 }
 
 /// How it is asked.
@@ -42,13 +51,13 @@ pub(super) enum FileState {
 }
 
 impl Watched {
-    pub(super) fn new(place: DatabasePlace) -> Watched {
+    pub(super) fn new(place: DatabasePlace, tables: WatchedTables) -> Watched {
         let held = match &place {
             DatabasePlace::File(_) => AskedDatabase::File(None),
             #[cfg(feature = "postgres")]
             DatabasePlace::Postgres(_) => AskedDatabase::Server(None, None),
         };
-        Watched { place, held }
+        Watched { place, tables, held }
     }
 
     pub(super) fn place(&self) -> &DatabasePlace {
@@ -71,7 +80,10 @@ impl Watched {
             (DatabasePlace::Postgres(url), AskedDatabase::Server(connection, seen)) => {
                 let asked = match connection {
                     Some(connection) => connection,
-                    None => connection.insert(Box::new(PostgresVersion::new(url)?)),
+                    None => connection.insert(Box::new(match self.tables {
+                        WatchedTables::Counts => PostgresVersion::of_counts(url)?,
+                        WatchedTables::Alerts => PostgresVersion::of_alerts(url)?,
+                    })),
                 };
                 let (now, before) = (asked.ask()?, seen.take());
                 seen.clone_from(&now);

@@ -45,7 +45,7 @@ use crate::stream::Stream;
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// All that can be said, with what it is if nothing is said (but for `keep` and `on_alert`):
+/// All that can be said, with what it is if nothing is said (but for `keep`, `keep_for` and `on_alert`):
 ///
 /// ```
 /// # use kinesis_lab::prelude::*;
@@ -58,6 +58,7 @@ use crate::stream::Stream;
 ///     .on_alert(|alert| println!("{alert}"))
 ///     .window(secs(60))
 ///     .lateness(secs(30))
+///     .keep_for(secs(90 * 24 * 3_600)) // three months
 ///     .poll_every(millis(500))
 ///     .shards(1)
 ///     .max_restarts(20)
@@ -115,6 +116,13 @@ impl Pipeline {
     /// How late events may be, for counter and detection. Default: 30 s.
     pub fn lateness(mut self, lateness: Duration) -> Pipeline {
         self.settings.lateness = lateness;
+        self
+    }
+
+    /// How long completed windows stay in the database of counts, behind the watermark: see
+    /// [`StoredCounter::keep_for`](crate::StoredCounter::keep_for). Default: all are kept.
+    pub fn keep_for(mut self, time: Duration) -> Pipeline {
+        self.settings.keep_for = Some(time);
         self
     }
 

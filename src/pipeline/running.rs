@@ -10,8 +10,7 @@ use super::status::{PartStatus, PipelineStatus};
 use super::summary::Summary;
 use super::wiring::Wiring;
 use crate::error::{Error, Result};
-use crate::sqlite::Alerts;
-use crate::stored::Counts;
+use crate::stored::{Alerts, Counts};
 
 /// The parts of a [`Pipeline`](crate::Pipeline) at work in the background; dropping it stops them, and waits
 /// for their last commits: then their files are free.
@@ -141,6 +140,7 @@ impl RunningPipeline {
             parts: parts.into_values().collect(),
             windows: windows.unwrap_or(0),
             alerts: alerts.unwrap_or(0),
+            database_bytes: self.wiring.database_bytes(),
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct PipelineStatus {
     pub windows: u64,
     /// Alerts in the database of alerts.
     pub alerts: u64,
+    /// What the pipeline's databases take on the disk, in bytes, with what SQLite writes beside them.
+    pub database_bytes: u64,
 }
 
 /// How far a part is.

@@ -62,6 +62,14 @@ impl Wiring {
         self.settings.folder.join(name)
     }
 
+    /// Of all three that are there, with their logs.
+    pub(super) fn database_bytes(&self) -> u64 {
+        let files = ["filter.db", "counts.db", "alerts.db"]
+            .iter()
+            .flat_map(|name| [(*name).to_owned(), format!("{name}-wal")]);
+        files.filter_map(|file| Some(std::fs::metadata(self.file(&file)).ok()?.len())).sum()
+    }
+
     fn log(&self) -> Result<&Stream> {
         self.log.as_ref().ok_or_else(|| Error::invalid("this pipeline was told to do without the log"))
     }
@@ -85,7 +93,11 @@ impl Wiring {
     pub(super) fn counter(&self) -> Result<StoredCounter> {
         let mut counter = Counter::tumbling(self.settings.window).lateness(self.settings.lateness);
         counter = counter.reading(self.settings.format.clone());
-        counter.stored_in(self.file("counts.db"))
+        let counter = counter.stored_in(self.file("counts.db"))?;
+        Ok(match self.settings.keep_for {
+            Some(time) => counter.keep_for(time),
+            None => counter,
+        })
     }
 
     pub(super) fn detection(&self) -> Result<Detection> {

@@ -10,37 +10,14 @@ use super::columns::Columns;
 use super::explain::DatabaseFault;
 use super::link::{Prepared, Session, answered};
 use super::lock::WriterName;
-use super::origins;
 use super::sql_types::signed;
 use super::texts::stored;
+use super::turn::{ALL_SHARDS, Turn};
 use super::url::PostgresUrl;
+use super::{origins, places};
 use crate::count::Change;
-use crate::error::{Error, ErrorKind};
-use crate::timestamp::Timestamp;
-
-/// The shard under which one process that reads all of them writes its sums.
-pub(super) const ALL_SHARDS: &str = "";
-
-/// Of this writer, as it last read or wrote it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Turn {
-    /// Which of the processes that have written: each that loads is one more.
-    pub(super) epoch: i64,
-    /// How often somebody has committed.
-    pub(super) commits: i64,
-    /// The next commit was sent, and not answered.
-    pub(super) in_doubt: bool,
-}
 
 const TURN: &str = "SELECT owner, epoch, commits FROM progress FOR UPDATE";
-const CHECKPOINTS: &str = "INSERT INTO shards (shard, epoch, owner, sequence, arrival, ended, reported) \
-    SELECT c.shard, 1, $1, c.sequence, c.arrival, c.ended, clock_timestamp() \
-    FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::bool[]) AS c (shard, sequence, arrival, ended) \
-    ON CONFLICT (shard) DO UPDATE SET sequence = excluded.sequence, sub_sequence = NULL, \
-    arrival = excluded.arrival, ended = excluded.ended, reported = excluded.reported";
-const SHARD_TIMES: &str = "UPDATE shards SET newest_event = t.newest \
-    FROM unnest($1::text[], $2::timestamptz[]) AS t (shard, newest) \
-    WHERE shards.shard = t.shard AND newest_event IS DISTINCT FROM t.newest";
 const FORGET: [&str; 3] = [
     "DELETE FROM open_counts WHERE pane < $1",
     "DELETE FROM open_overflow WHERE pane < $1",
@@ -66,24 +43,15 @@ const TOTALS: &str = "INSERT INTO shard_totals SELECT $1, name, count FROM unnes
     WHERE shard_totals.count IS DISTINCT FROM excluded.count";
 const PAIRS: &str = "INSERT INTO shard_totals VALUES ($1, 'pairs', $2) \
     ON CONFLICT (shard, name) DO UPDATE SET count = shard_totals.count + excluded.count";
+/// Along the index; the rows of what is dropped are those that `pairs` counts no more.
+const DROP_WINDOWS: &str = "WITH dropped AS (DELETE FROM windows WHERE start < $2 RETURNING 1) \
+    UPDATE shard_totals SET count = count - (SELECT count(*) FROM dropped) WHERE shard = $1 AND name = 'pairs'";
+const DROP: [&str; 2] = ["DELETE FROM overflow WHERE start < $1", "DELETE FROM shard_late WHERE start < $1"];
 const PROGRESS: &str = "UPDATE progress SET watermark = $1, commits = $2, committed = clock_timestamp(), \
     completed_by = CASE WHEN watermark < $1 THEN owner ELSE completed_by END";
 
-const STATEMENTS: [&str; 13] = [
-    TURN,
-    CHECKPOINTS,
-    SHARD_TIMES,
-    FORGET[0],
-    FORGET[1],
-    FORGET[2],
-    COUNTS,
-    OVERFLOW,
-    IDS,
-    WINDOWS,
-    LATE,
-    TOTALS,
-    PAIRS,
-];
+const STATEMENTS: [&str; 11] =
+    [TURN, FORGET[0], FORGET[1], FORGET[2], COUNTS, OVERFLOW, IDS, WINDOWS, LATE, TOTALS, PAIRS];
 
 /// Writes the next change; one that was in doubt, and was written, not again.
 pub(super) async fn commit(
@@ -95,60 +63,26 @@ pub(super) async fn commit(
     size: Duration,
 ) -> Result<(), DatabaseFault> {
     session.prepare(&STATEMENTS).await?;
-    session.prepare(&[COMPLETED_OVERFLOW, PROGRESS]).await?;
-    session.prepare(&origins::STATEMENTS).await?;
+    session.prepare(&[COMPLETED_OVERFLOW, PROGRESS, DROP_WINDOWS, DROP[0], DROP[1]]).await?;
+    session.prepare(&origins::OF_COUNTS.statements()).await?;
+    session.prepare(&places::OF_COUNTS.statements()).await?;
     let (transaction, prepared) = session.begin().await?;
-    // Where a commit of ours that was not answered is still going on, this waits for its end: it has the same lock.
-    if is_written(&transaction, prepared, url, owner, *turn).await? {
-        (turn.commits, turn.in_doubt) = (turn.commits + 1, false);
+    if turn.is_written(&transaction, prepared, TURN, url, owner).await? {
         return Ok(());
     }
     let write = Write { transaction: &transaction, prepared, change };
-    write.places(owner).await?;
+    let places =
+        places::OF_COUNTS.write(&transaction, prepared, owner, &change.checkpoints, &change.shard_times);
+    places.await?;
     write.open(size).await?;
     write.completed().await?;
     write.late(size).await?;
     write.totals().await?;
-    origins::write(&transaction, prepared, &change.gone_origins, &change.origins).await?;
-    let next = turn.commits + 1;
-    write.execute(PROGRESS, &[&change.watermark, &next]).await?;
-    turn.in_doubt = true;
-    let outcome = answered(transaction.commit()).await;
-    // An answer, also one that it failed: nothing of it is there then.
-    if outcome.as_ref().is_ok_and(|()| true) {
-        turn.commits = next;
-    }
-    turn.in_doubt = matches!(&outcome, Err(failure) if failure.breaks_connection());
-    outcome
-}
-
-/// Whether the next commit is there already; an error where somebody else has written.
-async fn is_written(
-    transaction: &Transaction<'_>,
-    prepared: Prepared<'_>,
-    url: &PostgresUrl,
-    owner: &WriterName,
-    turn: Turn,
-) -> Result<bool, DatabaseFault> {
-    let said = |sentence: String| Err(DatabaseFault::Said(Error::new(ErrorKind::Store, sentence)));
-    let Some(row) = answered(transaction.query_opt(prepared.get(TURN)?, &[])).await? else {
-        return said(format!("the counts in {url} were emptied while this program ran: start it again"));
-    };
-    let (theirs, epoch, commits): (String, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    let ours = theirs == owner.as_str();
-    if !ours && epoch > turn.epoch {
-        return said(format!(
-            "another program has taken {url} over, and goes on from what this one committed: this one ends"
-        ));
-    }
-    match commits - turn.commits {
-        0 if ours => Ok(false),
-        1 if ours && turn.in_doubt => Ok(true),
-        _ => said(format!(
-            "{url} is not as this program left it: was it restored from an older state? Start again, and it goes on \
-             from what is there"
-        )),
-    }
+    write.drop_windows().await?;
+    let origins = origins::OF_COUNTS.write(&transaction, prepared, &change.gone_origins, &change.origins);
+    origins.await?;
+    write.execute(PROGRESS, &[&change.watermark, &turn.next()]).await?;
+    turn.commit(transaction).await
 }
 
 /// The parts of a change, each a few statements.
@@ -161,25 +95,6 @@ struct Write<'a> {
 impl Write<'_> {
     async fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, DatabaseFault> {
         answered(self.transaction.execute(self.prepared.get(sql)?, values)).await
-    }
-
-    /// How far each shard is.
-    async fn places(&self, owner: &WriterName) -> Result<(), DatabaseFault> {
-        let checkpoints = &self.change.checkpoints;
-        if !checkpoints.is_empty() {
-            let shards: Vec<&str> = checkpoints.iter().map(|place| place.shard_id.as_str()).collect();
-            let numbers: Vec<Option<&str>> =
-                checkpoints.iter().map(|place| place.sequence_number.as_deref()).collect();
-            let arrivals: Vec<Timestamp> = checkpoints.iter().map(|place| place.arrival).collect();
-            let ended: Vec<bool> = checkpoints.iter().map(|place| place.ended).collect();
-            self.execute(CHECKPOINTS, &[&owner.as_str(), &shards, &numbers, &arrivals, &ended]).await?;
-        }
-        if !self.change.shard_times.is_empty() {
-            let (shards, times): (Vec<&str>, Vec<Timestamp>) =
-                self.change.shard_times.iter().map(|(shard, time)| (shard.as_str(), *time)).unzip();
-            self.execute(SHARD_TIMES, &[&shards, &times]).await?;
-        }
-        Ok(())
     }
 
     /// What the open windows consist of.
@@ -270,6 +185,15 @@ impl Write<'_> {
             let values: [&(dyn ToSql + Sync); 6] =
                 [&ALL_SHARDS, &rows.starts, &rows.ends, &rows.keys, &rows.rests, &rows.counts];
             self.execute(LATE, &values).await?;
+        }
+        Ok(())
+    }
+
+    async fn drop_windows(&self) -> Result<(), DatabaseFault> {
+        let Some(before) = self.change.drop_before else { return Ok(()) };
+        self.execute(DROP_WINDOWS, &[&ALL_SHARDS, &before]).await?;
+        for sql in DROP {
+            self.execute(sql, &[&before]).await?;
         }
         Ok(())
     }

@@ -154,6 +154,15 @@ impl CountReader for PostgresCounts {
         })
     }
 
+    fn bytes(&self) -> Result<u64> {
+        let tables: Vec<&str> = COUNTS.tables().collect();
+        let sql = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::int8 FROM pg_class \
+            WHERE relnamespace = current_schema()::regnamespace AND relname = ANY($1)";
+        self.read(async |transaction: &Transaction<'_>| {
+            Ok(unsigned(answered(transaction.query_one(sql, &[&tables])).await?.try_get(0)?))
+        })
+    }
+
     fn totals(&self) -> Result<Totals> {
         self.read(async |transaction: &Transaction<'_>| load::read_totals(transaction.client()).await)
     }

@@ -11,6 +11,8 @@ use crate::error::{Error, ErrorKind};
 pub(crate) struct TableSet {
     /// Names them in a sentence, and in the table `kinesis_lab`: "counts".
     pub(super) what: &'static str,
+    /// What their writer does: "counts into".
+    pub(super) does: &'static str,
     /// The first half of an advisory lock's number; the schema is the other.
     pub(super) lock: i32,
     /// From nothing to layout 1, from there to layout 2, and so on.
@@ -20,6 +22,12 @@ pub(crate) struct TableSet {
 }
 
 impl TableSet {
+    /// The names of all that hold rows.
+    pub(super) fn tables(&self) -> impl Iterator<Item = &'static str> {
+        let made = self.steps.iter().flat_map(|step| step.lines());
+        made.filter_map(|line| Some(line.strip_prefix("CREATE TABLE ")?.split_once(" (")?.0))
+    }
+
     fn newest(&self) -> i32 {
         i32::try_from(self.steps.len()).unwrap_or(i32::MAX)
     }
@@ -28,9 +36,19 @@ impl TableSet {
 /// "KLAB".
 pub(super) const COUNTS: TableSet = TableSet {
     what: "counts",
+    does: "counts into",
     lock: 0x4b4c_4142,
     steps: &[include_str!("counts.sql")],
     first_table: "progress",
+};
+
+/// "KLAD".
+pub(super) const ALERTS: TableSet = TableSet {
+    what: "alerts",
+    does: "writes its alerts into",
+    lock: 0x4b4c_4144,
+    steps: &[include_str!("alerts.sql")],
+    first_table: "alert_progress",
 };
 
 /// Makes the tables, or brings them to this version's layout, whole or not at all.
@@ -122,4 +140,18 @@ async fn check_place(client: &Client, url: &PostgresUrl) -> Result<(), DatabaseF
 
 fn said(sentence: String) -> DatabaseFault {
     DatabaseFault::Said(Error::new(ErrorKind::Store, sentence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_tables_are_known_by_name() {
+        for set in [COUNTS, ALERTS] {
+            let made: usize = set.steps.iter().map(|step| step.matches("CREATE TABLE ").count()).sum();
+            assert_eq!((set.tables().count(), made), (11, 11));
+            assert_eq!(set.tables().next(), Some(set.first_table));
+        }
+    }
 }

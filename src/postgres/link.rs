@@ -18,9 +18,11 @@ use crate::runtime::{handle, wait_here};
 const ANSWER: Duration = Duration::from_secs(60);
 /// Of every session. Times are shown in UTC. A transaction in which nothing is said for so long is ended by the
 /// server, which frees its locks: its program was stopped, or its line cut. Who waits for a lock for a second says
-/// so, and tries again, so that a run hears meanwhile that it is to stop.
+/// so, and tries again, so that a run hears meanwhile that it is to stop. The server, too, asks whether anybody is
+/// there: who is not is ended after 40 s, and another takes over.
 const SETTINGS: &str = "SET timezone = 'UTC'; SET datestyle = 'ISO'; SET client_min_messages = 'warning'; \
-    SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '1s'";
+    SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '1s'; \
+    SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3";
 
 pub(super) struct Link {
     pub(super) url: PostgresUrl,

@@ -7,18 +7,17 @@ use futures_util::TryStreamExt as _;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
-use super::commit::{ALL_SHARDS, Turn};
 use super::explain::DatabaseFault;
 use super::link::{Session, answered};
 use super::lock::WriterName;
-use super::origins;
 use super::sql_types::{Length, unsigned};
-use super::texts;
+use super::turn::{ALL_SHARDS, Turn};
 use super::url::PostgresUrl;
+use super::{origins, places, texts};
 use crate::count::{Fingerprint, SavedPane, SavedState, Totals};
 use crate::error::{Error, ErrorKind};
 use crate::harmless::Text;
-use crate::read::{Checkpoint, StreamId};
+use crate::read::StreamId;
 use crate::text::printable;
 use crate::timestamp::Timestamp;
 
@@ -86,35 +85,46 @@ fn fingerprint(row: &Row) -> Result<Fingerprint, DatabaseFault> {
 }
 
 fn check(url: &PostgresUrl, theirs: &Fingerprint, ours: &Fingerprint) -> Result<(), Error> {
+    if let Some(error) = other_stream(url, &theirs.stream, &ours.stream) {
+        return Err(error);
+    }
     let length = |time: Duration| format!("{} s", time.as_secs_f64());
-    let other = if theirs.stream.name != ours.stream.name {
-        ("stream", theirs.stream.name.to_string(), ours.stream.name.to_string())
-    } else if theirs.stream.created != ours.stream.created {
-        let created = |of: &Fingerprint| of.stream.created.to_string();
-        ("stream of that name, created at another time", created(theirs), created(ours))
-    } else if theirs.size != ours.size {
-        ("window size", length(theirs.size), length(ours.size))
-    } else if theirs.slide != ours.slide {
-        ("window slide", length(theirs.slide), length(ours.slide))
-    } else if theirs.key != ours.key {
-        ("key", theirs.key.clone(), ours.key.clone())
-    } else {
-        return Ok(());
-    };
-    let (what, found, value) = other;
+    if theirs.size != ours.size {
+        return Err(other(url, "window size", &length(theirs.size), &length(ours.size)));
+    }
+    if theirs.slide != ours.slide {
+        return Err(other(url, "window slide", &length(theirs.slide), &length(ours.slide)));
+    }
+    match theirs.key == ours.key {
+        true => Ok(()),
+        false => Err(other(url, "key", &theirs.key, &ours.key)),
+    }
+}
+
+/// What is wrong with the stream, if it is another.
+pub(super) fn other_stream(url: &PostgresUrl, theirs: &StreamId, ours: &StreamId) -> Option<Error> {
+    if theirs.name != ours.name {
+        return Some(other(url, "stream", &theirs.name, &ours.name));
+    }
+    let what = "stream of that name, created at another time";
+    (theirs.created != ours.created)
+        .then(|| other(url, what, &theirs.created.to_string(), &ours.created.to_string()))
+}
+
+fn other(url: &PostgresUrl, what: &str, found: &str, value: &str) -> Error {
     let message = format!(
         "{url} is of another {what} ({}; this one's is {}): give this one a database of its own, or a schema \
          (…?options=-csearch_path%3Dname)",
         printable(found.as_bytes()),
         printable(value.as_bytes()),
     );
-    Err(Error::new(ErrorKind::Store, message))
+    Error::new(ErrorKind::Store, message)
 }
 
 /// All but the completed windows and the late events, which nobody needs to go on.
 pub(super) async fn read(client: &Client, watermark: Timestamp) -> Result<SavedState, DatabaseFault> {
     let mut state = SavedState { watermark, totals: read_totals(client).await?, ..SavedState::default() };
-    (state.checkpoints, state.shard_times) = read_checkpoints(client).await?;
+    (state.checkpoints, state.shard_times) = places::OF_COUNTS.read(client).await?;
     let mut panes: BTreeMap<Timestamp, SavedPane> = BTreeMap::new();
     let sql = "SELECT pane, coalesce(rest, key), sum(count)::int8 FROM open_counts GROUP BY 1, 2";
     // One after the other: a million of them are there once, not twice.
@@ -136,26 +146,8 @@ pub(super) async fn read(client: &Client, watermark: Timestamp) -> Result<SavedS
         }
     }
     state.panes = panes.into_iter().collect();
-    state.origins = origins::read(client).await?;
+    state.origins = origins::OF_COUNTS.read(client).await?;
     Ok(state)
-}
-
-/// The checkpoint of each shard, and its newest event.
-pub(super) async fn read_checkpoints(
-    client: &Client,
-) -> Result<(Vec<Checkpoint>, Vec<(String, Timestamp)>), DatabaseFault> {
-    let (mut checkpoints, mut newest_events) = (Vec::new(), Vec::new());
-    // A shard that nobody has read yet is known to a fleet by its name alone.
-    let sql = "SELECT shard, sequence, arrival, newest_event, ended FROM shards WHERE arrival IS NOT NULL ORDER BY shard";
-    for row in answered(client.query(sql, &[])).await? {
-        let shard_id: String = row.try_get(0)?;
-        if let Some(newest) = row.try_get(3)? {
-            newest_events.push((shard_id.clone(), newest));
-        }
-        let (sequence_number, arrival, ended) = (row.try_get(1)?, row.try_get(2)?, row.try_get(4)?);
-        checkpoints.push(Checkpoint { shard_id, sequence_number, arrival, ended });
-    }
-    Ok((checkpoints, newest_events))
 }
 
 /// What is in no window.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::explain::DatabaseFault;
 use super::layout::TableSet;
 use super::link::{Link, Session, answered};
+use super::url::PostgresUrl;
 use crate::error::{Error, ErrorKind};
 use crate::notice::notice;
 
@@ -59,7 +60,7 @@ pub(super) async fn lock(link: &mut Link, kind: &TableSet) -> Result<(), Databas
                 return Ok(true);
             }
             match holder(session, kind).await? {
-                Some(name) if is_here(&name) => Err(DatabaseFault::Said(Error::new(
+                Some((name, _)) if is_here(&name) => Err(DatabaseFault::Said(Error::new(
                     ErrorKind::Store,
                     format!("{} is open in this program already: use that one, or drop it first", link.url),
                 ))),
@@ -75,7 +76,7 @@ pub(super) async fn lock(link: &mut Link, kind: &TableSet) -> Result<(), Databas
             }
             Ok(false) if waited => {}
             Ok(false) => {
-                notice(&format!("another process counts into {}; waiting for its end", link.url));
+                notice(&format!("another process {} {}; waiting for its end", kind.does, link.url));
                 waited = true;
             }
             // The next turn connects again.
@@ -86,13 +87,54 @@ pub(super) async fn lock(link: &mut Link, kind: &TableSet) -> Result<(), Databas
     }
 }
 
-/// Who has it; nobody, where it was freed meanwhile.
-async fn holder(session: &Session, kind: &TableSet) -> Result<Option<String>, DatabaseFault> {
-    let sql = "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) \
-        WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+/// The connection with the lock; one that broke is made again.
+pub(super) async fn connected<'a>(
+    link: &'a mut Link,
+    kind: &TableSet,
+    may_wait: bool,
+) -> Result<&'a mut Session, DatabaseFault> {
+    let url = link.url.clone();
+    let session = link.session().await?;
+    if !try_lock(session, kind).await? && !end_own(session, kind, &url).await? {
+        let sentence = format!("another process {} {url}", kind.does);
+        match may_wait {
+            true => return Err(DatabaseFault::Said(Error::new(ErrorKind::StoreUnavailable, sentence))),
+            // Who has it may only be waiting to load; until it does, what is counted here is right.
+            false if session.told => {}
+            false => {
+                notice(&format!("{sentence}: it waits for this one's end, or takes over"));
+                session.told = true;
+            }
+        }
+    }
+    Ok(session)
+}
+
+/// Where it is this writer's own former connection that has it, of which the server does not know that it broke: ends
+/// that one, and says whether the lock was free then.
+async fn end_own(session: &mut Session, kind: &TableSet, url: &PostgresUrl) -> Result<bool, DatabaseFault> {
+    let Some((name, pid)) = holder(session, kind).await? else { return try_lock(session, kind).await };
+    if Some(name.as_str()) != url.config.get_application_name() {
+        return Ok(false);
+    }
+    answered(session.client().execute("SELECT pg_terminate_backend($1)", &[&pid])).await?;
+    for _ in 0..10 {
+        if try_lock(session, kind).await? {
+            return Ok(true);
+        }
+        tokio::time::sleep(ASK / 4).await;
+    }
+    Ok(false)
+}
+
+/// Who has it, and by which of the server's processes; nobody, where it was freed meanwhile.
+async fn holder(session: &Session, kind: &TableSet) -> Result<Option<(String, i32)>, DatabaseFault> {
+    let sql = "SELECT application_name, pid FROM pg_locks JOIN pg_stat_activity USING (pid) \
+        WHERE locktype = 'advisory' AND granted AND application_name IS NOT NULL \
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
         AND classid::int8 = $1 AND objid = current_schema()::regnamespace::oid AND objsubid = 2";
     let row = answered(session.client().query_opt(sql, &[&i64::from(kind.lock)])).await?;
-    Ok(row.map(|row| row.try_get::<_, Option<String>>(0)).transpose()?.flatten())
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
 }
 
 fn is_here(name: &str) -> bool {

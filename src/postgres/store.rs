@@ -3,16 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::commit::{self, Turn};
-use super::explain::DatabaseFault;
+use super::commit;
 use super::layout::{self, COUNTS};
-use super::link::{Link, Session};
+use super::link::Link;
 use super::load;
 use super::lock::{self, WriterName};
+use super::turn::Turn;
 use super::url::PostgresUrl;
 use crate::count::{Change, Fingerprint, SavedState, Store};
 use crate::error::{Error, ErrorKind, Result};
-use crate::notice::notice;
 use crate::read::StreamId;
 
 /// A [`Store`] in a PostgreSQL database (13 or newer), which one process at a time writes and any number read.
@@ -89,32 +88,13 @@ impl Postgres {
     }
 }
 
-/// The connection with the lock; one that broke is made again.
-async fn connected(link: &mut Link, may_wait: bool) -> Result<&mut Session, DatabaseFault> {
-    let url = link.url.clone();
-    let session = link.session().await?;
-    if !lock::try_lock(session, &COUNTS).await? {
-        let sentence = format!("another process counts into {url}");
-        match may_wait {
-            true => return Err(DatabaseFault::Said(Error::new(ErrorKind::StoreUnavailable, sentence))),
-            // Who has it may only be waiting to load; until it does, what is counted here is right.
-            false if session.told => {}
-            false => {
-                notice(&format!("{sentence}: it waits for this one's end, or takes over"));
-                session.told = true;
-            }
-        }
-    }
-    Ok(session)
-}
-
 impl Store for Postgres {
     fn load(&mut self, fingerprint: &Fingerprint) -> Result<SavedState> {
         let name = &self.name;
         self.loaded = None;
         let (turn, saved) = self.link.with(async |link: &mut Link| {
             let url = link.url.clone();
-            let session = connected(link, true).await?;
+            let session = lock::connected(link, &COUNTS, true).await?;
             load::load(session, &url, name, fingerprint).await
         })?;
         self.loaded = Some(Loaded { turn, size: fingerprint.size });
@@ -128,7 +108,7 @@ impl Store for Postgres {
         let name = &self.name;
         self.link.with(async |link: &mut Link| {
             let url = link.url.clone();
-            let session = connected(link, false).await?;
+            let session = lock::connected(link, &COUNTS, false).await?;
             commit::commit(session, &url, name, &mut loaded.turn, change, loaded.size).await
         })
     }

@@ -7,10 +7,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::file::{self, DatabaseFile, Kind, signed, time, unsigned};
 use super::origins;
+use crate::detect::DetectionTotals;
 use crate::detect::Playbooks;
 use crate::detect::{Alert, Response};
 use crate::detect::{AlertChange, AlertStore, SavedDetection};
-use crate::detect::{Detection, DetectionTotals};
 use crate::detect::{MOST_WAITING, SavedTally, is_told};
 use crate::error::Result;
 use crate::notice::notice;
@@ -32,26 +32,10 @@ const UNDELIVERED: &str = "WHERE delivered = 0 ORDER BY time, id";
 pub(crate) const COLUMNS: &str =
     "id, time, playbook, key, ip, start, \"end\", count, threshold, response, until, evidence";
 
-pub(super) struct AlertBook(pub(super) DatabaseFile);
-
-impl Detection {
-    /// Keeps alerts, open counts and its place in the stream in an SQLite file;
-    /// [`Alerts`](crate::Alerts) reads it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Store`](crate::ErrorKind::Store) when the file can't be used.
-    pub fn stored_in(self, path: impl AsRef<Path>) -> Result<Detection> {
-        Ok(self.stored(open(path.as_ref())?))
-    }
-}
-
-// Not generic: a notebook cell would compile it, and SQLite's C functions are not to be had there.
-fn open(path: &Path) -> Result<Box<dyn AlertStore>> {
-    Ok(Box::new(AlertBook::open(path)?))
-}
+pub(crate) struct AlertBook(pub(super) DatabaseFile);
 
 impl AlertBook {
-    pub(super) fn open(path: &Path) -> Result<AlertBook> {
+    pub(crate) fn open(path: &Path) -> Result<AlertBook> {
         Ok(AlertBook(DatabaseFile::open(path, &ALERTS)?))
     }
 }

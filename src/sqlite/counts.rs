@@ -127,6 +127,11 @@ impl CountReader for SqliteCounts {
         })
     }
 
+    fn bytes(&self) -> Result<u64> {
+        let sql = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+        self.read(|transaction| transaction.query_row(sql, [], |row| count(row, 0)))
+    }
+
     fn totals(&self) -> Result<Totals> {
         self.read(|transaction| store::read_totals(transaction))
     }

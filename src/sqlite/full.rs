@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::alert_book::AlertBook;
-use super::alerts::Alerts;
 use super::file::DatabaseFile;
 use super::store::Sqlite;
 use crate::count::{Change, Counter, Fingerprint, SavedState, Store};
@@ -15,7 +14,7 @@ use crate::error::Result;
 use crate::read::{ConsumerHandle, RecordProcessor, StreamId};
 use crate::record::Entry;
 use crate::service::Kinesis;
-use crate::stored::Counts;
+use crate::stored::{Alerts, Counts};
 use crate::stream::Stream;
 use crate::timestamp::Timestamp;
 

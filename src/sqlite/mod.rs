@@ -13,9 +13,10 @@ mod lock;
 mod origins;
 mod store;
 
-pub use alerts::Alerts;
 pub use store::Sqlite;
 
+pub(crate) use alert_book::AlertBook;
+pub(crate) use alerts::SqliteAlerts;
 pub(crate) use counts::SqliteCounts;
 #[cfg(feature = "live")]
 pub(crate) use explain::explain;

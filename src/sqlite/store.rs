@@ -195,8 +195,23 @@ fn write(
     for ((start, key), count) in &change.late {
         late.execute(params![iso(*start), iso(*start + size), key, signed(*count)])?;
     }
+    if let Some(before) = change.drop_before {
+        drop_windows(transaction, &iso(before))?;
+    }
     write_open(transaction, change)?;
     origins::write(transaction, &change.gone_origins, &change.origins)
+}
+
+/// Those that start before this time, which is text as it is in the tables.
+fn drop_windows(transaction: &Transaction<'_>, before: &str) -> rusqlite::Result<()> {
+    let dropped = transaction.prepare_cached("DELETE FROM windows WHERE start < ?1")?.execute([before])?;
+    for table in ["overflow", "late"] {
+        transaction.prepare_cached(&format!("DELETE FROM {table} WHERE start < ?1"))?.execute([before])?;
+    }
+    transaction
+        .prepare_cached("UPDATE totals SET count = count - ?1 WHERE name = 'pairs'")?
+        .execute([signed(dropped as u64)])
+        .map(drop)
 }
 
 fn write_progress(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {

@@ -79,6 +79,21 @@ impl Counts {
         self.0.pairs()
     }
 
+    /// How many bytes the counts take on their disk: of a file, its pages; of a server, the tables and indexes of this
+    /// counter. [`StoredCounter::keep_for`](crate::StoredCounter::keep_for) bounds it.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    ///
+    /// ```no_run
+    /// # use kinesis_lab::prelude::*;
+    /// println!("{} MB", Counts::open("counts.db")?.bytes()? / 1_000_000);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn bytes(&self) -> Result<u64> {
+        self.0.bytes()
+    }
+
     /// What was counted that is in no window.
     ///
     /// # Errors

@@ -1,11 +1,13 @@
-//! Where counts are kept: a file of SQLite or a database of PostgreSQL, told apart by how its name begins.
+//! Where counts and alerts are kept: a file of SQLite or a database of PostgreSQL, told apart by how its name begins.
 //!
-//! Uses the ground, `count`, `postgres` and `sqlite`.
+//! Uses the ground, `read`, `count`, `detect`, `postgres` and `sqlite`.
 
+mod alerts;
 mod counts;
 mod place;
 mod stored_in;
 
+pub use alerts::Alerts;
 pub use counts::Counts;
 
 #[cfg(feature = "live")]

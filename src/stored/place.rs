@@ -6,14 +6,15 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::count::{CountReader, Store};
+use crate::detect::{AlertStore, SavedAlerts};
 #[cfg(not(all(feature = "postgres", feature = "sqlite")))]
 use crate::error::Error;
 use crate::error::Result;
 use crate::folder::is_postgres_address;
 #[cfg(feature = "postgres")]
-use crate::postgres::{Postgres, PostgresCounts, PostgresUrl};
+use crate::postgres::{Postgres, PostgresAlertReader, PostgresAlerts, PostgresCounts, PostgresUrl};
 #[cfg(feature = "sqlite")]
-use crate::sqlite::{Sqlite, SqliteCounts};
+use crate::sqlite::{AlertBook, Sqlite, SqliteAlerts, SqliteCounts};
 
 /// What a name leads to, of what this program was built for. Shown, it has no password in it.
 #[derive(Clone)]
@@ -55,6 +56,28 @@ impl DatabasePlace {
             DatabasePlace::File(path) => Ok(Box::new(SqliteCounts::open(path)?)),
             #[cfg(feature = "postgres")]
             DatabasePlace::Postgres(url) => Ok(Box::new(PostgresCounts::open(url)?)),
+        }
+    }
+}
+
+impl DatabasePlace {
+    /// For a detection that writes.
+    pub(crate) fn alert_store(&self) -> Result<Box<dyn AlertStore>> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            DatabasePlace::File(path) => Ok(Box::new(AlertBook::open(path)?)),
+            #[cfg(feature = "postgres")]
+            DatabasePlace::Postgres(url) => Ok(Box::new(PostgresAlerts::open(url)?)),
+        }
+    }
+
+    /// For whoever reads alerts.
+    pub(crate) fn alerts(&self) -> Result<Box<dyn SavedAlerts>> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            DatabasePlace::File(path) => Ok(Box::new(SqliteAlerts::open(path)?)),
+            #[cfg(feature = "postgres")]
+            DatabasePlace::Postgres(url) => Ok(Box::new(PostgresAlertReader::open(url)?)),
         }
     }
 }

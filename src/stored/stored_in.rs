@@ -1,9 +1,10 @@
-//! `Counter::stored_in`: a counter and where it keeps what it counts.
+//! `Counter::stored_in` and `Detection::stored_in`: where they keep what must survive them.
 
 use std::path::Path;
 
 use super::place::DatabasePlace;
 use crate::count::{Counter, Store, StoredCounter};
+use crate::detect::{AlertStore, Detection};
 use crate::error::Result;
 
 impl Counter {
@@ -42,4 +43,20 @@ impl Counter {
 // Not generic: a notebook cell would compile it, and SQLite's C functions are not to be had there.
 fn open(path: &Path) -> Result<Box<dyn Store>> {
     DatabasePlace::of(path)?.store()
+}
+
+impl Detection {
+    /// Keeps alerts, open counts and its place in the stream in a database, an SQLite file or that of a PostgreSQL
+    /// address (`postgres://user@host/database`); [`Alerts`](crate::Alerts) reads it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) when the database can't be used,
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable) when its server does not answer.
+    pub fn stored_in(self, path: impl AsRef<Path>) -> Result<Detection> {
+        Ok(self.stored(open_alerts(path.as_ref())?))
+    }
+}
+
+fn open_alerts(path: &Path) -> Result<Box<dyn AlertStore>> {
+    DatabasePlace::of(path)?.alert_store()
 }

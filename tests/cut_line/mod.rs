@@ -20,6 +20,8 @@ pub(crate) enum Cut {
 struct State {
     next: Option<Cut>,
     silent: bool,
+    /// The server does not hear that its clients are gone.
+    vanished: bool,
     open: Vec<TcpStream>,
 }
 
@@ -67,6 +69,15 @@ impl CutLine {
         self.state.lock().unwrap().silent
     }
 
+    /// All who are connected are gone, as when a network is cut: the server hears nothing of it.
+    pub(crate) fn vanish(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.vanished = true;
+        for client in state.open.iter().step_by(2) {
+            let _ = client.shutdown(Shutdown::Both);
+        }
+    }
+
     pub(crate) fn hang_up(&self) {
         for stream in self.state.lock().unwrap().open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
@@ -94,7 +105,10 @@ fn questions(mut client: TcpStream, mut server: TcpStream, state: &Mutex<State>,
             break;
         }
     }
-    let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
+    // `State::open` keeps the other end open.
+    if !state.lock().unwrap().vanished {
+        let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
+    }
 }
 
 fn answers(mut server: TcpStream, mut client: TcpStream, dropped: &Mutex<bool>) {
