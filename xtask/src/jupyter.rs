@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use anyhow::Result;
+
 use crate::Place;
 
 /// A command of the virtual environment's Python, with the notebooks as its current folder.
@@ -38,4 +40,17 @@ pub fn python(place: &Place) -> Command {
         }
     }
     command
+}
+
+/// In place of this process, so that Ctrl-C and signals reach that program alone.
+#[cfg(unix)]
+pub(crate) fn replace(mut command: Command) -> Result<()> {
+    use std::os::unix::process::CommandExt;
+    Err(command.exec().into())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn replace(mut command: Command) -> Result<()> {
+    command.status()?;
+    Ok(())
 }

@@ -63,18 +63,5 @@ pub fn open(place: &Place, options: &Options) -> Result<()> {
         command.arg(format!("--port={port}")).arg("--ServerApp.port_retries=0");
     }
     eprintln!("opening JupyterLab on {} (Ctrl-C ends it)", folder.display());
-    replace(command).context("JupyterLab does not start: remove .venv and run this again")
-}
-
-/// In place of this process, so that Ctrl-C and signals reach JupyterLab alone.
-#[cfg(unix)]
-fn replace(mut command: std::process::Command) -> Result<()> {
-    use std::os::unix::process::CommandExt;
-    Err(command.exec().into())
-}
-
-#[cfg(not(unix))]
-fn replace(mut command: std::process::Command) -> Result<()> {
-    command.status()?;
-    Ok(())
+    jupyter::replace(command).context("JupyterLab does not start: remove .venv and run this again")
 }

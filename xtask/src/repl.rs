@@ -17,9 +17,11 @@ pub fn open(place: &Place) -> Result<()> {
     eprintln!("paste the cells of a notebook in order; the first one is");
     eprintln!("  :dep kinesis-lab-face = {{ path = \"face\" }}");
     eprintln!("  use kinesis_lab::prelude::*;");
-    let status = command.status().context("the REPL does not start")?;
-    anyhow::ensure!(status.success(), "the REPL ended with {status}");
-    Ok(())
+    eprintln!(
+        "Ctrl-C ends a cell that runs, and all variables with it: paste the cells again from the first one"
+    );
+    // In place of this process: Ctrl-C reaches all that is in the terminal, and would end this one.
+    jupyter::replace(command).context("the REPL does not start")
 }
 
 /// Pastes every code cell of the first so many notebooks into the REPL on a pseudo-terminal; false when

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use xtask::{Place, notebooks, packed};
+use xtask::{Place, notebooks, packed, repl};
 
 fn read(name: &str) -> String {
     let path = Place::find().unwrap().notebooks().join("face").join(name);
@@ -85,8 +85,8 @@ fn unpack(place: &Place, to: &Path) {
     fs::write(to.join(".cargo/config.toml"), config).unwrap();
 }
 
-/// A cell that names the face by its version, in the real kernel, with nothing of this checkout; and a service with
-/// the library alone.
+/// Cells that name the face by its version, in the real kernel and in the REPL, with nothing of this checkout; and a
+/// service with the library alone.
 #[test]
 #[ignore = "compiles for minutes: cargo xtask test --only packed --full"]
 fn notebook_1_and_a_service_run_from_the_packed_crates() {
@@ -114,6 +114,12 @@ fn notebook_1_and_a_service_run_from_the_packed_crates() {
     command.current_dir(&outside).env("KINESIS_LAB_CACHE", &cache).env("TMPDIR", outside.join("tmp"));
     succeeds(command.args(["--check", "--timeout", "1800", "--cwd"]).arg(&outside));
     assert!(cache.join("packed").is_dir(), "the engine is of the checkout's sources");
+
+    let program = repl::program(&place).unwrap();
+    let mut command = repl::paster(&place, &program, &copy);
+    succeeds(
+        command.current_dir(&outside).env("KINESIS_LAB_CACHE", &cache).env("TMPDIR", outside.join("tmp")),
+    );
 
     let service = outside.join("service");
     fs::create_dir_all(service.join("src")).unwrap();

@@ -102,3 +102,36 @@ fn cells_work_in_a_stock_repl_elsewhere() {
     }
     fs::remove_dir_all(&folder).unwrap();
 }
+
+/// `cargo xtask repl` hands its terminal over: Ctrl-C ends the cell, and the REPL asks for the next one.
+#[test]
+#[ignore = "needs the set-up: cargo xtask test --only repl"]
+fn ctrl_c_ends_the_cell_and_not_the_repl() {
+    let place = place();
+    repl::program(&place).unwrap();
+    let mut command = xtask::jupyter::python(&place);
+    command.arg("-c").arg(INTERRUPT).arg(env!("CARGO_BIN_EXE_xtask"));
+    let (passed, said) = paste(command);
+    assert!(passed && said.contains("the REPL goes on"), "{said}");
+}
+
+const INTERRUPT: &str = r#"
+import os, sys, pexpect
+env = dict(os.environ, TERM="xterm-256color")
+repl = pexpect.spawn(sys.argv[1], ["repl"], env=env, encoding="utf-8", dimensions=(60, 200), timeout=300)
+waits, taken = "\x1b[?2004h", "\x1b[?2004l"
+
+def paste(cell):
+    repl.expect_exact(waits)
+    repl.send("\x1b[200~" + cell + "\x1b[201~")
+    repl.send("\r")
+    repl.expect_exact(taken)
+
+paste('println!("{}{}", "it ", "runs"); std::thread::sleep(std::time::Duration::from_secs(3_000));')
+repl.expect_exact("it runs")
+repl.sendintr()
+paste("40 + 2")
+repl.expect_exact("42")
+print("the REPL goes on")
+repl.close(force=True)
+"#;
