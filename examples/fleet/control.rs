@@ -25,6 +25,8 @@ pub(crate) enum Request {
     /// A worker, by its number.
     Kill(usize),
     Stop(usize),
+    /// For so many seconds.
+    Pause(usize, u64),
     Down,
 }
 
@@ -37,6 +39,10 @@ impl Request {
             ("down", "") => Request::Down,
             ("kill", number) => Request::Kill(number.parse().ok()?),
             ("stop", number) => Request::Stop(number.parse().ok()?),
+            ("pause", numbers) => {
+                let (number, seconds) = numbers.split_once(' ')?;
+                Request::Pause(number.parse().ok()?, seconds.parse().ok()?)
+            }
             _ => return None,
         })
     }
@@ -76,7 +82,10 @@ pub(crate) fn listen(folder: &Path) -> Result<Receiver<Asked>, Error> {
                     }
                 }
                 None => {
-                    let _ = writeln!(&asker, "error: write status, add, split, kill N, stop N or down");
+                    let _ = writeln!(
+                        &asker,
+                        "error: write status, add, split, kill N, stop N, pause N SECONDS or down"
+                    );
                 }
             }
         }
@@ -92,7 +101,8 @@ mod tests {
     fn a_request_is_a_word_and_perhaps_a_number() {
         assert_eq!(Request::parse("kill 2\n"), Some(Request::Kill(2)));
         assert_eq!(Request::parse("status"), Some(Request::Status));
-        for line in ["", "kill", "kill -1", "status 2", "kill two"] {
+        assert_eq!(Request::parse("pause 2 15"), Some(Request::Pause(2, 15)));
+        for line in ["", "pause 2", "kill", "kill -1", "status 2", "kill two"] {
             assert_eq!(Request::parse(line), None, "{line}");
         }
     }

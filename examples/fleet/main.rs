@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// Records are pushed to the workers (enhanced fan-out), not polled
     #[arg(long)]
     pub(crate) fan_out: bool,
+    /// Leases as in version 2 of the KCL: the loss of the worker that leads costs seconds, not two minutes
+    #[arg(long)]
+    pub(crate) compatible_with_2x: bool,
     /// Java's program
     #[arg(long, value_name = "FILE", default_value = "java")]
     pub(crate) java: PathBuf,

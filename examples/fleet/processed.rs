@@ -30,9 +30,10 @@ pub(crate) struct Processed {
     journals: BTreeMap<PathBuf, Tail>,
 }
 
-/// A worker that went, and who has its shards now.
+/// A worker that went, or was paused, and what became of its shards.
 pub(crate) struct Loss {
     pub(crate) worker: String,
+    pub(crate) how: &'static str,
     pub(crate) at: i64,
     /// How long each was nobody's, once it is somebody's again.
     pub(crate) shards: BTreeMap<String, Option<Duration>>,
@@ -84,9 +85,9 @@ impl Processed {
         owned.map(|(shard, _)| shard).filter(|shard| !self.ended.contains(*shard)).collect()
     }
 
-    pub(crate) fn lost(&mut self, worker: &str, at: i64) {
+    pub(crate) fn lost(&mut self, worker: &str, how: &'static str, at: i64) {
         let shards = self.shards_of(worker).into_iter().map(|shard| (shard.clone(), None)).collect();
-        self.losses.push(Loss { worker: worker.to_owned(), at, shards });
+        self.losses.push(Loss { worker: worker.to_owned(), how, at, shards });
     }
 
     /// Of `put` records and these closed shards, what is not as it must be.
@@ -209,7 +210,7 @@ mod tests {
     fn a_takeover_takes_until_the_last_shard_is_somebodys() {
         let mut all = Processed::default();
         all.add("worker-1", "1 a 1 - 1\n2 b 1 - 2\n3 c 1 - 3\n4 c ended", &mut Tail::default());
-        all.lost("worker-1", 1_000);
+        all.lost("worker-1", "killed", 1_000);
         let over = |all: &Processed| all.losses[0].over().map(|time| time.as_millis());
         assert_eq!(all.losses[0].shards.keys().collect::<Vec<_>>(), ["a", "b"]);
         // What the lost one wrote last is read late; and another that had it before is no takeover.

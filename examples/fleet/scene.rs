@@ -167,8 +167,11 @@ impl Scene<'_> {
             Request::Status | Request::Down => self.status(),
             Request::Add => format!("{} starts", self.add()?),
             Request::Split => format!("{} was split", traffic::split(&self.stream)?),
-            Request::Kill(number) => self.part_with(*number, "was killed", Worker::kill),
-            Request::Stop(number) => self.part_with(*number, "was asked to end", Worker::terminate),
+            Request::Kill(number) => self.part_with(*number, "killed", Worker::kill),
+            Request::Stop(number) => self.part_with(*number, "asked to end", Worker::terminate),
+            Request::Pause(number, seconds) => {
+                self.part_with(*number, "paused", |worker| worker.pause(*seconds))
+            }
         })
     }
 
@@ -179,23 +182,24 @@ impl Scene<'_> {
         Ok(name)
     }
 
-    fn part_with(&mut self, number: usize, how: &str, end: fn(&mut Worker)) -> String {
+    fn part_with(&mut self, number: usize, how: &'static str, end: impl FnOnce(&mut Worker)) -> String {
         let worker = number.checked_sub(1).and_then(|index| self.workers.get_mut(index));
         let Some(worker) = worker.filter(|worker| worker.gone.is_none()) else {
             return format!("error: no worker {number} is at work; `cargo xtask fleet status` names them");
         };
         let shards = self.processed.shards_of(&worker.name).len();
-        self.processed.lost(&worker.name, journal::now());
+        self.processed.lost(&worker.name, how, journal::now());
         end(worker);
-        format!("{} {how}; it had {}", worker.name, counted(shards))
+        format!("{} was {how}; it had {}", worker.name, counted(shards))
     }
 
     /// One that ends by itself is a fault, of the KCL or of a child.
     fn look_after_workers(&mut self) {
         for worker in &mut self.workers {
+            worker.go_on();
             if let Some(status) = worker.ended() {
                 worker.gone = Some("ended by itself");
-                self.processed.lost(&worker.name, journal::now());
+                self.processed.lost(&worker.name, "ended by itself", journal::now());
                 self.wrong.push(format!("{0} has ended by itself, {status}: {0}.log says why", worker.name));
             }
         }
@@ -224,7 +228,7 @@ impl Scene<'_> {
         self.wrong.extend(self.processed.faults(self.put, &self.closed));
         tell(self.sum());
         for loss in &self.processed.losses {
-            tell(format_args!("{} went: {loss}", loss.worker));
+            tell(format_args!("{} {}; {loss}", loss.worker, loss.how));
         }
         if let Some((first, last)) = self.processed.timed {
             let (backlog, millis) = (self.processed.timed_below, (last - first).max(1));
@@ -256,7 +260,7 @@ impl Scene<'_> {
     fn status(&self) -> String {
         let workers = self.workers.iter().map(|worker| {
             let shards = self.processed.shards_of(&worker.name);
-            let loss = self.processed.losses.iter().find(|loss| loss.worker == worker.name);
+            let loss = self.processed.losses.iter().rfind(|loss| loss.worker == worker.name);
             match (worker.gone, loss) {
                 (Some(how), Some(loss)) => format!("\n{:9} {how}; {loss}", worker.name),
                 (Some(how), None) => format!("\n{:9} {how}", worker.name),

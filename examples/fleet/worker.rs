@@ -24,6 +24,8 @@ pub(crate) struct Worker {
     pub(crate) name: String,
     /// How it went, once it has.
     pub(crate) gone: Option<&'static str>,
+    /// Until when it does nothing.
+    paused: Option<Instant>,
 }
 
 impl Worker {
@@ -61,7 +63,7 @@ impl Worker {
         let daemon = command.spawn().map_err(|error| {
             Error::new(ErrorKind::Io, format!("{} does not start: {error}", fleet.arguments.java.display()))
         })?;
-        Ok(Worker { daemon, name, gone: None })
+        Ok(Worker { daemon, name, gone: None, paused: None })
     }
 
     /// With what, when it has ended by itself.
@@ -79,8 +81,27 @@ impl Worker {
 
     /// Hands its leases on.
     pub(crate) fn terminate(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.daemon.id().to_string()]).status();
+        self.signal("-TERM");
+        self.signal("-CONT");
         self.gone = Some("asked to end");
+    }
+
+    /// As a machine that stands still: it does not know that others have its shards when it goes on.
+    pub(crate) fn pause(&mut self, seconds: u64) {
+        self.signal("-STOP");
+        self.paused = Some(Instant::now() + Duration::from_secs(seconds));
+    }
+
+    /// When its time is over.
+    pub(crate) fn go_on(&mut self) {
+        if self.paused.is_some_and(|until| until <= Instant::now()) {
+            self.signal("-CONT");
+            self.paused = None;
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let _ = Command::new("kill").args([signal, &self.daemon.id().to_string()]).status();
     }
 
     /// After [`terminate`](Worker::terminate); killed after a time.
@@ -108,6 +129,10 @@ impl Fleet<'_> {
     /// unless told otherwise.
     fn properties(&self, worker: &str, program: &str) -> String {
         let Fleet { kinesis, dynamodb, arguments, .. } = self;
+        let leader = match arguments.compatible_with_2x {
+            true => "clientVersionConfig = CLIENT_VERSION_CONFIG_COMPATIBLE_WITH_2X\n",
+            false => "",
+        };
         let retrieval = if arguments.fan_out { "FANOUT" } else { "POLLING" };
         format!(
             "executableName = {program}
@@ -132,7 +157,7 @@ workerMetricsReporterFreqInMillis = 2000
 disableWorkerMetrics = true
 callProcessRecordsEvenForEmptyRecordList = true
 shutdownGraceMillis = 10000
-"
+{leader}"
         )
     }
 }

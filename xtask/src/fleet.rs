@@ -31,6 +31,9 @@ logs are in target/fleet.")]
     Kill(Number),
     /// Asks a worker to end (SIGTERM): it hands its shards on
     Stop(Number),
+    /// Stops a worker for a while (SIGSTOP), as a machine that stands still: others take its shards over, of which it
+    /// knows nothing when it goes on
+    Pause(Pause),
     /// Splits a shard
     Split,
     /// Ends the fleet, once everything that was put is processed, and says whether it was
@@ -43,6 +46,17 @@ pub struct Number {
     /// 2 for worker-2
     #[arg(value_name = "N")]
     pub worker: usize,
+}
+
+/// Which worker, and for how long.
+#[derive(clap::Args, Debug)]
+pub struct Pause {
+    /// 2 for worker-2
+    #[arg(value_name = "N")]
+    pub worker: usize,
+    /// How long; leases are others' after 3 s
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    pub seconds: u64,
 }
 
 /// How large a fleet, and for how long.
@@ -64,6 +78,9 @@ pub struct Options {
     /// Records are pushed to the workers (enhanced fan-out), not polled
     #[arg(long)]
     pub fan_out: bool,
+    /// Leases as in version 2 of the KCL: the loss of the worker that leads costs seconds, not two minutes
+    #[arg(long)]
+    pub compatible_with_2x: bool,
     /// Compiled as for production, which takes some minutes more the first time
     #[arg(long)]
     pub release: bool,
@@ -81,6 +98,7 @@ pub fn run(place: &Place, command: &Command) -> Result<bool> {
         Command::Down => ask(&folder, "down"),
         Command::Kill(number) => ask(&folder, &format!("kill {}", number.worker)),
         Command::Stop(number) => ask(&folder, &format!("stop {}", number.worker)),
+        Command::Pause(Pause { worker, seconds }) => ask(&folder, &format!("pause {worker} {seconds}")),
     }
 }
 
@@ -91,8 +109,15 @@ pub(crate) fn check(place: &Place, full: bool) -> Result<bool> {
         return Ok(true);
     }
     let (workers, shards, seconds) = if full { (3, 4, 60) } else { (1, 2, 12) };
-    let options =
-        Options { workers, shards, seconds: Some(seconds), backlog: 0, fan_out: false, release: false };
+    let options = Options {
+        workers,
+        shards,
+        seconds: Some(seconds),
+        backlog: 0,
+        fan_out: false,
+        compatible_with_2x: false,
+        release: false,
+    };
     up(place, &options, &place.target().join("fleet"))
 }
 
@@ -104,6 +129,9 @@ fn up(place: &Place, options: &Options, folder: &Path) -> Result<bool> {
     command.arg(&program);
     if options.fan_out {
         command.arg("--fan-out");
+    }
+    if options.compatible_with_2x {
+        command.arg("--compatible-with-2x");
     }
     if let Some(seconds) = options.seconds {
         command.args(["--seconds", &seconds.to_string()]);
