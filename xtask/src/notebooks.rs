@@ -24,6 +24,9 @@ pub struct Options {
     /// Run the solution of each exercise too; fails where its check does not say ✔; store nothing
     #[arg(long)]
     pub solutions: bool,
+    /// Of the wrong answers to each exercise, run one alone, drawn by this number
+    #[arg(long, value_name = "NUMBER", requires = "solutions")]
+    pub seed: Option<u64>,
     /// How many to run side by side; each needs about a core
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub jobs: usize,
@@ -73,6 +76,9 @@ fn run_one(place: &Place, options: &Options, path: &Path) -> Result<bool> {
     command.arg("--timeout").arg(options.timeout.to_string());
     command.args(options.check.then_some("--check")).args(options.dry.then_some("--dry"));
     command.args(options.solutions.then_some("--solutions"));
+    if let Some(seed) = options.seed {
+        command.arg("--seed").arg(seed.to_string());
+    }
     let does_not_run = "the Python in .venv does not run";
     let passed = if options.jobs > 1 {
         // Whole, when it is done: two notebooks' lines would be mixed.

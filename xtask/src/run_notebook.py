@@ -233,6 +233,17 @@ def by_check(notebook, wrong):
     return found
 
 
+def drawn(wrong, seed):
+    """One wrong answer of each exercise; with as many seeds in a row, each of them."""
+    found = {}
+    for exercise, answers in wrong.items():
+        if not answers:
+            continue
+        title = sorted(answers)[(seed + zlib.crc32(exercise.encode())) % len(answers)]
+        found[exercise] = {title: answers[title]}
+    return found
+
+
 def answer(kernel, code, check, timeout, wanted):
     """Runs an answer to an exercise, and its check; gives what the check says, and what is wrong or None."""
     outputs, failed = kernel.execute(code, timeout)
@@ -453,6 +464,8 @@ def main():
     parser.add_argument("--cwd", default=".", help="the folder in which the kernel runs")
     parser.add_argument("--wrong-answers", type=Path, default=WRONG_ANSWERS, metavar="FOLDER",
                         help="where the wrong answers to the exercises lie")
+    parser.add_argument("--seed", type=int,
+                        help="of the wrong answers to each exercise, run one alone, drawn by this number")
     parser.add_argument("--report", help="write the seconds until the kernel was ready, and of each cell its seconds, its fault and "
                         "its stdout, there, as JSON")
     arguments = parser.parse_args()
@@ -469,6 +482,8 @@ def main():
     try:
         arguments.wrong = wrong_answers(stored.read_text(encoding="utf-8")) if stored.is_file() else {}
         by_check(notebook, arguments.wrong)
+        if arguments.seed is not None:
+            arguments.wrong = drawn(arguments.wrong, arguments.seed)
     except ValueError as error:
         print(f"  FAIL {stored.name}: {error}")
         return 1
