@@ -30,8 +30,8 @@ struct Arguments {
     /// The database of a counter, a file or postgres://user@host/database (`cargo run --features full --example count` makes one)
     #[arg(long, value_name = "FILE|URL")]
     counts: PathBuf,
-    /// The database of a detection
-    #[arg(long, value_name = "FILE")]
+    /// The database of a detection, a file or postgres://user@host/database
+    #[arg(long, value_name = "FILE|URL")]
     alerts: Option<PathBuf>,
     /// What stands above it all
     #[arg(long, value_name = "TEXT", default_value = "Live view")]

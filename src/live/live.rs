@@ -81,7 +81,8 @@ impl Live {
         }
     }
 
-    /// Lists the alerts in this file too, the newest first, at most 50. Default: none.
+    /// Lists the alerts in this file, or at this address of PostgreSQL, too, the newest first, at most 50. Default:
+    /// none.
     pub fn alerts(self, alerts: impl AsRef<Path>) -> Live {
         self.alerts_path(alerts.as_ref())
     }

@@ -27,7 +27,9 @@ use crate::read::StreamId;
 ///
 /// They are those of [`Sqlite`](crate::Sqlite), but for the types of the times, which are `timestamptz`. A character
 /// NUL, which a column of text can't hold, is U+10FFFF and `0` there. What the open windows consist of is in tables
-/// whose name begins with `open_`, by shard, as several workers would write it.
+/// whose name begins with `open_`, by shard, as several workers would write it. A detection
+/// ([`Detection::stored_in`](crate::Detection::stored_in)) can be in the same schema: `alerts` has its alerts, and
+/// what it goes on from is in `open_tallies`, `open_items`, `beyond_memory` and tables whose name begins with `alert_`.
 ///
 /// The address is one of `libpq`: `postgres://user:password@host:5432/database?sslmode=verify-full`. What it does not
 /// say is taken from `PGHOST`, `PGUSER`, `PGPASSWORD`, `PGSSLMODE` and `PGSSLROOTCERT`. `sslmode` is one of `disable`,
@@ -39,7 +41,8 @@ use crate::read::StreamId;
 /// A commit is one transaction, on the server's disk when it is answered (unless the server's `synchronous_commit` says
 /// otherwise). A server that is away, restarted or full is waited for. Where the answer to a commit was lost, the
 /// database is asked whether it was written before it is written again. A second process waits until the first has
-/// ended, or its connection has; then the first, should it go on, finds itself replaced, and ends.
+/// ended, or its connection has (of a machine or a network that is gone, the server finds that out within 40 s); then
+/// the first, should it go on, finds itself replaced, and ends.
 ///
 /// ```no_run
 /// # use kinesis_lab::prelude::*;
