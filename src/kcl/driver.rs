@@ -83,7 +83,7 @@ impl<'a, D: Daemon> Driver<'a, D> {
 
     /// Until the daemon lets go of the child.
     pub(super) async fn run(mut self) -> Result<ConsumerReport> {
-        while let Some(line) = self.daemon.line().await? {
+        while let Some(line) = self.next_line().await? {
             let message = DaemonMessage::parse(&line)?;
             drop(line); // it may be hundreds of megabytes
             self.conversation.received(&message)?;
@@ -109,6 +109,14 @@ impl<'a, D: Daemon> Driver<'a, D> {
         self.report.lock().ended = Some(self.ended);
         let millis_behind_latest = self.shard.as_ref().and_then(|shard| shard.millis_behind_latest);
         Ok(ConsumerReport { millis_behind_latest, ..self.report.get() })
+    }
+
+    /// Of a daemon that has lost the lease, not for ever: with a quiet stream it may have nothing to say.
+    async fn next_line(&mut self) -> Result<Option<Vec<u8>>> {
+        let lost = self.shard.as_ref().and_then(|shard| Some((shard, shard.gone_by()?)));
+        let Some((shard, until)) = lost else { return self.daemon.line().await };
+        let line = tokio::time::timeout_at(until, self.daemon.line()).await;
+        line.unwrap_or_else(|_| Err(shard.not_let_go()))
     }
 
     async fn act(&mut self, message: DaemonMessage) -> Result<Reached> {
@@ -193,14 +201,13 @@ impl<'a, D: Daemon> Driver<'a, D> {
     async fn shard_ended(&mut self) -> Result<Reached> {
         self.ended = Ended::ShardsEnded;
         let Some(shard) = self.shard.as_ref() else { return Ok(Reached::Yes) };
-        let shard_id = shard.id.clone();
         if shard.lost.is_some() {
-            return Err(end_not_written(&shard_id));
+            return Err(shard.end_not_written());
         }
         let context = || shard.context(self.stop);
         let delivering = delivering(self.stream, &self.report, self.stop, &context);
         let ended_before = shard.remembered.as_ref().is_some_and(|checkpoint| checkpoint.ended);
-        if !ended_before && !delivering.shard_ended(&shard_id, self.processor).await? {
+        if !ended_before && !delivering.shard_ended(&shard.id, self.processor).await? {
             return Ok(Reached::Gone);
         }
         if !delivering.tick(self.processor).await? {
@@ -209,7 +216,9 @@ impl<'a, D: Daemon> Driver<'a, D> {
         match self.checkpoint_at_last(None, TRIES_AT_THE_END).await? {
             CheckpointOutcome::Done => Ok(Reached::Yes),
             CheckpointOutcome::Gone => Ok(Reached::Gone),
-            CheckpointOutcome::Later | CheckpointOutcome::LeaseLost => Err(end_not_written(&shard_id)),
+            CheckpointOutcome::Later | CheckpointOutcome::LeaseLost => {
+                self.shard.as_ref().map_or(Ok(Reached::Yes), |shard| Err(shard.end_not_written()))
+            }
         }
     }
 
@@ -319,17 +328,6 @@ fn delivering<'a>(
     context: &'a dyn Fn() -> Context,
 ) -> Delivering<'a> {
     Delivering { stream: &stream.name, report, stop, until: None, impatient: false, context }
-}
-
-fn end_not_written(shard_id: &str) -> Error {
-    Error::new(
-        ErrorKind::Service,
-        format!(
-            "the lease table does not take that {shard_id} is at its end, so its children can't begin: is DynamoDB throttling, \
-             or out of reach, or has another worker the lease? The next worker that has it reads it from its last checkpoint \
-             on"
-        ),
-    )
 }
 
 /// Nobody looks into the report of a child, so it is told at once.

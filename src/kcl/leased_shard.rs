@@ -35,19 +35,40 @@ impl LeasedShard {
     /// # Errors
     /// When the daemon does not notice: nothing of the shard would be processed here, and perhaps nowhere.
     pub(super) fn is_lost(&self, now: Instant) -> Result<bool> {
-        let Some(since) = self.lost else { return Ok(false) };
-        if now.saturating_duration_since(since) < LETS_GO {
-            return Ok(true);
+        match self.gone_by() {
+            None => Ok(false),
+            Some(until) if now < until => Ok(true),
+            Some(_) => Err(self.not_let_go()),
         }
-        Err(Error::new(
+    }
+
+    /// Until when the daemon must have let go of it.
+    pub(super) fn gone_by(&self) -> Option<Instant> {
+        Some(self.lost? + LETS_GO)
+    }
+
+    pub(super) fn not_let_go(&self) -> Error {
+        Error::new(
             ErrorKind::Service,
             format!(
-                "a checkpoint of {} was refused because another worker has its lease, and the KCL's daemon goes on with it \
-                 for {} s: this child ends, so that the lease is somebody's again",
+                "a checkpoint of {} was refused because another worker has its lease, and the KCL's daemon does not let go \
+                 of it for {} s: this child ends, so that the lease is somebody's again",
                 self.id,
                 LETS_GO.as_secs()
             ),
-        ))
+        )
+    }
+
+    pub(super) fn end_not_written(&self) -> Error {
+        Error::new(
+            ErrorKind::Service,
+            format!(
+                "the lease table does not take that {} is at its end, so its children can't begin: is DynamoDB throttling, \
+                 or out of reach, or has another worker the lease? The next worker that has it reads it from its last \
+                 checkpoint on",
+                self.id
+            ),
+        )
     }
 
     pub(super) fn context(&self, stop: &Stop) -> Context {

@@ -37,7 +37,7 @@
 //! | another worker has the shard: no checkpoint | `LeaseLost` | 0 |
 //! | the worker was asked to end (SIGTERM): a checkpoint | `Stopped` | 0 |
 //! | the daemon is gone: killed, or without `shutdownGraceMillis`; a pipe broke | `DaemonGone` | 0 |
-//! | *stop*, a message that is not the daemon's, a checkpoint that failed for good, an end of the shard that the lease table does not take | an error | 1 |
+//! | *stop*, a message that is not the daemon's, a checkpoint that failed for good, an end of the shard that the lease table does not take, a lost lease that the daemon does not let go of for 60 s | an error | 1 |
 //! | the processor panics: a sentence more on stderr | none | 101 |
 //!
 //! A child that ends on its own takes the daemon with it, and all shards of that worker: the daemon gives up, and

@@ -31,6 +31,9 @@ impl Daemon for Scripted {
         if let Some(seconds) = request["after"].as_u64() {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
         }
+        if request["action"] == "silence" {
+            return std::future::pending().await;
+        }
         assert_eq!(self.asked, None, "it waits for an answer");
         self.asked = request["action"].as_str().map(str::to_owned);
         Ok(Some(request.to_string().into_bytes()))
@@ -287,8 +290,19 @@ async fn a_daemon_that_keeps_a_lost_lease_for_a_minute_loses_its_child() {
     let requests = [initialize("5"), records(&[6]), later(59), later(2)];
     let (outcome, said) = drive(lost(), &requests, 0, &mut Notes::default()).await;
     let error = outcome.unwrap_err();
-    assert!(error.kind() == ErrorKind::Service && error.to_string().contains("goes on with it"), "{error}");
+    assert!(
+        error.kind() == ErrorKind::Service && error.to_string().contains("does not let go of it"),
+        "{error}"
+    );
     assert_eq!(said, ["initialize", "@6/0", "processRecords", "processRecords"]);
+
+    // Nor is one waited for that has nothing to say, as on a quiet stream.
+    let (began, mut notes) = (Instant::now(), Notes::default());
+    let requests = [initialize("5"), records(&[6]), action("silence")];
+    let outcome = tokio::time::timeout(Duration::from_secs(600), drive(lost(), &requests, 0, &mut notes));
+    let error = outcome.await.expect("it waits for ever").0.unwrap_err();
+    assert!(error.to_string().contains("does not let go of it"), "{error}");
+    assert_eq!(began.elapsed().as_secs(), 60);
 }
 
 #[tokio::test(start_paused = true)]
