@@ -340,6 +340,9 @@ def first_notebook(page, checkout, address):
     answers = page.panel(FIRST).locator("details", has_text="Guess first")
     wait_for("answers", PAGE, lambda: answers.count())
     require("an answer is open before the guess", all(answers.nth(n).get_attribute("open") is None for n in range(answers.count())))
+    figure = page.panel(FIRST).locator(".jp-MarkdownOutput img").first
+    page.show(figure)
+    wait_for("a figure", PAGE, lambda: figure.evaluate("image => image.naturalWidth") > 0)
     listed = set(page.page.locator(".jp-DirListing-itemText").all_inner_texts())
     require(f"folders of ours in the list of files: {listed}", FIRST in " ".join(listed) and not {"face", "figures"} & listed)
 

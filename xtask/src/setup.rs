@@ -254,10 +254,11 @@ fn register(place: &Place) -> Result<Done> {
 "#,
         kernel.replace('\\', "\\\\").replace('"', "\\\"")
     );
-    // JupyterLab would ask, in front of the first notebook, whether it may fetch news; live slides, in the theme that
-    // they have otherwise, ask another server for letters.
+    // JupyterLab would ask, in front of the first notebook, whether it may fetch news; a column of dates cuts the
+    // notebooks' names; live slides, in the theme that they have otherwise, ask another server for letters.
     let settings = r#"{
   "@jupyterlab/apputils-extension:notification": { "checkForUpdates": false, "fetchNews": "false" },
+  "@jupyterlab/filebrowser-extension:browser": { "showLastModifiedColumn": false },
   "jupyterlab-rise:plugin": { "theme": "white" }
 }
 "#;

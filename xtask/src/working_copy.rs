@@ -14,8 +14,10 @@ use crate::{Place, notebooks};
 
 /// Copies as they were made, to tell whether a reader has changed one.
 const MADE: &str = ".as-made";
-/// What cells and texts name beside them: the library's face, and pictures.
-const LINKS: [&str; 2] = ["face", "figures"];
+/// What the first cell names beside it.
+const FACE: &str = "face";
+/// Pictures that texts show. Copies: JupyterLab serves nothing that a link leads to.
+const FIGURES: &str = "figures";
 
 /// What becomes of a reader's file.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,10 +44,10 @@ fn fate(file: Option<&str>, made: Option<&str>, new: &str) -> Fate {
 pub fn refresh(place: &Place) -> Result<()> {
     let folder = place.working_copy();
     fs::create_dir_all(folder.join(MADE)).with_context(|| format!("{} can't be made", folder.display()))?;
-    for name in LINKS {
-        link(&Path::new("../notebooks").join(name), &folder.join(name))
-            .with_context(|| format!("{} can't be made", folder.join(name).display()))?;
-    }
+    link(&Path::new("../notebooks").join(FACE), &folder.join(FACE))
+        .with_context(|| format!("{} can't be made", folder.join(FACE).display()))?;
+    pictures(&place.notebooks().join(FIGURES), &folder.join(FIGURES))
+        .with_context(|| format!("{} can't be made", folder.join(FIGURES).display()))?;
     let mut all = notebooks::all(place)?;
     all.push(place.notebooks().join("README.md"));
     for path in all {
@@ -122,6 +124,15 @@ fn write(path: &Path, text: &str) -> Result<()> {
         .with_context(|| format!("{} can't be written", path.display()))
 }
 
+fn pictures(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
 fn link(target: &Path, link: &Path) -> io::Result<()> {
     match fs::read_link(link) {
         Ok(old) if old == target => return Ok(()),
@@ -182,6 +193,7 @@ mod tests {
         let _ = fs::remove_dir_all(&checkout);
         fs::create_dir_all(checkout.join("notebooks/face")).unwrap();
         fs::create_dir_all(checkout.join("notebooks/figures")).unwrap();
+        fs::write(checkout.join("notebooks/figures/a.svg"), "<svg/>").unwrap();
         let place = Place { cache: checkout.clone(), checkout };
         let original = place.notebooks().join("01-a.ipynb");
         let course = |word: &str| {
@@ -199,6 +211,11 @@ mod tests {
         let reads = |word: &str| fs::read_to_string(&copy).unwrap().contains(word);
         course("first");
         assert!(reads("first") && place.working_copy().join("face").is_dir());
+        let picture = place.working_copy().join("figures/a.svg");
+        assert!(
+            picture.is_file()
+                && picture.canonicalize().unwrap().starts_with(place.working_copy().canonicalize().unwrap())
+        );
         course("second");
         assert!(reads("second"), "nobody has changed it");
         fs::write(&copy, "my own").unwrap();
