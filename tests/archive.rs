@@ -14,6 +14,7 @@ use std::time::Duration;
 use archive_program::s3::SmallS3;
 use archive_program::{Records, SECRET, archived, in_stream, objects_in, program, run, scratch};
 use common::small_disk::SmallDisk;
+use common::stops_at_end::StopsAtEnd;
 use common::{Faults, faulty};
 use fastrand::Rng;
 use kinesis_lab::Archive;
@@ -110,6 +111,7 @@ fn killed(
     };
     let mut rng = Rng::with_seed(seed);
     let resharded = std::thread::scope(|scope| {
+        let stops = StopsAtEnd(&stop);
         for n in 0..2 {
             let (stream, stop) = (direct, &stop);
             scope.spawn(move || produce(stream, seed * 10 + n, stop));
@@ -121,7 +123,7 @@ fn killed(
             child.kill().unwrap(); // SIGKILL: no handler, no clean-up
             child.wait().unwrap();
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stops);
         resharding.join().unwrap()
     });
     let (fine, said) = run(start(&["--until-caught-up"]));

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::small_disk::SmallDisk;
+use common::stops_at_end::StopsAtEnd;
 use common::{Faults, faulty};
 use count_program::{Counts, counts, databases, finish, has_committed, is_there, scratch, start, started};
 use fastrand::Rng;
@@ -64,15 +65,6 @@ fn produce(stream: &Stream, seed: u64, stop: &AtomicBool) {
         });
         stream.put_many(entries.collect()).send().unwrap();
         std::thread::sleep(Duration::from_millis(rng.u64(1..30)));
-    }
-}
-
-/// Tells them to stop, also where a test failed: the scope waits for its threads.
-struct StopsAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for StopsAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -3,6 +3,9 @@
 
 #![cfg(feature = "full")]
 
+#[path = "common/stops_at_end.rs"]
+mod stops_at_end;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +16,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use kinesis_lab::prelude::*;
 use kinesis_lab::{Alert, Alerts, Detection, Filter, Part, Pipeline, Playbooks};
+use stops_at_end::StopsAtEnd;
 
 const PLAYBOOKS: &str = r#"
 [[playbook]]
@@ -119,6 +123,7 @@ fn each_part_is_killed_again_and_again_and_nobody_notices() {
         let folder = scratch(&name);
         let (stop, put, seed) = (AtomicBool::new(false), AtomicU64::new(0), n as u64 + 1);
         std::thread::scope(|scope| {
+            let stops = StopsAtEnd(&stop);
             scope.spawn(|| produce(&events, seed, &stop, &put));
             let others: Vec<Part> = Part::ALL.into_iter().filter(|part| *part != killed).collect();
             let mut running = pipeline(&events, &folder).only(&others).start().unwrap();
@@ -156,7 +161,7 @@ fn each_part_is_killed_again_and_again_and_nobody_notices() {
                 child.kill().unwrap();
                 child.wait().unwrap();
             }
-            stop.store(true, Ordering::Relaxed);
+            drop(stops);
             drop(running);
             println!(
                 "{killed} killed {kills_so_far} times, {} events; the others: {worst} ms behind at the most, {unread} \

@@ -6,6 +6,7 @@
 
 mod line;
 pub(crate) mod small_disk;
+pub(crate) mod stops_at_end;
 // The embedded service's own: without it, ferrokinesis loses records to readers beside writers.
 #[path = "../../src/service/local/gate.rs"]
 mod local_gate;
