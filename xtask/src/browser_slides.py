@@ -3,6 +3,7 @@
 import re
 
 import nbformat
+from playwright.sync_api import TimeoutError as BrowserTimeout
 
 from looking import PAGE, RUN, require, wait_for
 
@@ -21,16 +22,19 @@ def forward(slide):
 
 
 def run_on_a_slide(slide):
-    """Runs the first cell that is to be seen, where it is: on a slide."""
+    """Runs the cell that makes a stream, where it is: on a slide."""
+    cell = slide.locator(f"{HERE} .jp-CodeCell", has_text="create_stream(").first
     for _ in range(MOST):
-        cells = slide.locator(f"{HERE} .jp-CodeCell:visible")
-        if cells.count():
-            cell = cells.first
-            cell.locator(".cm-content").click()
-            slide.keyboard.press("Control+Enter")
-            wait_for("its number", RUN, lambda: re.search(r"\d", cell.locator(".jp-InputPrompt").inner_text()))
-            return cell
-        forward(slide)
+        try:
+            # It comes into sight by and by: one that were gone on from too early would not be seen again.
+            cell.wait_for(timeout=8_000)
+        except BrowserTimeout:
+            forward(slide)
+            continue
+        cell.locator(".cm-content").click()
+        slide.keyboard.press("Control+Enter")
+        wait_for("its number", RUN, lambda: re.search(r"\d", cell.locator(".jp-InputPrompt").inner_text()))
+        return cell
     return None
 
 
@@ -68,7 +72,7 @@ def slides(page, checkout, address):
     slide.wait_for_timeout(1000)
     slide.screenshot(path=page.folder / "slides-1-title.png")
     cell = run_on_a_slide(slide)
-    require("no slide has a cell of code", cell is not None)
+    require("the cell that makes a stream is on no slide", cell is not None)
     cell.locator(".jp-OutputArea-output:visible").wait_for()
     slide.wait_for_timeout(500)
     slide.screenshot(path=page.folder / "slides-2-run.png")
