@@ -58,9 +58,7 @@ pub fn refresh(place: &Place) -> Result<()> {
             false => text,
         };
         let (file, made) = (folder.join(&name), folder.join(MADE).join(&name));
-        let read =
-            |path: &Path| fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        match fate(read(&file).as_deref(), read(&made).as_deref(), &new) {
+        match fate(read(&file)?.as_deref(), read(&made)?.as_deref(), &new) {
             Fate::Written => {
                 // First what it is compared with: a file without it is never written over.
                 write(&made, &new)?;
@@ -122,6 +120,15 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(&unfinished, text)
         .and_then(|()| fs::rename(&unfinished, path))
         .with_context(|| format!("{} can't be written", path.display()))
+}
+
+/// `None` where there is none. One that can't be read may be the reader's work: it is an error, and stays.
+fn read(path: &Path) -> Result<Option<String>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
+    }
 }
 
 fn pictures(from: &Path, to: &Path) -> io::Result<()> {
@@ -225,6 +232,12 @@ mod tests {
         fs::remove_file(&copy).unwrap();
         course("third");
         assert!(reads("third"));
+        #[cfg(unix)]
+        {
+            fs::remove_file(&copy).unwrap();
+            std::os::unix::fs::symlink(&copy, &copy).unwrap(); // there, and not to be read
+            assert!(refresh(&place).is_err() && copy.is_symlink(), "what can't be read is written over");
+        }
         fs::remove_dir_all(&place.checkout).unwrap();
     }
 }
