@@ -83,6 +83,67 @@ fn each_notebook_has_what_a_lesson_needs() {
     }
 }
 
+/// Code that nobody explains, on a slide: each slide's first code cell without a sentence above it.
+fn unexplained(cells: &[Cell]) -> Vec<&str> {
+    let (mut found, mut explained, mut said) = (Vec::new(), false, false);
+    for cell in cells {
+        match cell.slide.as_deref() {
+            Some("skip" | "notes") => continue,
+            Some("slide" | "subslide") => (explained, said) = (false, false),
+            _ => {}
+        }
+        if !cell.code {
+            // A heading is no sentence.
+            explained |= cell.source.lines().any(|line| !line.trim().is_empty() && !line.starts_with('#'));
+        } else if !explained && !said {
+            said = true;
+            found.push(cell.id.as_str());
+        }
+    }
+    found
+}
+
+/// As a talk: the browser's step measures that each slide fits.
+#[test]
+fn code_on_a_slide_stands_with_its_sentence_and_comes_after_it() {
+    let cell = |id: &str, source: &str, slide: &str| Cell {
+        id: id.to_owned(),
+        code: id.starts_with("code"),
+        source: source.to_owned(),
+        slide: Some(slide.to_owned()),
+        tags: Vec::new(),
+    };
+    let talk = [
+        cell("a", "## A heading", "slide"),
+        cell("code-1", "1 + 1", "fragment"),
+        cell("b", "A sentence.", "subslide"),
+        cell("code-2", "1 + 1", "fragment"),
+        cell("code-3", "1 + 1", "slide"),
+        cell("c", "A sentence.", "slide"),
+        cell("d", "A note.", "notes"),
+        cell("code-4", "1 + 1", "skip"),
+        cell("code-5", "1 + 1", "-"),
+    ];
+    assert_eq!(unexplained(&talk), ["code-1", "code-3"]);
+    for (name, cells) in course() {
+        assert_eq!(unexplained(&cells), [""; 0], "{name}: code on a slide without its sentence");
+        for cell in cells.iter().filter(|cell| cell.code) {
+            // A guess is made before there is anything to read.
+            let slide = cell.slide.as_deref();
+            assert!(
+                matches!(slide, Some("fragment" | "skip")),
+                "{name}: {} is there with its question",
+                cell.id
+            );
+        }
+        let most =
+            cells.split(|cell| matches!(cell.slide.as_deref(), Some("slide" | "subslide"))).map(|rest| {
+                rest.iter().filter(|cell| cell.code && cell.slide.as_deref() == Some("fragment")).count()
+            });
+        assert!(most.max() <= Some(3), "{name}: more than one idea, with four cells, on a slide");
+    }
+}
+
 /// The map's minutes are those of the headers, and both are what the map says how to reckon.
 #[test]
 fn minutes_are_reckoned_and_the_same_everywhere() {
