@@ -7,7 +7,7 @@ use super::target::Target;
 use crate::error::{Error, ErrorKind};
 use crate::service::S3Answer;
 
-/// A sentence that says what to do; of what goes by by itself, or when room is made, with
+/// A sentence that says what to do; of what passes by itself, or when room is made, with
 /// [`ErrorKind::StoreUnavailable`].
 pub(super) fn explain(target: &Target, error: object_store::Error, answer: Option<S3Answer>) -> Error {
     // No credentials: said where they were looked for.

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::runtime::{handle, wait_here};
 
 /// How long an answer may take. All statements are small (see `columns.rs`); a server that is stopped keeps its
-/// connections, and would be waited for for ever.
+/// connections, and would be waited for without end.
 const ANSWER: Duration = Duration::from_secs(60);
 /// Of every session. Times are shown in UTC. A transaction in which nothing is said for so long is ended by the
 /// server, which frees its locks: its program was stopped, or its line cut. Who waits for a lock for a second says

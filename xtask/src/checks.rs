@@ -7,7 +7,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::offline::{self, Away};
 use crate::steps::elapsed;
-use crate::{Place, api, browser, deny, features, fleet, fuzz, notebooks, repl, setup, soak, workflows};
+use crate::{
+    Place, api, browser, deny, features, fleet, fuzz, notebooks, repl, setup, soak, words, workflows,
+};
 
 /// Which checks.
 #[derive(clap::Args, Debug)]
@@ -23,7 +25,7 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 20] = [
+const STEPS: [(&str, &str, Work); 21] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("rooms", "the layout of src: who uses whom, and one path a type", |place, _| rooms(place)),
@@ -31,6 +33,7 @@ const STEPS: [(&str, &str, Work); 20] = [
     ("workflows", "GitHub's workflows, by actionlint", |place, _| workflows::run(place)),
     ("deny", "the dependencies: licences, sources, duplicates, advisories", |place, _| deny::run(place)),
     ("setup", "the set-up: kernel, JupyterLab, engine", |place, _| setup::run(place).map(|()| true)),
+    ("words", "what people read: typing errors, grammar, links (two minutes)", |place, _| words::run(place)),
     ("unit", "tests and doctests of the workspace", unit),
     (
         "soak",

@@ -23,6 +23,8 @@ pub mod rooms;
 pub mod setup;
 pub mod soak;
 mod steps;
+
+mod words;
 mod workflows;
 pub mod working_copy;
 

@@ -18,6 +18,7 @@ const REQUIREMENTS: &str = include_str!("../requirements.txt");
 const FOR_TESTS: &str = include_str!("../requirements-test.txt");
 const FOR_BROWSER: &str = include_str!("../requirements-browser.txt");
 const FOR_BOOK: &str = include_str!("../requirements-book.txt");
+const FOR_WORDS: &str = include_str!("../requirements-words.txt");
 const STEPS: usize = 4;
 
 /// All steps.
@@ -210,6 +211,12 @@ pub(crate) fn install_for_book(place: &Place) -> Result<PathBuf> {
         .context("what makes the book could not be installed; it needs the network once")
 }
 
+/// What looks for typing errors.
+pub(crate) fn install_for_words(place: &Place) -> Result<PathBuf> {
+    install_beside(place, "for-words", "requirements-words.txt", FOR_WORDS)
+        .context("it could not be installed")
+}
+
 /// Beside .venv's own packages, and not among them: a reader of notebooks needs none of these.
 fn install_beside(place: &Place, name: &str, file: &str, requirements: &str) -> Result<PathBuf> {
     let folder = place.venv().join(name);
@@ -292,7 +299,7 @@ mod tests {
 
     #[test]
     fn whatever_pip_installs_is_pinned_to_the_byte() {
-        for requirements in [REQUIREMENTS, FOR_TESTS, FOR_BROWSER, FOR_BOOK] {
+        for requirements in [REQUIREMENTS, FOR_TESTS, FOR_BROWSER, FOR_BOOK, FOR_WORDS] {
             let lines = requirements.lines().filter(|line| !line.starts_with('#') && !line.starts_with(' '));
             for line in lines {
                 assert!(line.contains("==") && line.ends_with('\\'), "`{line}` has no version, or no hash");
