@@ -8,7 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::engine::{self, Show, Tools, create_private};
+use super::cache::{check_trusted, create_private, unusable};
+use super::compile::{self, Tools};
+use super::fingerprint;
+use super::progress::{self, Show};
+use super::sentences::explain;
 
 /// What the face packs, and where the workspace has it.
 const PACKED: [(&str, &str); 4] = [
@@ -24,20 +28,15 @@ const ENGINE: &str = "pub use kinesis_lab::*;\n";
 /// The workspace for this version, made when there is none. The error is a sentence for the reader of a notebook.
 pub fn workspace(face: &Path, version: &str, cache: &Path, tools: &Tools) -> Result<PathBuf, String> {
     let home = cache.join("packed");
-    engine::check_trusted(&home)?;
+    check_trusted(&home)?;
     let folder = home.join(version);
     if folder.is_dir() {
         return Ok(folder);
     }
     let read =
         |name: &str| fs::read_to_string(face.join(name)).map_err(|e| format!("kinesis-lab: {name}: {e}"));
-    let at = |e: std::io::Error| {
-        format!(
-            "kinesis-lab: {}: {e}. Set KINESIS_LAB_CACHE to a folder that can be written to.",
-            home.display()
-        )
-    };
-    engine::tell(Show::Terminal, "fetching what the engine is made of, once");
+    let at = |e: std::io::Error| unusable(&home, &e);
+    progress::tell(Show::Terminal, "fetching what the engine is made of, once");
     // Assembled beside its place and renamed, so that what is there is whole. Of this process alone: two kernels may
     // be at it.
     let unfinished = home.join(format!("unfinished-{}", std::process::id()));
@@ -59,7 +58,7 @@ pub fn workspace(face: &Path, version: &str, cache: &Path, tools: &Tools) -> Res
     let library = library(&unfinished, version, tools)?;
     copy(&library.join("examples"), &unfinished.join("examples")).map_err(at)?;
     fs::write(&programs, text).map_err(at)?;
-    fs::write(unfinished.join(engine::PACKED), "").map_err(at)?;
+    fs::write(unfinished.join(fingerprint::PACKED), "").map_err(at)?;
     if fs::rename(&unfinished, &folder).is_err() && !folder.is_dir() {
         return Err(format!("kinesis-lab: {} can't be made", folder.display()));
     }
@@ -107,13 +106,13 @@ fn without_programs(manifest: &str) -> String {
 fn library(workspace: &Path, version: &str, tools: &Tools) -> Result<PathBuf, String> {
     let mut command = Command::new(&tools.cargo);
     command.current_dir(workspace).args(["metadata", "--format-version", "1"]);
-    engine::scrub(&mut command);
+    compile::scrub(&mut command);
     let output = command.env("RUSTC", &tools.rustc).stdin(Stdio::null()).output();
     let output = output.map_err(|e| format!("cannot run {}: {e}", tools.cargo.display()))?;
     if !output.status.success() {
         let complaints: Vec<String> =
             String::from_utf8_lossy(&output.stderr).lines().map(ToOwned::to_owned).collect();
-        return Err(engine::explain(&complaints));
+        return Err(explain(&complaints));
     }
     let metadata = String::from_utf8_lossy(&output.stdout);
     manifest_path(&metadata, version)
@@ -125,7 +124,7 @@ fn library(workspace: &Path, version: &str, tools: &Tools) -> Result<PathBuf, St
 pub fn manifest_path(metadata: &str, version: &str) -> Option<PathBuf> {
     let (_, package) = metadata.split_once(&format!(r#"{{"name":"kinesis-lab","version":"{version}","#))?;
     let (_, path) = package.split_once(r#""manifest_path":""#)?;
-    Some(PathBuf::from(engine::json_string(path)?.0))
+    Some(PathBuf::from(compile::json_string(path)?.0))
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {

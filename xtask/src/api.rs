@@ -2,13 +2,11 @@
 //! a function shows itself in use, or is shown by its type.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::{Place, setup};
+use crate::{Place, rustdoc_json};
 
 /// Public names, with each of their paths.
 struct Api {
@@ -51,46 +49,9 @@ fn is_prelude(path: &str) -> bool {
     path.starts_with("kinesis_lab::prelude::")
 }
 
-/// Set where cargo starts this program in place of rustdoc.
-const AS_RUSTDOC: &str = "KINESIS_LAB_AS_RUSTDOC";
-
-/// What this program does when cargo takes it for rustdoc: calls rustdoc as one that may write JSON. Set for cargo
-/// itself, the variable would have dozens of crates compiled anew: their build scripts look at it.
-pub fn as_rustdoc() -> Option<std::process::ExitCode> {
-    std::env::var_os(AS_RUSTDOC)?;
-    let mut rustdoc = std::process::Command::new("rustdoc");
-    rustdoc.args(std::env::args_os().skip(1)).env("RUSTC_BOOTSTRAP", "1").env_remove(AS_RUSTDOC);
-    let success = rustdoc.status().is_ok_and(|status| status.success());
-    Some(if success { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE })
-}
-
-/// The library's documentation as JSON: a format of the nightly compiler's, which a stable one writes too when
-/// it is told to be one.
+/// As rustdoc sees the library.
 fn document(place: &Place) -> Result<Value> {
-    let mut command = setup::cargo_of_the_caller(place);
-    command.args([
-        "rustdoc",
-        "--locked",
-        "--quiet",
-        "--package",
-        "kinesis-lab",
-        "--lib",
-        "--features",
-        "full",
-    ]);
-    command.args(["--", "-Z", "unstable-options", "--output-format", "json"]);
-    let output = command
-        .env("RUSTDOC", std::env::current_exe()?)
-        .env(AS_RUSTDOC, "1")
-        .stdin(Stdio::null())
-        .output()
-        .context("cargo does not run")?;
-    if !output.status.success() {
-        bail!("rustdoc failed: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| place.checkout.join("target"), PathBuf::from);
-    let file = target.join("doc/kinesis_lab.json");
+    let file = rustdoc_json::of_library(place, &place.checkout, &place.target().join("api"), &[])?;
     Ok(serde_json::from_slice(&std::fs::read(&file).with_context(|| file.display().to_string())?)?)
 }
 

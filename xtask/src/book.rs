@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::{Place, jupyter, setup};
+use crate::{Place, jupyter, requirements, setup};
 
 /// What to make, and where.
 #[derive(clap::Args, Debug, Default)]
@@ -38,11 +38,29 @@ pub fn make(place: &Place, options: &Options, here: &Path) -> Result<bool> {
 
 /// Makes a book of the notebooks in `folder`.
 pub fn command(place: &Place, folder: &Path, out: &Path) -> Result<Command> {
-    let packages = setup::install_for_book(place)?;
+    let packages = requirements::install_for_book(place)?;
     let mut command = jupyter::python(place);
     command.arg(place.checkout.join("xtask/src/book.py")).arg(folder).arg(out);
     command.env("PYTHONPATH", packages).stdin(Stdio::null());
     Ok(command)
+}
+
+/// The same, behind whatever else this machine does, and without a word.
+pub(crate) fn quietly(place: &Place, folder: &Path, out: &Path) -> Result<Command> {
+    let command = command(place, folder, out)?;
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "15"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => nice.env(name, value),
+            None => nice.env_remove(name),
+        };
+    }
+    nice.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some(folder) = command.get_current_dir() {
+        nice.current_dir(folder);
+    }
+    Ok(nice)
 }
 
 /// Where `cargo doc` has put the library's documentation.

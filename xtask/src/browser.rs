@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::offline::Away;
-use crate::{Place, book, jupyter, setup};
+use crate::{Place, book, jupyter, requirements, setup};
 
 /// Names under which distributions and vendors install it, the freest first.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
@@ -19,7 +19,7 @@ const APPLICATIONS: [&str; 2] = [
 /// False when something failed; `browser.py` says what is looked at. True also without a browser.
 pub fn check(place: &Place) -> Result<bool> {
     let Some(chromium) = chromium_or_say() else { return Ok(true) };
-    let packages = setup::install_for_browser(place)?;
+    let packages = requirements::install_for_browser(place)?;
     let away = Away::best(place);
     println!("{away}");
     let folder = place.target().join("browser");
@@ -36,7 +36,7 @@ pub fn check(place: &Place) -> Result<bool> {
 /// A page of another site at a local Kinesis (`browser_origin.py`): half a minute, without JupyterLab.
 pub fn check_origin(place: &Place) -> Result<bool> {
     let Some(chromium) = chromium_or_say() else { return Ok(true) };
-    let packages = setup::install_for_browser(place)?;
+    let packages = requirements::install_for_browser(place)?;
     let mut build = setup::cargo_of_the_caller(place);
     build.args(["build", "--locked", "--features", "full", "--example", "local_kinesis"]);
     if !build.status().context("cargo does not run")?.success() {
@@ -61,7 +61,7 @@ pub fn check_book(place: &Place) -> Result<bool> {
         return Ok(false);
     }
     let Some(chromium) = chromium_or_say() else { return Ok(true) };
-    let packages = setup::install_for_browser(place)?;
+    let packages = requirements::install_for_browser(place)?;
     let folder = place.target().join("browser/book");
     let mut command = jupyter::python(place);
     command

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use crate::offline::{self, Away};
 use crate::steps::elapsed;
 use crate::{
-    Place, api, browser, deny, features, fleet, fuzz, notebooks, repl, setup, soak, words, workflows,
+    Place, api, browser, deny, features, fleet, fuzz, notebooks, repl, requirements, semver, setup, soak,
+    words, workflows,
 };
 
 /// Which checks.
@@ -25,13 +26,16 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 21] = [
+const STEPS: [(&str, &str, Work); 22] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("rooms", "the layout of src: who uses whom, and one path a type", |place, _| rooms(place)),
     ("doc", "documentation, warnings denied", doc),
     ("workflows", "GitHub's workflows, by actionlint", |place, _| workflows::run(place)),
     ("deny", "the dependencies: licences, sources, duplicates, advisories", |place, _| deny::run(place)),
+    ("semver", "what the last release promised, by cargo-semver-checks", |place, options| {
+        semver::run(place, options.full)
+    }),
     ("setup", "the set-up: kernel, JupyterLab, engine", |place, _| setup::run(place).map(|()| true)),
     ("words", "what people read: typing errors, grammar, links (two minutes)", |place, _| words::run(place)),
     ("unit", "tests and doctests of the workspace", unit),
@@ -122,7 +126,7 @@ fn doc(place: &Place, _: &Options) -> Result<bool> {
 }
 
 fn unit(place: &Place, options: &Options) -> Result<bool> {
-    if let Err(error) = setup::install_for_tests(place) {
+    if let Err(error) = requirements::install_for_tests(place) {
         println!("{error:#}: the test that needs it will say SKIPPED");
     }
     // `cargo test` builds an example that has tests of its own as those tests alone, and tests/programs runs it.

@@ -7,8 +7,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
+use crate::machine::host;
 use crate::{Place, setup};
 
 /// One parser each.
@@ -124,17 +125,6 @@ fn target_folder(folder: &Path) -> PathBuf {
         Some(target) => PathBuf::from(target).join("fuzz"),
         None => folder.join("target"),
     }
-}
-
-fn host(place: &Place) -> Result<String> {
-    let output = Command::new("rustc").arg("-vV").current_dir(&place.checkout).stdin(Stdio::null()).output();
-    let output = output.context("rustc does not run")?;
-    ensure!(output.status.success(), "rustc -vV: {}", String::from_utf8_lossy(&output.stderr));
-    let said = String::from_utf8_lossy(&output.stdout);
-    said.lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .map(str::to_owned)
-        .context("rustc names no host")
 }
 
 #[cfg(test)]

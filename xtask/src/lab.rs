@@ -9,7 +9,7 @@ use crate::{Place, jupyter, notebooks, working_copy};
 /// What to open, and where it listens.
 #[derive(clap::Args, Debug, Default)]
 pub struct Options {
-    /// Print the address, don't open a browser
+    /// Print the address, don't open a browser; nor a page to read while the set-up compiles
     #[arg(long)]
     pub no_browser: bool,
     /// Default: 8888, or the next one that is free
@@ -22,8 +22,11 @@ pub struct Options {
     #[arg(long)]
     pub originals: bool,
     /// Make what is absent, and stop there
-    #[arg(long, conflicts_with_all = ["no_browser", "port", "ip", "originals"])]
+    #[arg(long, conflicts_with_all = ["port", "ip", "originals"])]
     pub setup_only: bool,
+    /// Compile the kernel and the engine at the same time. Default: with 4 cores and 8 GB of memory
+    #[arg(long, value_name = "BOOL")]
+    pub side_by_side: Option<bool>,
 }
 
 /// Opens JupyterLab and ends with it.

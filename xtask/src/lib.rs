@@ -13,29 +13,38 @@ pub mod fleet;
 mod fuzz;
 pub mod jupyter;
 pub mod lab;
+mod machine;
 pub mod needs;
 pub mod notebooks;
 pub mod offline;
+pub mod packages;
 mod place;
+mod reading;
 pub mod release;
 pub mod repl;
+pub mod requirements;
 pub mod rooms;
+pub mod rustdoc_json;
+mod semver;
 pub mod setup;
 pub mod soak;
 mod steps;
-
+mod tool;
 mod words;
 mod workflows;
 pub mod working_copy;
 
-// The same file that the face's build script compiles, so that both build the one engine.
+// The same files that the face's build script compiles, so that both build the one engine.
 #[allow(missing_docs)]
-#[path = "../../notebooks/face/engine.rs"]
-pub mod engine;
-
-// Its other half, where there is no checkout.
-#[allow(missing_docs)]
-#[path = "../../notebooks/face/packed.rs"]
-pub mod packed;
+#[path = "../../notebooks/face"]
+pub mod face {
+    pub mod cache;
+    pub mod compile;
+    pub mod engine;
+    pub mod fingerprint;
+    pub mod packed;
+    pub mod progress;
+    pub mod sentences;
+}
 
 pub use place::Place;

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{api, bench, book, checks, data, fleet, lab, notebooks, release, repl, rooms, setup, soak};
+use xtask::{
+    api, bench, book, checks, data, fleet, lab, notebooks, release, repl, requirements, rooms, rustdoc_json,
+    setup, soak,
+};
 
 /// kinesis-lab's own commands.
 #[derive(Parser)]
@@ -99,7 +102,7 @@ their checkout, where the first cell finds the library.")]
 }
 
 fn main() -> ExitCode {
-    if let Some(done) = api::as_rustdoc() {
+    if let Some(done) = rustdoc_json::as_rustdoc() {
         return done;
     }
     match run(Arguments::parse()) {
@@ -117,7 +120,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let place = xtask::Place::find()?;
     match arguments.command {
         Command::Lab(options) => {
-            setup::run(&place)?;
+            setup::for_a_reader(&place, &options)?;
             if !options.setup_only {
                 lab::open(&place, &options)?;
             }
@@ -137,7 +140,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             }
         }
         Command::Book(options) => {
-            setup::python_alone(&place)?;
+            requirements::jupyter_alone(&place)?;
             book::make(&place, &options, &std::env::current_dir()?)
         }
         Command::Bench(options) => bench::run(&place, &options).map(|()| true),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::engine;
+use crate::face::cache;
 
 /// The version of the kernel that everything here was tried with, pinned like the rest.
 pub(crate) const EVCXR: &str = "0.22.0";
@@ -14,7 +14,7 @@ pub(crate) const EVCXR: &str = "0.22.0";
 pub struct Place {
     /// The folder of the workspace's Cargo.toml.
     pub checkout: PathBuf,
-    /// See `engine::cache_root`.
+    /// See `cache::cache_root`.
     pub cache: PathBuf,
 }
 
@@ -24,7 +24,7 @@ impl Place {
         // At run time: a target folder that two checkouts share holds the other one's compile-time path.
         let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
         let checkout = Path::new(&package).parent().context("xtask lies in no folder")?.to_owned();
-        Ok(Place { checkout, cache: engine::cache_root().map_err(anyhow::Error::msg)? })
+        Ok(Place { checkout, cache: cache::cache_root().map_err(anyhow::Error::msg)? })
     }
 
     /// The kernels' current folder, so that `path = "face"` in a cell is found.
@@ -54,7 +54,7 @@ impl Place {
     }
 
     /// Where cargo builds; the caller's, which is a cached one in CI.
-    pub(crate) fn target(&self) -> PathBuf {
+    pub fn target(&self) -> PathBuf {
         std::env::var_os("CARGO_TARGET_DIR").map_or(self.checkout.join("target"), |folder| {
             // Relative to the folder in which cargo was called, as it is for cargo.
             std::env::current_dir().unwrap_or_default().join(folder)

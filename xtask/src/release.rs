@@ -8,12 +8,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{Place, setup};
+use crate::packages::{self, CRATES};
+use crate::{Place, semver, setup};
 
-/// With their manifests, in this order: the face makes its engine of the library that the registry has by then, and
-/// cargo tries that before it sends it.
-const CRATES: [(&str, &str); 2] =
-    [("kinesis-lab", "Cargo.toml"), ("kinesis-lab-face", "notebooks/face/Cargo.toml")];
 /// Each names the version once: the workspace, and the face, which is a workspace of its own.
 const MANIFESTS: [&str; 2] = ["Cargo.toml", "notebooks/face/Cargo.toml"];
 
@@ -38,12 +35,19 @@ pub fn run(place: &Place, options: &Options) -> Result<bool> {
     let present = version_of(&manifest)?;
     let version = options.version.as_deref().unwrap_or(present);
     let tag = format!("v{version}");
+    if options.publish {
+        check_address(&manifest)?;
+    }
     let changed = git(place, &["status", "--porcelain"])?;
     ensure!(options.dry_run || changed.is_empty(), "commit this first, or put it away:\n{changed}");
     if git(place, &["tag", "--list", &tag])?.is_empty() {
         ensure!(
             numbers(version)? >= numbers(present)?,
             "{version} is older than {present}, which Cargo.toml names: name a newer one"
+        );
+        ensure!(
+            semver::check(place, version, !options.dry_run)?,
+            "{version} would break who uses the last release; what it breaks stands above"
         );
         let today = output("date", &["-u", "+%Y-%m-%d"], &place.checkout)?;
         let files = files(version, &today, |name| read(place, name))?;
@@ -72,7 +76,7 @@ pub fn run(place: &Place, options: &Options) -> Result<bool> {
             next(version)?
         );
     }
-    if !pack(place, options.dry_run)? {
+    if !pack(place, version, options.dry_run)? {
         bail!("cargo says above why it can't be packed; nothing was sent");
     }
     match options.publish {
@@ -82,6 +86,16 @@ pub fn run(place: &Place, options: &Options) -> Result<bool> {
             Ok(true)
         }
     }
+}
+
+/// Where the sources are, a page of crates.io has to say; badges in the README need it, too (CONTRIBUTING.md).
+fn check_address(manifest: &str) -> Result<()> {
+    ensure!(
+        manifest.lines().any(|line| line.starts_with("repository = \"https://")),
+        "Cargo.toml names no `repository`, and a crate of crates.io can't do without: set it there and in the \
+         face's Cargo.toml, and put the badges into README.md (CONTRIBUTING.md has them); nothing was sent"
+    );
+    Ok(())
 }
 
 /// Writes the files, commits and tags: all of it here, and to be undone by git.
@@ -110,15 +124,15 @@ fn send(place: &Place, version: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Each crate as it would be sent.
-fn pack(place: &Place, dirty: bool) -> Result<bool> {
-    let mut passed = true;
-    for (_, manifest) in CRATES {
-        let mut arguments = vec!["package", "--no-verify", "--manifest-path", manifest];
-        arguments.extend(dirty.then_some("--allow-dirty"));
-        passed &= cargo(place, &arguments)?;
+/// Each crate as it would be sent; compiled from its package, outside of this checkout, before anything is.
+fn pack(place: &Place, version: &str, dry_run: bool) -> Result<bool> {
+    if dry_run {
+        return packages::pack(place, true);
     }
-    Ok(passed)
+    let outside = std::env::temp_dir().join(format!("kinesis-lab-{version}-{}", std::process::id()));
+    let verified = packages::verify(place, &outside, false);
+    let _ = fs::remove_dir_all(&outside);
+    verified.map(|()| true)
 }
 
 /// The files of a release, changed: the changelog and the manifests.
@@ -151,7 +165,7 @@ fn changelog(text: &str, version: &str, today: &str) -> Result<String> {
 }
 
 /// The version that a manifest gives itself, or its workspace.
-fn version_of(manifest: &str) -> Result<&str> {
+pub(crate) fn version_of(manifest: &str) -> Result<&str> {
     let mut versions =
         manifest.lines().filter_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
     let first = versions.next().context("the manifest names no version")?;
@@ -166,7 +180,7 @@ fn with_version(manifest: &str, version: &str) -> Result<String> {
 }
 
 /// `1.2.3`, and nothing else: no release of ours has a suffix.
-fn numbers(version: &str) -> Result<[u64; 3]> {
+pub(crate) fn numbers(version: &str) -> Result<[u64; 3]> {
     let digits = |part: &str| {
         let plain = part.bytes().all(|byte| byte.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
         part.parse().ok().filter(|_| plain)
@@ -201,7 +215,7 @@ fn git(place: &Place, arguments: &[&str]) -> Result<String> {
     output("git", arguments, &place.checkout)
 }
 
-fn output(program: &str, arguments: &[&str], folder: &Path) -> Result<String> {
+pub(crate) fn output(program: &str, arguments: &[&str], folder: &Path) -> Result<String> {
     let mut command = Command::new(program);
     let output = command.args(arguments).current_dir(folder).stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = output.output().with_context(|| format!("`{program}` does not run"))?;
@@ -259,6 +273,14 @@ mod tests {
             assert_eq!(difference(&read(&place, name).unwrap(), text), "version = \"9.8.7\"", "{name}");
         }
         assert_eq!(difference(&read(&place, CHANGELOG).unwrap(), &changed[0].1), "## 9.8.7 - 2030-01-02");
+    }
+
+    #[test]
+    fn nothing_is_sent_that_names_no_repository() {
+        let manifest = "[package]\nname = \"kinesis-lab\"\n# repository = \"https://later\"\n";
+        let sentence = check_address(manifest).unwrap_err().to_string();
+        assert!(sentence.contains("names no `repository`") && sentence.contains("badges"), "{sentence}");
+        check_address(&format!("{manifest}repository = \"https://example.com/kinesis-lab\"\n")).unwrap();
     }
 
     #[test]

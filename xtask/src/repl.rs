@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::face::compile;
 use crate::steps::elapsed;
-use crate::{Place, engine, jupyter, notebooks, setup};
+use crate::{Place, jupyter, notebooks, setup};
 
 /// Opens the REPL in the notebooks' folder, where their first cell finds the face.
 pub fn open(place: &Place) -> Result<()> {
     let mut command = Command::new(program(place)?);
-    engine::scrub(&mut command);
+    compile::scrub(&mut command);
     command.current_dir(place.notebooks());
     eprintln!("paste the cells of a notebook in order; the first one is");
     eprintln!("  :dep kinesis-lab-face = {{ path = \"face\" }}");

@@ -4,50 +4,95 @@
 //! finished one takes no time and no network.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::engine::{self, Show, Tools};
+use crate::face::cache;
+use crate::face::compile::{self, Tools};
+use crate::face::engine;
+use crate::face::progress::{Progress, Show};
+use crate::machine::{Machine, host};
 use crate::place::{EVCXR, Place};
-use crate::steps::{Done, Steps};
-use crate::{jupyter, needs};
+use crate::reading::{self, Reader};
+use crate::requirements::{install_jupyter, venv_is_current};
+use crate::steps::{Done, Steps, Timed};
+use crate::{lab, needs};
 
-const REQUIREMENTS: &str = include_str!("../requirements.txt");
-const FOR_TESTS: &str = include_str!("../requirements-test.txt");
-const FOR_BROWSER: &str = include_str!("../requirements-browser.txt");
-const FOR_BOOK: &str = include_str!("../requirements-book.txt");
-const FOR_WORDS: &str = include_str!("../requirements-words.txt");
-const STEPS: usize = 4;
+pub(crate) const STEPS: usize = 4;
 
-/// All steps.
+/// All steps, for whoever needs them.
 pub fn run(place: &Place) -> Result<()> {
+    steps(place, Machine::here().compiles_side_by_side(), None)
+}
+
+/// All steps, for somebody who waits for them.
+pub fn for_a_reader(place: &Place, options: &lab::Options) -> Result<()> {
+    let side_by_side = options.side_by_side.unwrap_or_else(|| Machine::here().compiles_side_by_side());
+    steps(place, side_by_side, Some(Reader::here(options.no_browser)))
+}
+
+fn steps(place: &Place, side_by_side: bool, reader: Option<Reader>) -> Result<()> {
+    let (kernel, engine) = (installed_kernel(place).is_some(), engine_is_built(place));
     // What is needed to make things is needed only when there is something to make.
-    let python = match (installed_kernel(place), venv_is_current(place)) {
-        (Some(_), true) => PathBuf::new(),
+    let python = match (kernel, venv_is_current(place)) {
+        (true, true) => PathBuf::new(),
         _ => needs::check(place)?,
     };
     let mut steps = Steps::new(STEPS);
-    let title = format!("the Rust kernel (evcxr {EVCXR})");
-    steps.step(title, || match installed_kernel(place) {
-        Some(_) => Ok(Done::Already),
-        None => install_kernel(place),
-    })?;
+    // What is downloaded comes first: whoever has waited for that can leave the network.
     steps.step("JupyterLab (.venv)", || match venv_is_current(place) {
         true => Ok(Done::Already),
         false => install_jupyter(place, &python),
     })?;
-    steps.step("the engine (the library, prebuilt for the cells)", || build_engine(place))?;
+    if !kernel && !engine {
+        fetch(place)?;
+    }
+    if let Some(reader) = reader.filter(|_| !kernel) {
+        reading::offer(place, reader);
+    }
+    let kernel_title = format!("the Rust kernel (evcxr {EVCXR})");
+    let engine_title = "the engine (the library, prebuilt for the cells)";
+    if side_by_side && !kernel && !engine {
+        Steps::begin(2, STEPS, "compiling the Rust kernel, once a machine, and the engine beside it");
+        let (kernel, engine) = together(
+            || install_kernel(place, Show::Lines("kernel")),
+            || build_engine(place, Show::Lines("engine")),
+        );
+        // Also what succeeded beside a failure is said, and kept.
+        let kernel = steps.finished(kernel_title, kernel);
+        steps.finished(engine_title, engine)?;
+        kernel?;
+    } else {
+        steps.step(kernel_title, || match installed_kernel(place) {
+            Some(_) => Ok(Done::Already),
+            None => install_kernel(place, Show::Cargo),
+        })?;
+        steps.step(engine_title, || build_engine(place, Show::Cargo))?;
+    }
     steps.step("the kernel's registration for this project", || register(place))
 }
 
-/// What reads notebooks and runs none: for a book, neither the kernel nor the engine is compiled.
-pub fn python_alone(place: &Place) -> Result<()> {
-    if !venv_is_current(place) {
-        install_jupyter(place, &needs::python().map_err(anyhow::Error::msg)?)?;
-    }
-    Ok(())
+/// Both at the same time, each with the time it took.
+fn together<A: Send, B>(one: impl FnOnce() -> A + Send, two: impl FnOnce() -> B) -> (Timed<A>, Timed<B>) {
+    std::thread::scope(|scope| {
+        let one = scope.spawn(|| Timed::of(one));
+        let two = Timed::of(two);
+        (one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), two)
+    })
+}
+
+/// The engine's crates, the first time. The kernel's are fetched by the `cargo install` that compiles it, before it
+/// does.
+fn fetch(place: &Place) -> Result<()> {
+    let mut command = cargo(place);
+    // Those for other systems are never compiled here.
+    command.args(["fetch", "--locked", "--quiet", "--target", &host(place)?]);
+    run_or(
+        command,
+        "the library's crates could not be fetched; see above. It needs the network once: run this again",
+    )
 }
 
 /// The kernel's program: ours, or the one of this version that the user has installed with cargo.
@@ -60,7 +105,7 @@ fn installed(place: &Place, package: &str, name: &str) -> Option<PathBuf> {
     let bin = place.kernel_root().join("bin");
     let own = bin.join(name);
     if own.is_file() {
-        match engine::check_trusted(&place.kernel_root()).and_then(|()| engine::check_owned(&bin)) {
+        match cache::check_trusted(&place.kernel_root()).and_then(|()| cache::check_owned(&bin)) {
             Ok(()) => return Some(own),
             Err(sentence) => eprintln!("{sentence}"),
         }
@@ -82,7 +127,7 @@ pub(crate) fn repl(place: &Place) -> Result<PathBuf> {
         let _lock = lock(place)?;
         if find().is_none() {
             eprintln!("compiling the evcxr REPL, once a machine: 3 to 8 minutes …");
-            install(place, "evcxr_repl")?;
+            install(place, "evcxr_repl", Show::Cargo)?;
         }
     }
     find().context("cargo installed no `evcxr`; run this again")
@@ -90,13 +135,15 @@ pub(crate) fn repl(place: &Place) -> Result<PathBuf> {
 
 /// Only the kernel: the REPL shares its crates, but with other features, so that both together take
 /// half as long again. Whoever wants the REPL waits for it then.
-fn install_kernel(place: &Place) -> Result<Done> {
+fn install_kernel(place: &Place, show: Show) -> Result<Done> {
     let _lock = lock(place)?;
     if installed_kernel(place).is_some() {
         return Ok(Done::Already);
     }
-    Steps::begin(1, STEPS, "compiling the Rust kernel, once a machine: 3 to 8 minutes");
-    install(place, "evcxr_jupyter")
+    if show == Show::Cargo {
+        Steps::begin(2, STEPS, "compiling the Rust kernel, once a machine: 3 to 8 minutes");
+    }
+    install(place, "evcxr_jupyter", show)
 }
 
 /// Held while something is compiled into the cache: two terminals would delete each other's work.
@@ -104,7 +151,7 @@ fn lock(place: &Place) -> Result<fs::File> {
     let root = place.kernel_root();
     let path = root.join("lock");
     let at = || path.display().to_string();
-    engine::create_private(&root).with_context(at)?;
+    cache::create_private(&root).with_context(at)?;
     let file = fs::File::create(&path).with_context(at)?;
     match file.try_lock() {
         Ok(()) => {}
@@ -117,7 +164,7 @@ fn lock(place: &Place) -> Result<fs::File> {
     Ok(file)
 }
 
-fn install(place: &Place, package: &str) -> Result<Done> {
+fn install(place: &Place, package: &str, show: Show) -> Result<Done> {
     let root = place.kernel_root();
     let target = root.join("build");
     let mut command = cargo(place);
@@ -127,7 +174,11 @@ fn install(place: &Place, package: &str) -> Result<Done> {
         .arg(format!("{package}@{EVCXR}"))
         // Kept when interrupted: the next try goes on from there.
         .env("CARGO_TARGET_DIR", &target);
-    run_or(command, "evcxr could not be compiled; see above. What was compiled is kept: run this again")?;
+    const FAILED: &str = "evcxr could not be compiled; see above. What was compiled is kept: run this again";
+    match show {
+        Show::Cargo => run_or(command, FAILED)?,
+        _ => run_counted(command, show, FAILED)?,
+    }
     // Nothing needs it any more, and it is the largest part of all.
     let _ = fs::remove_dir_all(target);
     Ok(Done::Now)
@@ -136,7 +187,7 @@ fn install(place: &Place, package: &str) -> Result<Done> {
 /// cargo, as the user would call it in a shell.
 pub(crate) fn cargo(place: &Place) -> Command {
     let mut command = Command::new("cargo");
-    engine::scrub(&mut command);
+    compile::scrub(&mut command);
     command.current_dir(&place.checkout);
     command
 }
@@ -150,98 +201,18 @@ pub(crate) fn cargo_of_the_caller(place: &Place) -> Command {
     command
 }
 
-fn stamp(place: &Place) -> PathBuf {
-    place.venv().join("installed-requirements.txt")
+/// The toolchain that the kernel will find: it asks the PATH, as this does.
+fn tools() -> Tools {
+    Tools { cargo: "cargo".into(), rustc: "rustc".into() }
 }
 
-fn venv_is_current(place: &Place) -> bool {
-    // The interpreter too: the system's Python can be upgraded away beneath a virtual environment.
-    fs::read_to_string(stamp(place)).is_ok_and(|text| text == REQUIREMENTS) && place.python().exists()
+fn engine_is_built(place: &Place) -> bool {
+    engine::is_built(&place.checkout, &tools())
 }
 
-fn install_jupyter(place: &Place, python: &Path) -> Result<Done> {
-    Steps::begin(2, STEPS, "installing JupyterLab into .venv: a minute or two");
-    let pip = || {
-        let mut command = jupyter::python(place);
-        command.args(["-m", "pip"]);
-        command
-    };
-    let _ = fs::remove_file(stamp(place));
-    let works = pip().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if !works.is_ok_and(|status| status.success()) {
-        let mut command = Command::new(python);
-        command.args(["-m", "venv", "--clear", "--prompt", "kinesis-lab"]).arg(place.venv());
-        run_or(command, "the virtual environment could not be made; see above")?;
-    }
-    let mut command = pip();
-    command
-        .args(["install", "--disable-pip-version-check", "--no-input", "--prefer-binary", "--quiet"])
-        // What was pinned, to the byte, or nothing.
-        .arg("--require-hashes")
-        .args(["--progress-bar", "off", "--requirement"])
-        .arg(place.checkout.join("xtask/requirements.txt"));
-    run_or(
-        command,
-        "JupyterLab could not be installed; see above. It needs the network once: run this again",
-    )?;
-    // Last: an interrupted installation has no stamp and is gone on with.
-    fs::write(stamp(place), REQUIREMENTS)?;
-    Ok(Done::Now)
-}
-
-/// What the tests of other clients need.
-pub(crate) fn install_for_tests(place: &Place) -> Result<PathBuf> {
-    install_beside(place, "for-tests", "requirements-test.txt", FOR_TESTS)
-        .context("what other clients' tests need could not be installed")
-}
-
-/// What drives a browser.
-pub(crate) fn install_for_browser(place: &Place) -> Result<PathBuf> {
-    install_beside(place, "for-browser", "requirements-browser.txt", FOR_BROWSER)
-        .context("what the browser test needs could not be installed")
-}
-
-/// What makes the book: Sphinx, its reader of notebooks and its theme.
-pub(crate) fn install_for_book(place: &Place) -> Result<PathBuf> {
-    let had = place.venv().join("for-book/installed-requirements.txt").exists();
-    if !had {
-        eprintln!("installing what makes the book, once a checkout (80 MB) …");
-    }
-    install_beside(place, "for-book", "requirements-book.txt", FOR_BOOK)
-        .context("what makes the book could not be installed; it needs the network once")
-}
-
-/// What looks for typing errors.
-pub(crate) fn install_for_words(place: &Place) -> Result<PathBuf> {
-    install_beside(place, "for-words", "requirements-words.txt", FOR_WORDS)
-        .context("it could not be installed")
-}
-
-/// Beside .venv's own packages, and not among them: a reader of notebooks needs none of these.
-fn install_beside(place: &Place, name: &str, file: &str, requirements: &str) -> Result<PathBuf> {
-    let folder = place.venv().join(name);
-    let stamp = folder.join("installed-requirements.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|text| text == requirements) {
-        return Ok(folder);
-    }
-    let mut command = jupyter::python(place);
-    command.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]);
-    // The files name all that is needed; what .venv has is not wanted a second time.
-    command
-        .args(["--no-deps", "--require-hashes", "--upgrade", "--target"])
-        .arg(&folder)
-        .arg("--requirement");
-    command.arg(place.checkout.join("xtask").join(file));
-    run_or(command, "pip says why, above")?;
-    fs::write(stamp, requirements)?;
-    Ok(folder)
-}
-
-fn build_engine(place: &Place) -> Result<Done> {
-    // The toolchain that the kernel will find: it asks the PATH, as this does.
-    let tools = Tools { cargo: "cargo".into(), rustc: "rustc".into() };
-    let before = engine::is_built(&place.checkout, &tools);
-    engine::ensure(&place.checkout, &tools, Show::Cargo).map_err(anyhow::Error::msg)?;
+fn build_engine(place: &Place, show: Show) -> Result<Done> {
+    let before = engine_is_built(place);
+    engine::ensure(&place.checkout, &tools(), show).map_err(anyhow::Error::msg)?;
     Ok(if before { Done::Already } else { Done::Now })
 }
 
@@ -284,7 +255,7 @@ fn register(place: &Place) -> Result<Done> {
     Ok(done)
 }
 
-fn run_or(mut command: Command, otherwise: &'static str) -> Result<()> {
+pub(crate) fn run_or(mut command: Command, otherwise: &'static str) -> Result<()> {
     let program = command.get_program().display().to_string();
     let status = command.stdin(Stdio::null()).status().with_context(|| format!("{program} does not run"))?;
     if !status.success() {
@@ -293,18 +264,42 @@ fn run_or(mut command: Command, otherwise: &'static str) -> Result<()> {
     Ok(())
 }
 
+/// The same, with some lines instead of all that cargo says; that is shown when it fails.
+fn run_counted(mut command: Command, show: Show, otherwise: &'static str) -> Result<()> {
+    let mut child =
+        command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().context("cargo does not run")?;
+    let complaints = child.stderr.take().map(|pipe| Progress::new(show).follow(pipe)).unwrap_or_default();
+    if !child.wait().context("cargo can't be waited for")?.success() {
+        eprintln!("{}", complaints.join("\n"));
+        bail!(otherwise);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
     use super::*;
 
+    /// Each waits for a word of the other's: one after the other, the first would wait in vain.
     #[test]
-    fn whatever_pip_installs_is_pinned_to_the_byte() {
-        for requirements in [REQUIREMENTS, FOR_TESTS, FOR_BROWSER, FOR_BOOK, FOR_WORDS] {
-            let lines = requirements.lines().filter(|line| !line.starts_with('#') && !line.starts_with(' '));
-            for line in lines {
-                assert!(line.contains("==") && line.ends_with('\\'), "`{line}` has no version, or no hash");
-            }
-            assert!(requirements.contains("    --hash=sha256:"));
-        }
+    fn together_is_at_the_same_time_and_a_failure_of_one_leaves_the_other() {
+        let ((to_two, from_one), (to_one, from_two)) = (mpsc::channel(), mpsc::channel());
+        let long = Duration::from_secs(20);
+        let (one, two) = together(
+            move || {
+                to_two.send("one").unwrap();
+                from_two.recv_timeout(long).context("two does not run")
+            },
+            move || {
+                to_one.send("two").unwrap();
+                assert_eq!(from_one.recv_timeout(long), Ok("one"));
+                Err::<(), _>("this one failed")
+            },
+        );
+        assert_eq!(one.value.unwrap(), "two");
+        assert!(two.value.is_err());
     }
 }

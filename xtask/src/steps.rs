@@ -17,11 +17,16 @@ impl Steps {
 
     /// Does one step. `work` says whether there was anything to do.
     pub(crate) fn step(&mut self, title: impl Display, work: impl FnOnce() -> Result<Done>) -> Result<()> {
+        self.finished(title, Timed::of(work))
+    }
+
+    /// Reports a step that was done already, beside another.
+    pub(crate) fn finished(&mut self, title: impl Display, work: Timed<Result<Done>>) -> Result<()> {
         self.done += 1;
-        let (number, total, began) = (self.done, self.total, Instant::now());
-        match work().with_context(|| format!("step {number} of {total}, {title}"))? {
+        let (number, total) = (self.done, self.total);
+        match work.value.with_context(|| format!("step {number} of {total}, {title}"))? {
             Done::Already => eprintln!("[{number}/{total}] {title}: there"),
-            Done::Now => eprintln!("[{number}/{total}] {title}: done in {}", elapsed(began.elapsed())),
+            Done::Now => eprintln!("[{number}/{total}] {title}: done in {}", elapsed(work.took)),
         }
         Ok(())
     }
@@ -29,6 +34,19 @@ impl Steps {
     /// Announces, from within a step, work that takes a while.
     pub(crate) fn begin(number: usize, total: usize, what: impl Display) {
         eprintln!("[{number}/{total}] {what} …");
+    }
+}
+
+/// What a piece of work gave, and how long it took.
+pub(crate) struct Timed<T> {
+    pub(crate) value: T,
+    took: Duration,
+}
+
+impl<T> Timed<T> {
+    pub(crate) fn of(work: impl FnOnce() -> T) -> Timed<T> {
+        let began = Instant::now();
+        Timed { value: work(), took: began.elapsed() }
     }
 }
 

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{Place, setup};
+use crate::{Place, requirements};
 use accepted::Accepted;
 use texts::Text;
 
@@ -54,8 +54,8 @@ fn skipped(what: &str, error: &anyhow::Error) -> bool {
 
 /// pip's package has the program in it.
 fn typos(place: &Place) -> Result<PathBuf> {
-    setup::python_alone(place)?;
-    Ok(setup::install_for_words(place)?.join("bin/typos"))
+    requirements::jupyter_alone(place)?;
+    Ok(requirements::install_for_words(place)?.join("bin/typos"))
 }
 
 /// In files of their own: a notebook's are in JSON, beside pictures in base64.

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use xtask::engine::{check_owned, check_trusted, create_private, fingerprint};
+use xtask::face::cache::{check_owned, check_trusted, create_private};
+use xtask::face::fingerprint::fingerprint;
 
 fn checkout(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fingerprints").join(name);

@@ -1,11 +1,12 @@
 //! The packed face: what it makes a workspace of, from what this checkout would pack; and both crates as they would
-//! be sent, unpacked outside of any checkout, where cargo's own patching stands in for the registry.
+//! be sent, verified and unpacked outside of any checkout, where cargo's own patching stands in for the registry.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use xtask::{Place, notebooks, packed, repl};
+use xtask::face::packed;
+use xtask::{Place, notebooks, packages, repl};
 
 fn read(name: &str) -> String {
     let path = Place::find().unwrap().notebooks().join("face").join(name);
@@ -55,34 +56,9 @@ fn succeeds(command: &mut Command) {
 
 fn cargo(folder: &Path) -> Command {
     let mut command = Command::new("cargo");
-    xtask::engine::scrub(&mut command);
+    xtask::face::compile::scrub(&mut command);
     command.current_dir(folder);
     command
-}
-
-/// Both crates, packed and unpacked into `to`, and a configuration by which cargo takes them for the registry's in
-/// all folders below.
-fn unpack(place: &Place, to: &Path) {
-    let packages = to.join("packages");
-    for manifest in ["Cargo.toml", "notebooks/face/Cargo.toml"] {
-        let mut command = cargo(&place.checkout);
-        command.args(["package", "--no-verify", "--allow-dirty", "--quiet", "--manifest-path", manifest]);
-        succeeds(command.arg("--target-dir").arg(&packages));
-    }
-    let mut config = String::from("[patch.crates-io]\n");
-    for file in fs::read_dir(packages.join("package")).unwrap() {
-        let file = file.unwrap().path();
-        if file.extension().is_none_or(|ending| ending != "crate") {
-            continue;
-        }
-        succeeds(Command::new("tar").arg("xzf").arg(&file).arg("-C").arg(to));
-        let folder = to.join(file.file_stem().unwrap());
-        let name = folder.file_name().unwrap().to_str().unwrap().rsplit_once('-').unwrap().0;
-        config += &format!("{name} = {{ path = {folder:?} }}\n");
-    }
-    fs::remove_dir_all(packages).unwrap();
-    fs::create_dir_all(to.join(".cargo")).unwrap();
-    fs::write(to.join(".cargo/config.toml"), config).unwrap();
 }
 
 /// Cells that name the face by its version, in the real kernel and in the REPL, with nothing of this checkout; and a
@@ -93,17 +69,12 @@ fn notebook_1_and_a_service_run_from_the_packed_crates() {
     let place = Place::find().unwrap();
     let outside = std::env::temp_dir().join(format!("kinesis-lab-packed-{}", std::process::id()));
     let cache = outside.join("cache");
-    fs::create_dir_all(cache.join("engine")).unwrap();
     fs::create_dir_all(outside.join("tmp")).unwrap();
-    unpack(&place, &outside);
+    // The face's verification makes the engine that the cells will find.
+    packages::verify(&place, &outside, true).unwrap();
     assert!(!outside.join("notebooks").exists());
+    assert!(cache.join("packed").is_dir(), "the engine is of the checkout's sources");
 
-    // What this machine has compiled of the registry's crates, it need not compile again.
-    let _ = Command::new("cp")
-        .arg("-al")
-        .arg(place.cache.join("engine/target"))
-        .arg(cache.join("engine"))
-        .status();
     let name = "01-streams-producers-consumers-counters.ipynb";
     let text = fs::read_to_string(place.notebooks().join(name)).unwrap();
     let (here, there) = ("{ path = \\\"face\\\" }", format!("\\\"{}\\\"", env!("CARGO_PKG_VERSION")));
@@ -113,7 +84,6 @@ fn notebook_1_and_a_service_run_from_the_packed_crates() {
     let mut command = notebooks::runner(&place, &copy).unwrap();
     command.current_dir(&outside).env("KINESIS_LAB_CACHE", &cache).env("TMPDIR", outside.join("tmp"));
     succeeds(command.args(["--check", "--timeout", "1800", "--cwd"]).arg(&outside));
-    assert!(cache.join("packed").is_dir(), "the engine is of the checkout's sources");
 
     let program = repl::program(&place).unwrap();
     let mut command = repl::paster(&place, &program, &copy);
@@ -133,5 +103,13 @@ fn notebook_1_and_a_service_run_from_the_packed_crates() {
     let main = "fn main() {\n    println!(\"{:032x}\", kinesis_lab::hash_key(\"192.0.2.10\"));\n}\n";
     fs::write(service.join("src/main.rs"), main).unwrap();
     succeeds(cargo(&service).args(["run", "--quiet"]));
+
+    // The library's own tests, those that its package has, from where a user would have unpacked it.
+    let library = outside.join(concat!("kinesis-lab-", env!("CARGO_PKG_VERSION")));
+    for tests in ["--lib", "--doc"] {
+        let mut command = cargo(&library);
+        command.args(["test", "--quiet", "--features", "full", tests, "--target-dir"]).arg(place.target());
+        succeeds(&mut command);
+    }
     fs::remove_dir_all(&outside).unwrap();
 }

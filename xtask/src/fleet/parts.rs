@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::face::cache;
 use crate::steps::{Done, Steps};
-use crate::{Place, engine, setup};
+use crate::{Place, setup};
 
 /// The version that everything here was tried with.
 const KCL: &str = "3.1.3";
@@ -82,10 +83,10 @@ fn java_version(said: &str) -> Option<u32> {
 /// By Maven, which knows what else it needs: 131 jars, 74 MB.
 fn jars(maven: &str, folder: &Path, jars: &Path) -> Result<Done> {
     if count(jars) >= JARS {
-        engine::check_trusted(folder).map_err(anyhow::Error::msg)?;
+        cache::check_trusted(folder).map_err(anyhow::Error::msg)?;
         return Ok(Done::Already);
     }
-    engine::create_private(folder).with_context(|| folder.display().to_string())?;
+    cache::create_private(folder).with_context(|| folder.display().to_string())?;
     fs::write(folder.join("pom.xml"), pom())?;
     // Whole or not there.
     let part = folder.join("part");
@@ -131,10 +132,10 @@ fn pom() -> String {
 /// From crates.io, of which cargo is already here; its server alone, and compiled for quickness of compiling.
 fn dynamodb(place: &Place, folder: &Path, program: &Path) -> Result<Done> {
     if program.is_file() {
-        engine::check_trusted(folder).map_err(anyhow::Error::msg)?;
+        cache::check_trusted(folder).map_err(anyhow::Error::msg)?;
         return Ok(Done::Already);
     }
-    engine::create_private(folder).with_context(|| folder.display().to_string())?;
+    cache::create_private(folder).with_context(|| folder.display().to_string())?;
     eprintln!("compiling dynoxide, once a machine: 2 to 5 minutes …");
     let build = folder.join("build");
     let mut command = setup::cargo(place);
