@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::{Place, rustdoc_json};
+use crate::{Place, rustdoc};
 
 /// Public names, with each of their paths.
 struct Api {
@@ -51,7 +51,9 @@ fn is_prelude(path: &str) -> bool {
 
 /// As rustdoc sees the library.
 fn document(place: &Place) -> Result<Value> {
-    let file = rustdoc_json::of_library(place, &place.checkout, &place.target().join("api"), &[])?;
+    let out = place.target().join("api");
+    rustdoc::of_library(place, &place.checkout, &out, &rustdoc::JSON)?;
+    let file = out.join("kinesis_lab.json");
     Ok(serde_json::from_slice(&std::fs::read(&file).with_context(|| file.display().to_string())?)?)
 }
 

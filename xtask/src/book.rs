@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::{Place, jupyter, requirements, setup};
+use crate::{Place, jupyter, requirements, rustdoc};
 
 /// What to make, and where.
 #[derive(clap::Args, Debug, Default)]
@@ -30,8 +30,7 @@ pub fn make(place: &Place, options: &Options, here: &Path) -> Result<bool> {
     let mut command = command(place, &place.notebooks(), &out)?;
     command.args(options.slides.then_some("--slides"));
     if options.api {
-        let Some(api) = document(place)? else { return Ok(false) };
-        command.arg("--api").arg(api);
+        command.arg("--api").arg(document(place)?);
     }
     Ok(command.status().context("the Python in .venv does not run")?.success())
 }
@@ -63,12 +62,9 @@ pub(crate) fn quietly(place: &Place, folder: &Path, out: &Path) -> Result<Comman
     Ok(nice)
 }
 
-/// Where `cargo doc` has put the library's documentation.
-fn document(place: &Place) -> Result<Option<PathBuf>> {
-    // A folder of its own, which holds what the book shows and nothing else; what is compiled, the other one has.
+/// The library's documentation, and nothing else, in a folder of its own.
+fn document(place: &Place) -> Result<PathBuf> {
     let out = place.target().join("book-api");
-    let mut command = setup::cargo_of_the_caller(place);
-    command.args(["rustdoc", "--locked", "--lib", "--features", "full", "--", "--out-dir"]).arg(&out);
-    let done = command.stdin(Stdio::null()).status().context("cargo does not run")?.success();
-    Ok(done.then_some(out))
+    rustdoc::of_library(place, &place.checkout, &out, &[])?;
+    Ok(out)
 }

@@ -24,7 +24,7 @@ pub mod release;
 pub mod repl;
 pub mod requirements;
 pub mod rooms;
-pub mod rustdoc_json;
+pub mod rustdoc;
 mod semver;
 pub mod setup;
 pub mod soak;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::{
-    api, bench, book, checks, data, fleet, lab, notebooks, release, repl, requirements, rooms, rustdoc_json,
+    api, bench, book, checks, data, fleet, lab, notebooks, release, repl, requirements, rooms, rustdoc,
     setup, soak,
 };
 
@@ -102,7 +102,7 @@ their checkout, where the first cell finds the library.")]
 }
 
 fn main() -> ExitCode {
-    if let Some(done) = rustdoc_json::as_rustdoc() {
+    if let Some(done) = rustdoc::as_rustdoc() {
         return done;
     }
     match run(Arguments::parse()) {

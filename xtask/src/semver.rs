@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::release::{numbers, version_of};
 use crate::tool::Tool;
-use crate::{Place, rustdoc_json};
+use crate::{Place, rustdoc};
 
 const TOOL: Tool = Tool { name: "cargo-semver-checks", version: "0.51.0", minutes: "5 to 10 minutes" };
 /// As it has rustdoc write what it reads: what is hidden tells it why something is gone.
@@ -52,8 +52,12 @@ pub(crate) fn check(place: &Place, version: &str, compile: bool) -> Result<bool>
         println!("- the feature `{feature}` is gone");
     }
     println!("rustdoc of {tag}, and of what is here …");
-    let old = rustdoc_json::of_library(place, &checkout, &folder.join("before"), &ALL)?;
-    let new = rustdoc_json::of_library(place, &place.checkout, &folder.join("now"), &ALL)?;
+    let json = |checkout: &Path, name: &str| -> Result<PathBuf> {
+        let (out, told) = (folder.join(name), [&rustdoc::JSON[..], &ALL].concat());
+        rustdoc::of_library(place, checkout, &out, &told)?;
+        Ok(out.join("kinesis_lab.json"))
+    };
+    let (old, new) = (json(&checkout, "before")?, json(&place.checkout, "now")?);
     let kept = passes(&program, &old, &new, update, true)?;
     if !kept || !gone.is_empty() {
         println!(
@@ -71,7 +75,7 @@ fn prove(program: &Path, folder: &Path) -> Result<()> {
         fs::create_dir_all(&folder)?;
         let file = folder.join("lib.rs");
         fs::write(&file, text)?;
-        rustdoc_json::of_file(&file, "tiny", &folder, &ALL)
+        rustdoc::of_file(&file, "tiny", &folder, &ALL)
     };
     let (one, two) = ("//! .\n/// .\npub fn one() {}\n", "//! .\n/// .\npub fn two() {}\n");
     let (old, same) = (write("old", one)?, write("same", &format!("{one}{}", &two[6..]))?);
