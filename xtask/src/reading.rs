@@ -79,8 +79,10 @@ fn open(place: &Place) -> Result<()> {
     }
     eprintln!("meanwhile, to read: {}", first.display());
     let mut browser = jupyter::python(place);
-    // The browser that JupyterLab will take, too.
-    browser.args(["-m", "webbrowser", "-t"]).arg(format!("file://{}", first.display()));
+    // The browser that JupyterLab will take, too. A path may hold a space.
+    let script =
+        "import pathlib, sys, webbrowser; sys.exit(not webbrowser.open(pathlib.Path(sys.argv[1]).as_uri()))";
+    browser.args(["-c", script]).arg(&first);
     let quiet: &mut Command = browser.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     ensure!(quiet.status().context("the Python in .venv does not run")?.success(), "no browser");
     Ok(())

@@ -12,7 +12,7 @@ use crate::release::{numbers, version_of};
 use crate::tool::Tool;
 use crate::{Place, rustdoc};
 
-const TOOL: Tool = Tool { name: "cargo-semver-checks", version: "0.51.0", minutes: "5 to 10 minutes" };
+const TOOL: Tool = Tool { name: "cargo-semver-checks", version: "0.51.0", minutes: "4 to 8 minutes" };
 /// As it has rustdoc write what it reads: what is hidden tells it why something is gone.
 const ALL: [&str; 3] = ["--document-private-items", "--document-hidden-items", "--cap-lints=allow"];
 
@@ -61,7 +61,8 @@ pub(crate) fn check(place: &Place, version: &str, compile: bool) -> Result<bool>
     let kept = passes(&program, &old, &new, update, true)?;
     if !kept || !gone.is_empty() {
         println!(
-            "{tag} promised what {version} does not keep: keep it, or name {} in Cargo.toml and in the face's",
+            "{tag} promised what {version} does not keep: keep it, or name {} in Cargo.toml and in the face's, and \
+             run `cargo update --workspace`",
             breaking(numbers(before)?)
         );
     }
