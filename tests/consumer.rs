@@ -116,6 +116,16 @@ fn latest_means_the_moment_of_the_call() {
     assert_eq!((seen.data.len(), outcome.unwrap().ended), (1, Some(Ended::Stopped)));
 }
 
+/// The pair that the embedded service refused.
+#[test]
+fn two_shards_merge_whichever_is_named_first() {
+    let stream = stream("upper-first", 2);
+    let shards = stream.shards().unwrap();
+    stream.merge_shards(&shards[1].id, &shards[0].id).unwrap();
+    let merged = stream.shards().unwrap().into_iter().find(Shard::is_open).unwrap();
+    assert_eq!(merged.hash_range, (0, u128::MAX));
+}
+
 #[test]
 fn children_are_read_after_their_parents() {
     let stream = stream("family", 1);

@@ -3,7 +3,7 @@
 use aws_sdk_kinesis::types::ScalingType;
 
 use super::description::until_active;
-use super::shard::check_adjacent;
+use super::shard::neighbours;
 use super::stream::Stream;
 use crate::error::{Error, Result};
 use crate::runtime::{hosted, wait_here};
@@ -41,7 +41,7 @@ impl Stream {
         .await
     }
 
-    /// Merges two open shards with adjacent hash ranges and waits until the merged one is there.
+    /// Merges two open shards with adjacent hash ranges, in either order, and waits until the merged one is there.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when they are not open and adjacent, with the neighbours that the first
@@ -59,11 +59,12 @@ impl Stream {
         let (shard, adjacent) = (shard_id.to_owned(), adjacent_shard_id.to_owned());
         hosted(async move {
             this.verify().await?;
-            check_adjacent(&this.list_shards().await?, &shard, &adjacent)?;
+            let shards = this.list_shards().await?;
+            let (lower, upper) = neighbours(&shards, &shard, &adjacent)?;
             let call = this.kinesis.client().merge_shards();
             let call =
                 call.set_stream_name(this.address.stream_name()).set_stream_arn(this.address.stream_arn());
-            let sent = call.shard_to_merge(shard).adjacent_shard_to_merge(adjacent).send().await;
+            let sent = call.shard_to_merge(&lower.id).adjacent_shard_to_merge(&upper.id).send().await;
             sent.map_err(|error| this.kinesis.place().explain(&this.name, error))?;
             until_active(&this.kinesis, &this.address).await.map(drop)
         })

@@ -61,21 +61,20 @@ impl Shard {
     }
 }
 
-/// Whether two shards can be merged; the service's own words for why not name neither ranges nor
-/// neighbours.
-pub(crate) fn check_adjacent(shards: &[Shard], one: &str, other: &str) -> Result<()> {
+/// Two shards that can be merged, the one with the lower hashes first: that a service takes them in the other order,
+/// too, no documentation says, and the embedded one refuses them. The service's own words for why two can't be merged
+/// name neither ranges nor neighbours.
+pub(crate) fn neighbours<'a>(shards: &'a [Shard], one: &str, other: &str) -> Result<(&'a Shard, &'a Shard)> {
     let open = |id: &str| {
         let found = shards.iter().find(|shard| shard.id == id && shard.is_open());
         found.ok_or_else(|| Error::invalid(format!("there is no open shard {id} to merge")))
     };
     let (one, other) = (open(one)?, open(other)?);
     // Up to the last hash, beyond which there is no neighbour.
-    let touch = |a: &Shard, b: &Shard| {
-        a.hash_range.1.checked_add(1) == Some(b.hash_range.0)
-            || b.hash_range.1.checked_add(1) == Some(a.hash_range.0)
-    };
+    let below = |a: &Shard, b: &Shard| a.hash_range.1.checked_add(1) == Some(b.hash_range.0);
+    let touch = |a: &Shard, b: &Shard| below(a, b) || below(b, a);
     if touch(one, other) {
-        return Ok(());
+        return Ok(if below(one, other) { (one, other) } else { (other, one) });
     }
     let neighbours: Vec<&str> =
         shards.iter().filter(|s| s.is_open() && touch(one, s)).map(|shard| shard.id.as_str()).collect();
@@ -150,12 +149,15 @@ mod tests {
     fn only_neighbours_merge_and_the_error_names_them() {
         let ranges = [("a", 0, 9), ("b", 10, 19), ("c", 20, u128::MAX)];
         let shards = ranges.map(|(id, from, to)| Shard { hash_range: (from, to), ..shard(id, &[]) });
-        assert!(check_adjacent(&shards, "a", "b").is_ok() && check_adjacent(&shards, "c", "b").is_ok());
-        let error = check_adjacent(&shards, "a", "c").unwrap_err().to_string();
+        let ordered = |one: &str, other: &str| {
+            neighbours(&shards, one, other).map(|(a, b)| [&a.id, &b.id].map(String::as_str))
+        };
+        assert_eq!((ordered("a", "b").unwrap(), ordered("c", "b").unwrap()), (["a", "b"], ["b", "c"]));
+        let error = neighbours(&shards, "a", "c").unwrap_err().to_string();
         assert!(error.contains("its neighbours are b"), "{error}");
-        let error = check_adjacent(&shards[..1], "a", "a").unwrap_err().to_string();
+        let error = neighbours(&shards[..1], "a", "a").unwrap_err().to_string();
         assert!(error.contains("it has none"), "{error}");
-        assert!(check_adjacent(&shards, "a", "d").unwrap_err().to_string().contains("no open shard d"));
+        assert!(neighbours(&shards, "a", "d").unwrap_err().to_string().contains("no open shard d"));
     }
 
     #[test]
