@@ -51,7 +51,7 @@
 //! | feature | what it adds |
 //! | --- | --- |
 //! | `local` | an embedded Kinesis, [`Kinesis::local`]: for tests, and to begin without an account |
-//! | `chart` | `Counter::chart`: PNG, SVG and text |
+//! | `chart` | `Counter::chart`: PNG, SVG and text; [`WatermarkTrace`] and [`HashRing`]: figures that one can touch |
 //! | `sqlite` | `Counter::stored_in`, `Detection::stored_in`, [`Pipeline`]: what survives a crash |
 //! | `postgres` | the same in PostgreSQL, but for the pipeline: `stored_in("postgres://…")`, [`Postgres`] |
 //! | `playbooks` | `Playbooks::read` and `AnyFormat::read`: from TOML files; built in code, they need no feature |
@@ -101,6 +101,8 @@ pub(crate) mod chart;
 pub(crate) mod count;
 pub(crate) mod detect;
 pub(crate) mod event;
+#[cfg(feature = "chart")]
+pub(crate) mod figure;
 pub(crate) mod format;
 #[cfg(all(feature = "kcl", unix))]
 pub mod kcl;
@@ -139,6 +141,8 @@ pub use detect::{Alert, BlockList, Detection, DetectionTotals, Playbook, Playboo
 pub use epoch::EpochUnit;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, EventError, LogLine, LogLineError, Origin};
+#[cfg(feature = "chart")]
+pub use figure::{Figure, HashRing, TraceStep, WatermarkTrace};
 pub use folder::temporary_folder;
 pub use format::{
     AccessLog, AnyFormat, Brief, Format, JsonFormat, KnownForms, LinePrefix, LogFormat, LogRecord,

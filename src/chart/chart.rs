@@ -218,6 +218,12 @@ impl fmt::Display for Chart {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChartError(String);
 
+impl ChartError {
+    pub(crate) fn new(why: String) -> ChartError {
+        ChartError(why)
+    }
+}
+
 impl fmt::Display for ChartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no picture of the chart: {}", self.0)

@@ -17,7 +17,6 @@ mod tests;
 
 pub use chart::{Chart, ChartError};
 
-#[cfg(feature = "live")]
 pub(crate) use chart::push_content;
 #[cfg(feature = "live")]
 pub(crate) use of_counts::unit;

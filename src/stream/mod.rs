@@ -22,4 +22,6 @@ pub use shard::Shard;
 pub use stream::Stream;
 
 pub(crate) use progress::needed;
+#[cfg(test)]
+pub(crate) use shard::neighbours;
 pub(crate) use shard::ready;

@@ -29,8 +29,7 @@ impl Stream {
             let shard = shards.iter().find(|s| s.id == shard_id && s.is_open()).ok_or_else(|| {
                 Error::invalid(format!("stream {} has no open shard {shard_id}", this.name))
             })?;
-            let (low, high) = shard.hash_range;
-            let middle = low + (high - low) / 2 + 1;
+            let middle = shard.middle();
             let call = this.kinesis.client().split_shard().shard_to_split(&shard_id);
             let call =
                 call.set_stream_name(this.address.stream_name()).set_stream_arn(this.address.stream_arn());

@@ -52,6 +52,12 @@ impl Shard {
         self.hash_range.0 <= hash && hash <= self.hash_range.1
     }
 
+    /// The first hash of its upper half, where it is split.
+    pub(crate) fn middle(&self) -> u128 {
+        let (low, high) = self.hash_range;
+        low + (high - low) / 2 + 1
+    }
+
     pub(crate) fn parent_ids(&self) -> Vec<String> {
         self.parents().map(str::to_owned).collect()
     }

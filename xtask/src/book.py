@@ -32,6 +32,8 @@ PARTS = [("The basic course", 9), ("The second half", 14), ("The pipeline", 16),
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
 # Sections of the project's README that say how one comes to run a notebook.
 RUN = ["Two commands", "Where it runs", "When something goes wrong"]
+# What the HTML of a figure that can be touched begins with.
+FIGURE = '<div class="kinesis-figure"'
 # What stands on a fold.
 FOLDED = {"hide-cell": "The check", "hide-output": "Guess, then look"}
 HOW = """:::{admonition} Run it
@@ -91,6 +93,10 @@ def page(notebook, pages):
                 cell.metadata.setdefault("mystnb", {}).update(code_prompt_show=show, code_prompt_hide=show)
         for output in cell.outputs:
             data = output.get("data", {})
+            # A figure that can be touched is whole in its HTML.
+            if FIGURE in data.get("text/html", ""):
+                data.pop("image/png", None)
+                continue
             # A picture stands for itself, and a frame would ask a server that has ended.
             data.pop("text/html", None)
             if "image/svg+xml" in data:

@@ -61,6 +61,7 @@ RUST_BLOCK = re.compile(r"^```rust\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PANIC = re.compile(r"^thread .* panicked at ", re.MULTILINE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 BACKTRACE = re.compile(r"^stack backtrace:\n(?:\s+(?:\d+:|at ).*\n?|note: .*\n?)*", re.MULTILINE)
+PNG_IN_HTML = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]*")
 THREAD_ID = re.compile(r"^(thread '.*?') \(\d+\) panicked", re.MULTILINE)
 
 
@@ -357,6 +358,8 @@ def comparable(output):
                 value = "{} x {} pixels".format(*png_size(value))
             except ValueError as error:
                 value = f"cannot be decoded: {error}"
+        elif mime == "text/html":
+            value = PNG_IN_HTML.sub("data:", value)
         parts.append(f"[{mime}]\n{value if isinstance(value, str) else json.dumps(value, sort_keys=True)}")
     return "\n".join(parts)
 
