@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::panel::{MAX_KEYS, Panel};
-use super::{paint, scene, table};
+use super::{paint, svg, table, words};
 use crate::harmless::Text;
 use crate::timestamp::Timestamp;
 
@@ -20,6 +20,7 @@ use crate::timestamp::Timestamp;
 /// The keys with the most events get a colour each (default: the top 5, at most 8), the rest are
 /// summed up. Bars stand side by side while they fit and are stacked when there are many windows.
 /// Windows without events keep their place on the time axis unless they would be most of it.
+/// A key has the same colour in all charts of a process (in Jupyter: of a notebook), so that they can be compared.
 ///
 /// ```
 /// use kinesis_lab::{Chart, Timestamp};
@@ -33,7 +34,7 @@ use crate::timestamp::Timestamp;
 /// // Two in one picture, each with a title and a size of its own, the first with what came too late; for a report.
 /// let late = vec![(minute, "192.0.2.20".to_string(), 2)];
 /// let report = chart.clone().late(late).size(1_200, 400).above(chart.title("Without the late ones"));
-/// assert!(report.svg()?.contains(r#"width="1200" height="820""#)); // the second is 900 × 420
+/// assert!(report.svg()?.contains(r#"viewBox="0 0 1200 820""#)); // the second is 900 × 420
 /// # let folder = std::env::temp_dir().join(format!("kinesis-lab-doc-chart-{}", std::process::id()));
 /// # std::fs::create_dir_all(&folder)?;
 /// let file = folder.join("report.png");
@@ -44,9 +45,14 @@ use crate::timestamp::Timestamp;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Chart {
-    panel: Panel,
-    /// Drawn below this one, in the same picture.
-    below: Vec<Chart>,
+    pub(super) panel: Panel,
+    /// Drawn after this one, in the same picture.
+    pub(super) more: Vec<Chart>,
+    /// So many stand side by side before the next row begins.
+    pub(super) columns: usize,
+    /// Of all charts in the picture.
+    pub(super) same_scale: bool,
+    pub(super) same_time: bool,
 }
 
 impl Chart {
@@ -60,9 +66,13 @@ impl Chart {
         Chart::of_rows(title, rows.into_iter().map(|(start, counts)| (start, text(counts))).collect())
     }
 
+    pub(super) fn of_panel(panel: Panel) -> Chart {
+        Chart { panel, more: Vec::new(), columns: 1, same_scale: false, same_time: false }
+    }
+
     // Not generic: a notebook cell would compile the panel.
     fn of_rows(title: &str, rows: Vec<(Timestamp, Vec<(Text, u64)>)>) -> Chart {
-        Chart { panel: Panel::new(title, &rows), below: Vec::new() }
+        Chart::of_panel(Panel::new(title, &rows))
     }
 
     /// Marks events that came too late to be counted: rows of (start of the window, key, how many), as
@@ -71,12 +81,6 @@ impl Chart {
         for (start, _, count) in rows {
             self.panel.mark_late(start, count);
         }
-        self
-    }
-
-    /// Another chart below this one, in the same picture: a notebook cell shows only one.
-    pub fn above(mut self, other: Chart) -> Chart {
-        self.below.push(other);
         self
     }
 
@@ -98,7 +102,7 @@ impl Chart {
         self
     }
 
-    /// The picture as a PNG file's bytes. The same data give the same bytes.
+    /// The picture as a PNG file's bytes. The same charts in the same order give the same bytes.
     ///
     /// # Errors
     /// When the drawing library fails, which no data should make it do.
@@ -108,10 +112,39 @@ impl Chart {
 
     /// The picture as an SVG document, safe to put into a page: every text in it is escaped.
     ///
+    /// It has no width of its own and takes the room that it is given, in the proportions of [`size`](Self::size).
+    /// Its colours follow the light or dark of the page (`prefers-color-scheme`), where the PNG is always light. For
+    /// a screen reader it has the title, and the [`description`](Self::description).
+    ///
     /// # Errors
     /// As for [`png`](Self::png).
     pub fn svg(&self) -> Result<String, ChartError> {
+        let drawing = self.drawing()?;
+        let titles: Vec<&str> = self.panels().iter().map(|panel| panel.title.as_str()).collect();
+        Ok(svg::document(&drawing, self.whole_size(), &titles.join("; "), &self.description()))
+    }
+
+    /// As plotters draws it, for a page that has words and colours of its own.
+    pub(crate) fn drawing(&self) -> Result<String, ChartError> {
         paint::svg(&self.scene(), self.whole_size()).map_err(ChartError)
+    }
+
+    /// What it shows, in a few sentences: for the `alt` of a picture, or a caption.
+    ///
+    /// ```
+    /// use kinesis_lab::{Chart, Timestamp};
+    ///
+    /// let minute: Timestamp = "2018-09-06T08:04:00Z".parse()?;
+    /// let chart = Chart::bars("Requests per minute", vec![(minute, vec![("192.0.2.10", 9)])]);
+    /// assert_eq!(
+    ///     chart.description(),
+    ///     "A bar chart: requests in one window, 2018-09-06 08:04 UTC. 192.0.2.10: 9 in all, at most 9 in a window."
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn description(&self) -> String {
+        let panels: Vec<String> = self.panels().into_iter().map(words::description).collect();
+        panels.join(" ")
     }
 
     /// The chart as text for a terminal, some 80 columns wide, at most about 100 lines. It ends
@@ -178,28 +211,6 @@ impl Chart {
         }
         push_content(&mut out, "text/plain", &text);
         out
-    }
-
-    pub(super) fn scene(&self) -> scene::Scene {
-        let (mut whole, mut top) = (scene::Scene::default(), 0);
-        for panel in self.panels() {
-            whole.add(scene::layout(panel, panel.size, &paint::text_width), top);
-            top += panel.size.1 as i32;
-        }
-        whole
-    }
-
-    /// This chart, and those below it, and below those.
-    fn panels(&self) -> Vec<&Panel> {
-        let mut panels = vec![&self.panel];
-        panels.extend(self.below.iter().flat_map(Chart::panels));
-        panels
-    }
-
-    pub(super) fn whole_size(&self) -> (u32, u32) {
-        let panels = self.panels();
-        let width = panels.iter().map(|panel| panel.size.0).max().unwrap_or(self.panel.size.0);
-        (width, panels.iter().map(|panel| panel.size.1).sum())
     }
 }
 

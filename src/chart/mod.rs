@@ -2,18 +2,28 @@
 //!
 //! Uses the ground, `count` and `stored`.
 
+mod axes;
+mod bars;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod chart;
+mod compare;
+mod key_colors;
+mod layout;
+mod legend;
+mod lines;
 mod of_counts;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod of_database;
 mod paint;
+mod palette;
 mod panel;
 mod scale;
 mod scene;
+mod svg;
 mod table;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use chart::{Chart, ChartError};
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::chart::Chart;
 use crate::count::{Counter, Printing, StoredCounter};
+use crate::text::grouped;
 
 impl Counter {
-    /// The windows in memory as a chart; as the last expression of a notebook cell, it is drawn there.
+    /// The windows in memory as a chart, with the late events marked, and how many from the future are in none; as the last expression of a notebook cell, it is drawn there.
     ///
     /// ```
     /// # use kinesis_lab::prelude::*;
@@ -19,7 +20,13 @@ impl Counter {
     /// ```
     pub fn chart(&self) -> Chart {
         let rows = self.windows().into_iter().map(|window| (window.start, window.counts)).collect();
-        Chart::bars(&format!("Requests per {}", unit(self.window_size())), rows)
+        let chart = Chart::bars(&format!("Requests per {}", unit(self.window_size())), rows);
+        let chart = chart.late(self.late().windows());
+        match self.refused().count() {
+            0 => chart,
+            1 => chart.note("1 from the future is in no window"),
+            n => chart.note(&format!("{} from the future are in no window", grouped(n))),
+        }
     }
 }
 

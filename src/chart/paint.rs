@@ -51,6 +51,10 @@ fn paint<B: DrawingBackend>(scene: &Scene, to: &mut B, ascent: impl Fn(i32) -> i
                 let style = RGBColor(*r, *g, *b).filled();
                 to.draw_rect((*x, *y), (x + width, y + height), &style, true).map_err(text)?;
             }
+            Mark::Path { points, stroke, color: (r, g, b) } => {
+                let style = RGBColor(*r, *g, *b).stroke_width(*stroke);
+                to.draw_path(points.iter().copied(), &style).map_err(text)?;
+            }
             Mark::Text { x, y, align, font, color: (r, g, b), text: words } => {
                 let h_pos = match align {
                     Align::Left => HPos::Left,

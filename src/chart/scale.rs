@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::panel::Column;
+use super::panel::{Panel, Series};
 use crate::text::grouped;
 use crate::timestamp::Timestamp;
 
@@ -15,37 +15,87 @@ pub(super) struct Slots {
     pub(super) gaps_left_out: bool,
     /// Microseconds from one place to the next; 0 when there is just one, or gaps are left out.
     pub(super) step: i64,
+    /// From one window's start to the next one's, in microseconds; 0 when there is just one.
+    window_step: i64,
+}
+
+/// A time axis that several charts share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    /// Microseconds from one place to the next.
+    pub(super) step: i64,
+}
+
+/// A shared axis has at most so many places before they are summed up: beyond, each chart keeps its own.
+const MAX_SHARED: i64 = 20_000;
+
+impl Slots {
+    /// Whether windows were left out between these two.
+    pub(super) fn apart(&self, before: &AxisSlot, after: &AxisSlot) -> bool {
+        self.gaps_left_out && after.start.as_micros() - before.start.as_micros() > self.window_step
+    }
 }
 
 pub(super) struct AxisSlot {
     pub(super) start: Timestamp,
     /// One count for each series; `None` for a window in which nothing happened.
     pub(super) counts: Option<Vec<u128>>,
+    /// There would be a window here if anything had happened.
+    pub(super) quiet: bool,
 }
 
-/// Puts the columns on at most `max` places. `counts` gives a column's counts by series.
-pub(super) fn slots(columns: &[Column], max: usize, counts: &dyn Fn(&Column) -> Vec<u128>) -> Slots {
-    let Some((first, last)) = columns.first().zip(columns.last()) else {
-        return Slots { slots: Vec::new(), merged: 1, gaps_left_out: false, step: 0 };
+/// From one window's start to the next one's, in microseconds: the largest step that leads to all of them.
+fn window_step(panel: &Panel) -> i64 {
+    let starts = panel.columns.windows(2).map(|pair| pair[1].start.as_micros() - pair[0].start.as_micros());
+    starts.fold(0, gcd)
+}
+
+/// The time axis that holds all of these. `None` where there is no such axis, or none that could be drawn.
+pub(super) fn shared(panels: &[&Panel]) -> Option<Span> {
+    let ends = |panel: &&Panel| Some((panel.columns.first()?.start, panel.columns.last()?.start));
+    let ends: Vec<(Timestamp, Timestamp)> = panels.iter().filter_map(ends).collect();
+    let (first, last) = ends.iter().copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+    let from_first = ends.iter().map(|(start, _)| start.as_micros() - first.as_micros());
+    let step = panels.iter().map(|panel| window_step(panel)).chain(from_first).fold(0, gcd);
+    // Windows that begin a microsecond apart have no axis in common.
+    let places = if step == 0 { 1 } else { 1 + (last.as_micros() - first.as_micros()) / step };
+    (places <= MAX_SHARED).then_some(Span { first, last, step })
+}
+
+/// Puts the windows on at most `max` places.
+pub(super) fn slots(panel: &Panel, series: &Series, max: usize) -> Slots {
+    let columns = &panel.columns;
+    let window_step = window_step(panel);
+    let Some((own_first, own_last)) = columns.first().zip(columns.last()) else {
+        return Slots { slots: Vec::new(), merged: 1, gaps_left_out: false, step: 0, window_step };
     };
-    let micros = |column: &Column| column.start.as_micros();
-    let step = columns.windows(2).fold(0, |step, pair| gcd(step, micros(&pair[1]) - micros(&pair[0])));
-    let places = if step == 0 { 1 } else { 1 + (micros(last) - micros(first)) / step };
+    let span = panel.span.unwrap_or(Span { first: own_first.start, last: own_last.start, step: window_step });
+    let (first, step) = (span.first.as_micros(), span.step);
+    let places = if step == 0 { 1 } else { 1 + (span.last.as_micros() - first) / step };
     // A few gaps show when it was quiet; when most places would be gaps there is nothing to see.
-    let keep_gaps = places <= 2 * columns.len() as i64 + 2;
+    let keep_gaps = panel.span.is_some() || places <= 2 * columns.len() as i64 + 2;
 
     let mut slots = Vec::with_capacity(columns.len());
+    // Places before `place` that have no window.
+    let fill = |slots: &mut Vec<AxisSlot>, place: i64| {
+        for missed in slots.len() as i64..place {
+            let start = Timestamp::from_micros(first + missed * step);
+            let within = own_first.start < start && start < own_last.start;
+            let from_own = start.as_micros() - own_first.start.as_micros();
+            let quiet = within && window_step > 0 && from_own % window_step == 0;
+            slots.push(AxisSlot { start, counts: None, quiet });
+        }
+    };
     for column in columns {
         if keep_gaps && step > 0 {
-            let place = (micros(column) - micros(first)) / step;
-            for missed in slots.len() as i64..place {
-                slots.push(AxisSlot {
-                    start: Timestamp::from_micros(micros(first) + missed * step),
-                    counts: None,
-                });
-            }
+            fill(&mut slots, (column.start.as_micros() - first) / step);
         }
-        slots.push(AxisSlot { start: column.start, counts: Some(counts(column)) });
+        slots.push(AxisSlot { start: column.start, counts: Some(series.counts(column)), quiet: false });
+    }
+    if keep_gaps {
+        fill(&mut slots, places);
     }
     let mut merged = slots.len().div_ceil(max.max(1));
     if merged > 1 {
@@ -55,9 +105,12 @@ pub(super) fn slots(columns: &[Column], max: usize, counts: &dyn Fn(&Column) -> 
                 merged = (round / step) as usize;
                 let start =
                     |slot: &AxisSlot| slot.start.truncate(Duration::from_micros(round.unsigned_abs()));
-                slots = slots.chunk_by(|a, b| start(a) == start(b)).map(|s| merge(start(&s[0]), s)).collect();
+                let chunks = slots.chunk_by(|a, b| start(a) == start(b));
+                slots = chunks.map(|s| merge(start(&s[0]), s, panel.as_lines)).collect();
             }
-            None => slots = slots.chunks(merged).map(|s| merge(s[0].start, s)).collect(),
+            None => {
+                slots = slots.chunks(merged).map(|s| merge(s[0].start, s, panel.as_lines)).collect();
+            }
         }
     }
     Slots {
@@ -65,6 +118,7 @@ pub(super) fn slots(columns: &[Column], max: usize, counts: &dyn Fn(&Column) -> 
         merged,
         gaps_left_out: !keep_gaps,
         step: if keep_gaps { step.saturating_mul(merged as i64) } else { 0 },
+        window_step: window_step.saturating_mul(merged as i64),
     }
 }
 
@@ -78,12 +132,14 @@ pub(super) fn round_micros(step: i64, steps: i64) -> Option<i64> {
     ROUND_SECS.into_iter().map(micros).find(|m| step > 0 && m % step == 0 && m / step >= steps)
 }
 
-fn merge(start: Timestamp, slots: &[AxisSlot]) -> AxisSlot {
-    let counts = slots.iter().filter_map(|slot| slot.counts.as_ref()).fold(None, |sum, counts| match sum {
+/// Bars sum up their windows. A line's points are compared with a window's threshold, and are the highest of them.
+fn merge(start: Timestamp, slots: &[AxisSlot], highest: bool) -> AxisSlot {
+    let both = |a: &u128, b: &u128| if highest { *a.max(b) } else { a + b };
+    let counts = slots.iter().filter_map(|slot| slot.counts.as_ref()).fold(None, |all, counts| match all {
         None => Some(counts.clone()),
-        Some(sum) => Some(sum.iter().zip(counts).map(|(a, b): (&u128, &u128)| a + b).collect()),
+        Some(all) => Some(Vec::from_iter(all.iter().zip(counts).map(|(a, b): (&u128, &u128)| both(a, b)))),
     });
-    AxisSlot { start, counts }
+    AxisSlot { start, counts, quiet: slots.iter().any(|slot| slot.quiet) }
 }
 
 fn gcd(a: i64, b: i64) -> i64 {

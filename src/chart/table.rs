@@ -1,6 +1,6 @@
 //! A chart as text: bars of block characters, columns aligned.
 
-use super::panel::{Panel, Series};
+use super::panel::{Line, Panel, Series};
 use super::scale::{Slots, TimeFormat, date, slots};
 use crate::text::grouped;
 
@@ -18,7 +18,7 @@ pub(super) fn text(panel: &Panel) -> String {
         return format!("{title}\n\nno events yet");
     }
     let series = panel.series();
-    let axis = slots(&panel.columns, MAX_LINES, &|column| series.counts(column));
+    let axis = slots(panel, &series, MAX_LINES);
     let format = TimeFormat::of(&axis.slots);
     let times: Vec<String> = axis
         .slots
@@ -30,14 +30,17 @@ pub(super) fn text(panel: &Panel) -> String {
         .collect();
     let mut notes = vec!["UTC".to_owned()];
     if axis.merged > 1 {
-        notes.push(format!("each line sums up {} windows", grouped(axis.merged)));
+        let how = if panel.as_lines { "each line has the highest of" } else { "each line sums up" };
+        notes.push(format!("{how} {} windows", grouped(axis.merged)));
     }
     if axis.gaps_left_out {
         notes.push("windows without events left out".to_owned());
     }
+    notes.extend(panel.lines.iter().map(Line::name));
+    notes.extend(panel.notes.iter().cloned());
     let lines = match axis.slots.len() * series.names.len() {
         0..=MAX_BARS => by_key(&axis, &times, &series),
-        _ => by_window(&axis, &times, &series),
+        _ => by_window(&axis, &times, &series, panel.as_lines),
     };
     let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
     format!("{title}\n({})\n\n{}", notes.join("; "), lines.join("\n"))
@@ -68,13 +71,20 @@ fn by_key(axis: &Slots, times: &[String], series: &Series) -> Vec<String> {
     lines
 }
 
-/// One line for each window: a column for each key, then their sum as a bar.
-fn by_window(axis: &Slots, times: &[String], series: &Series) -> Vec<String> {
-    let mut rows = vec![[&["start".to_owned()], &series.names[..], &["all".to_owned()]].concat()];
+/// One line for each window: a column for each key, then their sum as a bar; or the highest of them, where keys are
+/// compared.
+fn by_window(axis: &Slots, times: &[String], series: &Series, highest: bool) -> Vec<String> {
+    let mut rows = vec![
+        [&["start".to_owned()], &series.names[..], &[if highest { "highest" } else { "all" }.to_owned()]]
+            .concat(),
+    ];
     let mut sums = vec![0];
     for (slot, start) in axis.slots.iter().zip(times) {
         let counts = slot.counts.clone().unwrap_or_else(|| vec![0; series.names.len()]);
-        let sum: u128 = counts.iter().sum();
+        let sum: u128 = match highest {
+            true => counts[..series.named + series.others].iter().copied().max().unwrap_or(0),
+            false => counts.iter().sum(),
+        };
         sums.push(sum);
         let mut row = vec![start.clone()];
         row.extend(counts.iter().chain([&sum]).map(grouped));

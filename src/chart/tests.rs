@@ -12,6 +12,8 @@ use proptest::prelude::*;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+mod reading;
+
 type Rows = Vec<(Timestamp, Vec<(Text, u64)>)>;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -65,6 +67,12 @@ fn check(name: &str, chart: &Chart) -> Vec<Mark> {
     assert_eq!((&png, &svg), (&chart.png().unwrap(), &chart.svg().unwrap()), "not the same twice");
 
     assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"));
+    assert_eq!(svg.matches("<svg").count(), 1, "{svg}");
+    let tag = svg.split_once('>').unwrap().0;
+    assert!(
+        tag.contains(" viewBox=\"0 0 ") && !tag.contains(" width=") && !tag.contains(" height="),
+        "{tag}"
+    );
     assert!(!svg.contains("<script") && !svg.contains("]]>") && !svg.contains("EVCXR_"), "{svg}");
     assert!(svg.chars().all(|c| c == '\n' || !c.is_control()));
     assert!(text.lines().count() <= 110 && !text.contains("EVCXR_") && !text.starts_with('\n'), "{text}");
@@ -77,6 +85,12 @@ fn check(name: &str, chart: &Chart) -> Vec<Mark> {
         match mark {
             Mark::Rect { x, y, width: w, height: h, .. } => {
                 assert!(*x >= 0 && *y >= 0 && x + w <= width && y + h <= height, "{mark:?}");
+            }
+            Mark::Path { points, .. } => {
+                assert!(
+                    points.iter().all(|(x, y)| (0..=width).contains(x) && (0..=height).contains(y)),
+                    "{mark:?}"
+                );
             }
             Mark::Text { x, y, align, font, text, .. } => {
                 let wide = paint::text_width(text, *font);
@@ -281,9 +295,13 @@ proptest! {
         ),
         close in any::<bool>(),
         title in any::<String>(),
+        lines in proptest::collection::vec((any::<u64>(), any::<String>()), 0..4),
+        as_lines in any::<bool>(),
     ) {
         let at = |micros: i64| Timestamp::from_micros(if close { micros % 600 * 1_000_000 } else { micros });
         let rows = rows.into_iter().map(|(micros, counts)| (at(micros), counts)).collect();
-        check("any", &Chart::bars(&title, rows));
+        let chart = Chart::bars(&title, rows);
+        let chart = lines.iter().fold(chart, |chart, (at, label)| chart.line_at(*at, label).note(label));
+        check("any", &if as_lines { chart.lines() } else { chart });
     }
 }

@@ -202,7 +202,7 @@ impl Shown {
         let (drawn, (width, height)) = if narrow { (&self.narrow, NARROW) } else { (&self.wide, WIDE) };
         drawn.get_or_init(|| {
             // No data should make drawing fail; the page then says what there is to say without a picture.
-            let svg = self.chart.clone().and_then(|chart| chart.size(width, height).svg().ok());
+            let svg = self.chart.clone().and_then(|chart| chart.size(width, height).drawing().ok());
             let mut words = self.words.clone();
             words["chart"] = svg.unwrap_or_else(|| "<svg/>".to_owned()).into();
             words.to_string()

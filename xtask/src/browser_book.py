@@ -76,8 +76,8 @@ def a_guess(book, theme, folder):
     picture.scroll_into_view_if_needed()
     wait_for("the chart is drawn", PAGE, lambda: picture.evaluate("image => image.naturalWidth > 0"))
     require("a chart without a name, for those who can't see it", picture.get_attribute("alt"))
-    turned = picture.evaluate("image => getComputedStyle(image).filter")
-    require(f"in {theme} mode, the filter of a chart is {turned}", (turned != "none") == (theme == "dark"))
+    scheme, turned = picture.evaluate("image => [getComputedStyle(image).colorScheme, getComputedStyle(image).filter]")
+    require(f"in {theme} mode, a chart is {scheme}, its filter {turned}", (scheme, turned) == (theme, "none"))
     require("what is said of the result is not with it", hidden.locator(".answer").first.is_visible())
     book.page.screenshot(path=folder / f"guess-{theme}.png")
 

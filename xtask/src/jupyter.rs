@@ -1,10 +1,16 @@
 //! Python of the virtual environment, kept apart from whatever else of Jupyter the user has.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
 
 use crate::Place;
+
+/// Jupyter's own settings, its custom style among them.
+pub(crate) fn config(place: &Place) -> PathBuf {
+    place.venv().join("var").join("config")
+}
 
 /// A command of the virtual environment's Python, with the notebooks as its current folder.
 ///

@@ -29,6 +29,17 @@ pub struct Options {
     pub side_by_side: Option<bool>,
 }
 
+const CSS: &str = include_str!("lab.css");
+
+/// Where JupyterLab looks for it. Each time, so that it is this version's.
+fn write_css(place: &Place) -> Result<()> {
+    let folder = jupyter::config(place).join("custom");
+    let file = folder.join("custom.css");
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(&file, CSS))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
 /// Opens JupyterLab and ends with it.
 pub fn open(place: &Place, options: &Options) -> Result<()> {
     let folder = match options.originals {
@@ -50,6 +61,8 @@ pub fn open(place: &Place, options: &Options) -> Result<()> {
     // In a container one often is root; it listens on the loopback address alone, behind a token.
     command.arg("--ServerApp.allow_root=True");
     command.arg("--MultiKernelManager.default_kernel_name=rust");
+    write_css(place)?;
+    command.arg("--LabApp.custom_css=True");
     // The address is printed even so; a page of notes about extensions would push it out of sight.
     command.arg("--log-level=WARN");
     if let Some(first) = notebooks::all(place)?.first().and_then(|path| path.file_name()) {
@@ -67,4 +80,41 @@ pub fn open(place: &Place, options: &Options) -> Result<()> {
     }
     eprintln!("opening JupyterLab on {} (Ctrl-C ends it)", folder.display());
     jupyter::replace(command).context("JupyterLab does not start: remove .venv and run this again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// JupyterLab's `--jp-rendermime-error-background`, over its ground: #fdd, and rgba(244, 67, 54, 0.28) on #111.
+    const LIGHT: u32 = 0xff_dd_dd;
+    const DARK: u32 = 0x51_1f_1b;
+
+    /// The contrast of two colours, 1 to 21, as the Web Content Accessibility Guidelines reckon it.
+    fn contrast(a: u32, b: u32) -> f64 {
+        let linear = |shift: u32, color: u32| match f64::from(color >> shift & 0xff) / 255.0 {
+            c if c <= 0.04045 => c / 12.92,
+            c => ((c + 0.055) / 1.055).powf(2.4),
+        };
+        let luminance = |c| 0.2126 * linear(16, c) + 0.7152 * linear(8, c) + 0.0722 * linear(0, c) + 0.05;
+        let (a, b) = (luminance(a), luminance(b));
+        a.max(b) / a.min(b)
+    }
+
+    #[test]
+    fn errors_can_be_read_in_both_themes() {
+        assert!((contrast(0, 0xff_ff_ff) - 21.0).abs() < 0.01);
+        let mut measured = [0, 0];
+        for rule in CSS.lines() {
+            let Some((_, color)) = rule.split_once("{ color: #") else { continue };
+            let color = u32::from_str_radix(&color[..6], 16).unwrap();
+            let dark = rule.contains("data-jp-theme-light=\"false\"");
+            assert!(dark || rule.contains("data-jp-theme-light=\"true\""), "in either theme? {rule}");
+            let contrast = contrast(color, if dark { DARK } else { LIGHT });
+            assert!(contrast >= 4.5, "{contrast:.1}: {rule}");
+            measured[usize::from(dark)] += 1;
+        }
+        // Whatever the kernel's parts do with a colour in one theme, they do in the other.
+        assert_eq!(measured, [8, 8]);
+    }
 }

@@ -1,0 +1,149 @@
+//! Where everything in a picture stands.
+
+use super::palette::{AXIS, Color, FAINT_INK, INK, KEYS, LATE, OTHERS};
+use super::panel::{Panel, Series};
+use super::scale::{Slots, date, short, slots, ticks};
+use super::scene::{Align, LABEL, MARGIN, Measure, SMALL, Scene, TITLE, fit};
+use super::{axes, bars, legend, lines};
+
+const MIN_PLACE: i32 = 3;
+/// Between the highest bar and the top: for its number, and to show that it is not cut.
+const HEADROOM: i32 = 22;
+
+/// The rectangle in which the bars stand, and its scale.
+#[derive(Clone, Copy)]
+pub(super) struct Plot {
+    pub(super) left: i32,
+    pub(super) right: i32,
+    pub(super) top: i32,
+    pub(super) bottom: i32,
+    /// The count at `top`.
+    max: f64,
+    /// Windows from left to right.
+    places: usize,
+}
+
+impl Plot {
+    /// Pixels from the bottom; exact for any `u128`, and at least 1 for what is not 0.
+    pub(super) fn height(self, count: u128) -> i32 {
+        let full = f64::from(self.bottom - self.top);
+        let height = (count as f64 / self.max * full).round() as i32;
+        if count > 0 { height.max(1) } else { 0 }
+    }
+
+    pub(super) fn place_width(self) -> f64 {
+        f64::from(self.right - self.left) / self.places.max(1) as f64
+    }
+
+    pub(super) fn center(self, place: usize) -> i32 {
+        self.left + ((place as f64 + 0.5) * self.place_width()) as i32
+    }
+}
+
+/// A colour for each name of a [`Series`].
+pub(super) struct Colors(Vec<Color>);
+
+impl Colors {
+    /// `keys` are the places of the keys' colours in the palette.
+    pub(super) fn new(series: &Series, keys: &[usize]) -> Colors {
+        let color = |k: usize| match keys.get(k) {
+            Some(key) => KEYS[key % KEYS.len()],
+            None if k < series.named + series.others => OTHERS,
+            None => LATE,
+        };
+        Colors((0..series.names.len()).map(color).collect())
+    }
+
+    pub(super) fn of(&self, k: usize) -> Color {
+        self.0.get(k).copied().unwrap_or(OTHERS)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// What stands on the time axis.
+struct Places {
+    axis: Slots,
+    /// Keys stand side by side, or are lines; else they are stacked.
+    beside: bool,
+    /// The highest bar, or point.
+    highest: u128,
+}
+
+impl Places {
+    fn of(panel: &Panel, series: &Series, measure: Measure) -> Places {
+        let right = panel.size.0 as i32;
+        // The width of the labels on the left is not known before the highest bar is, nor that before the
+        // number of places; 80 pixels are as much as the labels can take.
+        let room = right - 2 * MARGIN - axes::line_room(&panel.lines, right, measure) - 80;
+        let axis = slots(panel, series, (room / MIN_PLACE).max(1) as usize);
+        let place = room / axis.slots.len().max(1) as i32;
+        let beside = panel.as_lines || bars::fit_side_by_side(series.names.len().max(1) as i32, place);
+        let counts = || axis.slots.iter().filter_map(|slot| slot.counts.as_deref());
+        let highest = match beside {
+            true => counts().flatten().copied().max().unwrap_or(0),
+            false => counts().map(|counts| counts.iter().sum()).max().unwrap_or(0),
+        };
+        Places { axis, beside, highest }
+    }
+}
+
+/// How far the axis of counts goes, but for its headroom.
+pub(super) fn highest(panel: &Panel, measure: Measure) -> u128 {
+    let highest = Places::of(panel, &panel.series(), measure).highest;
+    panel.lines.iter().map(|line| u128::from(line.at)).fold(highest, u128::max)
+}
+
+pub(super) fn layout(panel: &Panel, series: &Series, colors: &Colors, measure: Measure) -> Scene {
+    let mut scene = Scene::default();
+    let (right, bottom) = (panel.size.0 as i32, panel.size.1 as i32);
+    let title = fit(&panel.title, TITLE, right - 2 * MARGIN, measure);
+    scene.text(MARGIN, 34, Align::Left, TITLE, INK, title);
+
+    let legend_end = legend::draw(&mut scene, series, colors, right, measure);
+    let ends = match panel.span {
+        Some(span) => Some((span.first, span.last)),
+        None => panel.columns.first().zip(panel.columns.last()).map(|(a, b)| (a.start, b.start)),
+    };
+    let below = if ends.is_some_and(|(first, last)| date(first) != date(last)) { 66 } else { 50 };
+    let line_room = axes::line_room(&panel.lines, right, measure);
+    let mut plot = Plot {
+        left: MARGIN,
+        right: right - MARGIN - line_room,
+        top: legend_end + 44,
+        bottom: bottom - below,
+        max: 1.0,
+        places: 1,
+    };
+    if panel.columns.is_empty() {
+        let middle = (plot.top + plot.bottom) / 2;
+        scene.rect(plot.left, plot.bottom, right - 2 * MARGIN, 1, AXIS);
+        scene.text(right / 2, middle, Align::Center, LABEL, FAINT_INK, "no events yet");
+        return scene;
+    }
+
+    let Places { axis, beside, highest } = Places::of(panel, series, measure);
+    plot.places = axis.slots.len();
+    let highest =
+        panel.lines.iter().map(|line| u128::from(line.at)).fold(highest.max(panel.at_least), u128::max);
+    let ticks = ticks(highest, ((plot.bottom - plot.top) / 44).max(2) as u128);
+    let top_tick = ticks.last().copied().unwrap_or(1);
+    let full = f64::from(plot.bottom - plot.top);
+    plot.max = (top_tick as f64).max(highest as f64 * full / (full - f64::from(HEADROOM)).max(1.0));
+    plot.left += ticks.iter().map(|tick| measure(&short(*tick), LABEL)).max().unwrap_or(0) + 10;
+
+    scene.text(MARGIN, plot.top - 14, Align::Left, SMALL, FAINT_INK, "requests");
+    axes::counts(&mut scene, &ticks, plot);
+    if panel.as_lines {
+        lines::draw(&mut scene, &axis, series, plot, colors);
+    } else if beside {
+        bars::side_by_side(&mut scene, &axis, plot, colors, measure);
+    } else {
+        bars::stacked(&mut scene, &axis, plot, colors);
+    }
+    axes::lines(&mut scene, &panel.lines, plot, line_room, measure);
+    axes::times(&mut scene, &axis, panel, plot, measure);
+    scene
+}
