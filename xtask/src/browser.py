@@ -5,9 +5,11 @@ In a copy of the checkout, so that nothing that is run or saved here reaches the
 1. `cargo xtask lab` gives an address; behind it is notebook 1, with a Rust kernel and no question to
    answer first, without outputs and with its answers folded. *Run All Cells* gives the outputs that are
    stored, the chart is a picture, and what Ctrl-S writes holds them.
+   Its chart is not cut at 700, 1280 and 1920 pixels (`browser_look.py`).
 2. Notebook 2 beside it: both run at the same time, and neither disturbs the other.
 3. A notebook whose records are attacks on whoever shows them (`tests/fixtures/hostile.ipynb`), trusted
    and run: they are text, and nothing else.
+   A compile error (`compile_error.ipynb`) can be read in both themes: 4.5 to 1 at least.
 4. The live view (`browser_live.py`): in its frame and alone, at work and after its end.
 5. Notebook 1 as live slides (`browser_slides.py`), a cell of which is run.
 6. Ctrl-C in the terminal leaves no process behind; nor does closing its window.
@@ -39,6 +41,7 @@ from playwright.sync_api import TimeoutError as BrowserTimeout
 from playwright.sync_api import sync_playwright
 
 from browser_live import LIVE, live, live_exported
+from browser_look import chart_at_widths, error_in_both_themes
 from browser_slides import slides
 from looking import PAGE, RUN, WORK, Fault, require, wait_for
 from run_notebook import RAISES, STDERR, as_stored, difference, title
@@ -48,7 +51,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 # In the environment of all that is started here, so that none of it is overlooked at the end.
 MARK = "KINESIS_LAB_BROWSER_TEST"
 FIRST, SECOND = "01-streams-producers-consumers-counters.ipynb", "02-the-log.ipynb"
-HOSTILE = "hostile.ipynb"
+HOSTILE, ERROR = "hostile.ipynb", "compile_error.ipynb"
 
 
 def link(source, target):
@@ -498,8 +501,10 @@ def in_browser(chromium, lab, checkout, folder, address):
             page = Page(context, folder)
             for what, work in (
                 ("notebook 1: run from top to bottom, seen and saved", first_notebook),
+                ("its chart at three widths: not cut", lambda page, *_: chart_at_widths(page, FIRST)),
                 ("notebooks 1 and 2 side by side, both at once", side_by_side),
                 ("records that attack whoever shows them are text", hostile),
+                ("an error can be read in both themes", lambda page, *_: error_in_both_themes(page, checkout, ERROR)),
                 ("the live view moves, in its frame and alone", live),
                 ("when its kernel has ended, its picture is seen", live_exported),
                 ("live slides: a cell runs inside of one", slides),
