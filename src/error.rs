@@ -76,6 +76,9 @@ pub enum ErrorKind {
     /// on its disk, it does not answer. Trying again may help, and a run does so
     /// ([`ProcessError::wait`](crate::ProcessError::wait)).
     StoreUnavailable,
+    /// Another worker of a fleet has taken the shard: what this one would write of it is refused
+    /// ([`ProcessError::lease_lost`](crate::ProcessError::lease_lost)).
+    LeaseLost,
     /// The service failed, or answered what it should not (a status of 500 and above, a missing
     /// sequence number): trying again may help.
     Service,

@@ -43,7 +43,8 @@
 //! name; a [`Pipeline`] wires them.
 //!
 //! One process reads all shards of a stream, and another takes over when it ends. Where that is not enough, the
-//! Kinesis Client Library spreads them over workers, and drives the same processors (feature `kcl`).
+//! Kinesis Client Library spreads them over workers, and drives the same processors (feature `kcl`); what they count into
+//! one PostgreSQL database is exact (`Counter::shared_in`, feature `postgres`).
 //!
 //! # Features
 //! None is on by default: a producer, a consumer and a counter against AWS need none.
@@ -84,6 +85,8 @@ pub(crate) mod record;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod rows;
 pub(crate) mod runtime;
+#[cfg(any(feature = "postgres", all(feature = "kcl", unix)))]
+pub(crate) mod sequence_order;
 pub(crate) mod stop;
 pub(crate) mod strict_time;
 pub(crate) mod text;
@@ -103,6 +106,8 @@ pub(crate) mod detect;
 pub(crate) mod event;
 #[cfg(feature = "chart")]
 pub(crate) mod figure;
+#[cfg(feature = "postgres")]
+pub(crate) mod fleet;
 pub(crate) mod format;
 #[cfg(all(feature = "kcl", unix))]
 pub mod kcl;
@@ -143,6 +148,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, EventError, LogLine, LogLineError, Origin};
 #[cfg(feature = "chart")]
 pub use figure::{Figure, HashRing, TraceStep, WatermarkTrace};
+#[cfg(feature = "postgres")]
+pub use fleet::SharedCounter;
 pub use folder::temporary_folder;
 pub use format::{
     AccessLog, AnyFormat, Brief, Format, JsonFormat, KnownForms, LinePrefix, LogFormat, LogRecord,

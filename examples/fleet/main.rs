@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod control;
+mod counting;
 mod dynamodb;
 mod journal;
 mod processed;
@@ -19,6 +20,7 @@ use clap::Parser;
 use kinesis_lab::prelude::*;
 
 use crate::common::say::say;
+use crate::counting::CountedJournal;
 use crate::journal::Journal;
 
 /// Runs workers of the Kinesis Client Library on an embedded Kinesis: every record is processed, in the order of its
@@ -45,6 +47,10 @@ pub(crate) struct Arguments {
     /// Leases as in version 2 of the KCL: the loss of the worker that leads costs seconds, not two minutes
     #[arg(long)]
     pub(crate) compatible_with_2x: bool,
+    /// The children count, too, into this database (postgres://user@host/database), which must have no tables yet: at the
+    /// end each record must be in its counts, once
+    #[arg(long, value_name = "URL")]
+    pub(crate) postgres: Option<String>,
     /// Java's program
     #[arg(long, value_name = "FILE", default_value = "java")]
     pub(crate) java: PathBuf,
@@ -62,9 +68,12 @@ pub(crate) struct Arguments {
 fn main() -> ExitCode {
     // A daemon starts this program again, for each of its shards.
     if let Some(file) = Journal::of_a_child() {
-        return match Journal::open(&file).and_then(|mut journal| {
-            kinesis_lab::kcl::Child::new().checkpoint_every(secs(1)).run(&mut journal)
-        }) {
+        let child = kinesis_lab::kcl::Child::new().checkpoint_every(secs(1));
+        let outcome = match std::env::var(counting::DATABASE) {
+            Ok(database) => CountedJournal::open(&file, &database).and_then(|mut both| child.run(&mut both)),
+            Err(_) => Journal::open(&file).and_then(|mut journal| child.run(&mut journal)),
+        };
+        return match outcome {
             Ok(_) => ExitCode::SUCCESS,
             Err(error) => {
                 say(format_args!("error: {error}"));

@@ -11,6 +11,7 @@ use crate::Arguments;
 use crate::common::ending::asked_to_end;
 use crate::common::say::{say, tell};
 use crate::control::{self, Asked, Request};
+use crate::counting;
 use crate::dynamodb::Dynamodb;
 use crate::journal;
 use crate::processed::{Processed, counted};
@@ -227,6 +228,11 @@ impl Scene<'_> {
         self.look()?;
         self.wrong.extend(self.processed.faults(self.put, &self.closed));
         tell(self.sum());
+        if let Some(database) = &self.fleet.arguments.postgres {
+            let (sentence, faults) = counting::compare(database, self.put)?;
+            tell(sentence);
+            self.wrong.extend(faults);
+        }
         for loss in &self.processed.losses {
             tell(format_args!("{} {}; {loss}", loss.worker, loss.how));
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use kinesis_lab::prelude::*;
 
 use crate::Arguments;
+use crate::counting;
 use crate::journal;
 
 /// What all workers of the fleet have in common.
@@ -57,6 +58,9 @@ impl Worker {
             (journal::WORKER, &name),
         ]);
         command.env(journal::FOLDER, fleet.folder.join("journals"));
+        if let Some(database) = &fleet.arguments.postgres {
+            command.envs([(counting::DATABASE, database.as_str()), (counting::ENDPOINT, fleet.kinesis)]);
+        }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // Ctrl-C is for the fleet, which ends its workers one after the other.
         command.process_group(0);

@@ -15,6 +15,7 @@ use crate::text::{printable, shorten};
 use crate::timestamp::Timestamp;
 
 mod counting;
+mod saved;
 
 /// Characters of a record that did not parse, where a line names the first: it is printed at every poll,
 /// and a record can be a megabyte.

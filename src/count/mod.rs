@@ -29,6 +29,8 @@ pub use late::{Late, LateEvent, Refused, RefusedEvent};
 pub use pane::SavedPane;
 pub use printing::Printing;
 pub use store::{Change, Fingerprint, SavedState, Store, Totals};
+#[cfg(feature = "postgres")]
+pub(crate) use stored_counter::STORED_LATENESS;
 pub use stored_counter::StoredCounter;
 pub use unparsed::Unparsed;
 pub use watermark::Watermark;
@@ -38,5 +40,7 @@ pub use windows::{Added, Windows};
 pub(crate) use copies::Copies;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use count_reader::{CountReader, LateRows};
+#[cfg(feature = "postgres")]
+pub(crate) use pane::Span;
 pub(crate) use recent_ids::RecentIds;
 pub(crate) use unparsed::UnparsedRecords;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::counter::Counter;
 use super::counter_methods::counter_methods;
-use super::store::{Change, Fingerprint, Store, Totals};
+use super::store::{Change, Fingerprint, Store};
 use super::watermark::Watermark;
 use crate::error::{Error, ErrorKind, Result, five_times};
 use crate::read::{Checkpoint, Checkpoints, Context, ProcessError, RecordProcessor, StreamId};
@@ -13,7 +13,7 @@ use crate::record::Batch;
 use crate::timestamp::Timestamp;
 
 /// Where none was given: without a watermark the open state would grow for ever.
-const STORED_LATENESS: Duration = Duration::from_secs(30);
+pub(crate) const STORED_LATENESS: Duration = Duration::from_secs(30);
 
 /// A [`Counter`] that keeps its windows and its place in the stream in a [`Store`]; made by
 /// [`Counter::stored_in`] and [`Counter::stored`].
@@ -177,22 +177,12 @@ impl StoredCounter {
         let saved = self.store.load(&Fingerprint { key, ..Fingerprint::new(stream.clone(), size, slide) })?;
         // In place of what is in memory: a run that failed may have counted more than it committed.
         (self.whole, self.unwritten) = (false, None);
-        let counter = &mut self.counter;
-        counter.windows.restore(saved.watermark, saved.panes);
-        if let Some(watermark) = &mut counter.watermark {
-            watermark.restore(saved.watermark, saved.shard_times);
-        }
-        counter.completed.clear();
-        counter.late.restore(saved.totals.late);
-        counter.refused.restore(saved.totals.refused);
-        counter.duplicates = saved.totals.duplicates;
-        counter.unparsed.restore(saved.totals.unparsed);
-        counter.windows.unplaced = saved.totals.unplaced;
-        counter.copies.restore(saved.origins);
+        let checkpoints = saved.checkpoints.clone();
+        self.counter.restore(saved);
         self.dirty = false;
-        self.checkpoints.restore(&saved.checkpoints);
+        self.checkpoints.restore(&checkpoints);
         self.whole = true;
-        Ok(saved.checkpoints)
+        Ok(checkpoints)
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -239,37 +229,13 @@ impl StoredCounter {
 
     /// Takes out of the counter what its store has not yet.
     fn change(&mut self) -> Change {
-        let keep = self.keep;
-        let counter = &mut self.counter;
-        let size = counter.windows.size();
-        let until = counter.windows.completed_until();
-        let drop_before = keep.filter(|_| until > Timestamp::MIN).map(|keep| until - keep - size);
-        let (gone_origins, origins) = counter.copies.changes();
-        let watermark = counter.watermark.as_ref();
-        let shard_times =
-            watermark.into_iter().flat_map(|w| w.times()).map(|(s, t)| (s.to_owned(), t)).collect();
+        let size = self.counter.windows.size();
+        let change = self.counter.take_change();
+        let until = change.watermark;
         Change {
             checkpoints: self.checkpoints.take_moved(),
-            shard_times,
-            watermark: until,
-            drop_before,
-            oldest_pane: counter.windows.oldest_needed(),
-            completed: std::mem::take(&mut counter.completed),
-            late: counter.late.take_windows(),
-            totals: Totals {
-                late: counter.late.count(),
-                refused: counter.refused.count(),
-                duplicates: counter.duplicates,
-                unparsed: counter.unparsed(),
-                unplaced: counter.unplaced(),
-            },
-            gone_origins,
-            origins,
-            panes: counter
-                .windows
-                .panes()
-                .filter_map(|(start, pane)| Some((start, pane.changes()?)))
-                .collect(),
+            drop_before: self.keep.filter(|_| until > Timestamp::MIN).map(|keep| until - keep - size),
+            ..change
         }
     }
 }

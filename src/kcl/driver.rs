@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::checkpointing::{CheckpointSchedule, Setback};
 use super::conversation::Conversation;
+use super::delivery::{delivering, tell_skipped};
 use super::leased_shard::{LeasedShard, check_not_ahead};
 use super::message::{DaemonMessage, LeasePosition};
 use super::panic_sentence::PanicSentence;
@@ -16,9 +17,7 @@ use super::stdio::Daemon;
 use crate::backoff::step;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::tell;
-use crate::read::{
-    ConsumerReport, Context, Delivering, Ended, Processed, RecordProcessor, SharedReport, StreamId,
-};
+use crate::read::{ConsumerReport, Context, Ended, Processed, RecordProcessor, SharedReport, StreamId};
 use crate::record::Batch;
 use crate::stop::Stop;
 use crate::timestamp::Timestamp;
@@ -88,7 +87,10 @@ impl<'a, D: Daemon> Driver<'a, D> {
             drop(line); // it may be hundreds of megabytes
             self.conversation.received(&message)?;
             let panics = PanicSentence { shard: self.shard_id(), action: message.action() };
-            let reached = self.act(message).await?;
+            let reached = match self.act(message).await {
+                Err(error) if error.kind() == ErrorKind::LeaseLost => self.fenced(&error)?,
+                reached => reached?,
+            };
             drop(panics);
             let answered = reached == Reached::Yes && {
                 let answer = self.conversation.answer()?.to_string();
@@ -143,6 +145,9 @@ impl<'a, D: Daemon> Driver<'a, D> {
         let now = Timestamp::now();
         let context = || Context::at(now).stopped_by(self.stop);
         let delivering = delivering(self.stream, &self.report, self.stop, &context);
+        if !delivering.shard_taken(&shard_id, self.processor).await? {
+            return Ok(Reached::Gone);
+        }
         let Some(remembered) = delivering.checkpoints(self.stream, self.processor).await? else {
             return Ok(Reached::Gone);
         };
@@ -306,6 +311,19 @@ impl<'a, D: Daemon> Driver<'a, D> {
         }
     }
 
+    /// The processor's store says that another worker has the shard, before the daemon does. Its questions are answered;
+    /// a checkpoint would pass records that are written nowhere.
+    fn fenced(&mut self, error: &Error) -> Result<Reached> {
+        let id = self.shard_id();
+        tell!(WARN, [shard = &*id], "{error}");
+        let Some(shard) = &mut self.shard else { return Err(error.clone()) };
+        shard.lost.get_or_insert_with(Instant::now);
+        match self.ended {
+            Ended::ShardsEnded => Err(shard.end_not_written()),
+            _ => Ok(Reached::Yes),
+        }
+    }
+
     fn shard_id(&self) -> Arc<str> {
         self.shard.as_ref().map_or_else(|| "a shard".into(), |shard| shard.id.clone())
     }
@@ -317,30 +335,6 @@ impl CheckpointOutcome {
             CheckpointOutcome::Gone => Reached::Gone,
             CheckpointOutcome::Done | CheckpointOutcome::Later | CheckpointOutcome::LeaseLost => Reached::Yes,
         }
-    }
-}
-
-/// For the calls of the child's processor, which waits as long as it takes.
-fn delivering<'a>(
-    stream: &'a StreamId,
-    report: &'a SharedReport,
-    stop: &'a Stop,
-    context: &'a dyn Fn() -> Context,
-) -> Delivering<'a> {
-    Delivering { stream: &stream.name, report, stop, until: None, impatient: false, context }
-}
-
-/// Nobody looks into the report of a child, so it is told at once.
-fn tell_skipped(report: &SharedReport, shard_id: &str, before: u64) {
-    let report = report.lock();
-    let skipped = report.skipped_records - before;
-    if skipped > 0 {
-        let message = report.skipped.back().map_or("", |(_, message)| message.as_str());
-        tell!(
-            WARN,
-            [shard = shard_id, records = skipped],
-            "skipped {skipped} of the records of {shard_id}: {message}"
-        );
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::place::{ExtendedSequenceNumber, order};
+use super::place::ExtendedSequenceNumber;
 use crate::error::{Error, ErrorKind, Result};
 use crate::read::{Checkpoint, Context};
+use crate::sequence_order::order;
 use crate::stop::Stop;
 use crate::stream::ShardProgress;
 use crate::timestamp::Timestamp;

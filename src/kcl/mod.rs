@@ -8,7 +8,8 @@
 //!
 //! # What of a consumer's run holds here
 //! - A processor sees one shard: a [`Context`](crate::Context) has no other, so a [`Counter`](crate::Counter) in memory
-//!   counts that shard's records. What is to be exact over all shards needs a store that all workers share.
+//!   counts that shard's records. Exact over all shards, and whatever happens to workers, is
+//!   [`Counter::shared_in`](crate::Counter), which keeps its counts in a PostgreSQL that all workers share.
 //! - Records come **at least once**. After a crash, those since the last checkpoint come again, and a worker that was cut
 //!   off goes on for a while beside the one that has its shard. A processor that
 //!   [remembers](RecordProcessor::checkpoints) its place in its own store is given nothing twice: what its store has is
@@ -26,6 +27,7 @@
 //! | *retry* | the same batch again, after 0.1 s, doubling up to 5 s, at most 10 times; then *stop* |
 //! | *wait* | again, as often as it takes, until the daemon is gone; it keeps the lease meanwhile |
 //! | *skip* | told on stderr and counted; the next checkpoint passes it |
+//! | *lease lost* | the processor's store says that another worker has the shard: answered, nothing more is processed, no checkpoint, until the daemon says so, too |
 //! | *stop* | no checkpoint; `run` returns it, and the process should end with it |
 //!
 //! # How a child ends
@@ -46,6 +48,7 @@
 mod checkpointing;
 mod child;
 mod conversation;
+mod delivery;
 mod driver;
 mod fields;
 mod leased_shard;

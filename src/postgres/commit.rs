@@ -16,9 +16,10 @@ use super::turn::{ALL_SHARDS, Turn};
 use super::url::PostgresUrl;
 use super::{origins, places};
 use crate::count::Change;
+use crate::timestamp::Timestamp;
 
 const TURN: &str = "SELECT owner, epoch, commits FROM progress FOR UPDATE";
-const FORGET: [&str; 3] = [
+pub(super) const FORGET: [&str; 3] = [
     "DELETE FROM open_counts WHERE pane < $1",
     "DELETE FROM open_overflow WHERE pane < $1",
     "DELETE FROM open_ids WHERE pane < $1",
@@ -50,8 +51,10 @@ const DROP: [&str; 2] = ["DELETE FROM overflow WHERE start < $1", "DELETE FROM s
 const PROGRESS: &str = "UPDATE progress SET watermark = $1, commits = $2, committed = clock_timestamp(), \
     completed_by = CASE WHEN watermark < $1 THEN owner ELSE completed_by END";
 
-const STATEMENTS: [&str; 11] =
-    [TURN, FORGET[0], FORGET[1], FORGET[2], COUNTS, OVERFLOW, IDS, WINDOWS, LATE, TOTALS, PAIRS];
+/// What a shard's counts, or those of all shards, take.
+pub(super) const STATEMENTS: [&str; 5] = [COUNTS, OVERFLOW, IDS, LATE, TOTALS];
+const OF_ONE_PROCESS: [&str; 8] =
+    [TURN, FORGET[0], FORGET[1], FORGET[2], WINDOWS, PAIRS, COMPLETED_OVERFLOW, PROGRESS];
 
 /// Writes the next change; one that was in doubt, and was written, not again.
 pub(super) async fn commit(
@@ -63,22 +66,25 @@ pub(super) async fn commit(
     size: Duration,
 ) -> Result<(), DatabaseFault> {
     session.prepare(&STATEMENTS).await?;
-    session.prepare(&[COMPLETED_OVERFLOW, PROGRESS, DROP_WINDOWS, DROP[0], DROP[1]]).await?;
+    session.prepare(&OF_ONE_PROCESS).await?;
     session.prepare(&origins::OF_COUNTS.statements()).await?;
     session.prepare(&places::OF_COUNTS.statements()).await?;
     let (transaction, prepared) = session.begin().await?;
     if turn.is_written(&transaction, prepared, TURN, url, owner).await? {
         return Ok(());
     }
-    let write = Write { transaction: &transaction, prepared, change };
+    let write = Write { transaction: &transaction, prepared, change, shard: ALL_SHARDS };
     let places =
         places::OF_COUNTS.write(&transaction, prepared, owner, &change.checkpoints, &change.shard_times);
     places.await?;
+    write.forget().await?;
     write.open(size).await?;
     write.completed().await?;
     write.late(size).await?;
     write.totals().await?;
-    write.drop_windows().await?;
+    if let Some(before) = change.drop_before {
+        drop_windows(&transaction, before).await?;
+    }
     let origins = origins::OF_COUNTS.write(&transaction, prepared, &change.gone_origins, &change.origins);
     origins.await?;
     write.execute(PROGRESS, &[&change.watermark, &turn.next()]).await?;
@@ -86,10 +92,24 @@ pub(super) async fn commit(
 }
 
 /// The parts of a change, each a few statements.
-struct Write<'a> {
-    transaction: &'a Transaction<'a>,
-    prepared: Prepared<'a>,
-    change: &'a Change,
+pub(super) struct Write<'a> {
+    pub(super) transaction: &'a Transaction<'a>,
+    pub(super) prepared: Prepared<'a>,
+    pub(super) change: &'a Change,
+    /// Under which the sums are.
+    pub(super) shard: &'a str,
+}
+
+/// Completed windows that start before this, and what came too late for them.
+pub(super) async fn drop_windows(
+    transaction: &Transaction<'_>,
+    before: Timestamp,
+) -> Result<(), DatabaseFault> {
+    answered(transaction.execute(DROP_WINDOWS, &[&ALL_SHARDS, &before])).await?;
+    for sql in DROP {
+        answered(transaction.execute(sql, &[&before])).await?;
+    }
+    Ok(())
 }
 
 impl Write<'_> {
@@ -97,12 +117,16 @@ impl Write<'_> {
         answered(self.transaction.execute(self.prepared.get(sql)?, values)).await
     }
 
-    /// What the open windows consist of.
-    async fn open(&self, size: Duration) -> Result<(), DatabaseFault> {
-        let oldest = self.change.oldest_pane;
+    /// What no open window needs any more.
+    async fn forget(&self) -> Result<(), DatabaseFault> {
         for sql in FORGET {
-            self.execute(sql, &[&oldest]).await?;
+            self.execute(sql, &[&self.change.oldest_pane]).await?;
         }
+        Ok(())
+    }
+
+    /// What the open windows consist of.
+    pub(super) async fn open(&self, size: Duration) -> Result<(), DatabaseFault> {
         let mut counts = Columns::default();
         let (mut overflow_panes, mut overflows) = (Vec::new(), Vec::new());
         let (mut id_panes, mut ids) = (Vec::new(), Vec::new());
@@ -122,10 +146,10 @@ impl Write<'_> {
         }
         self.counts(counts).await?;
         if !overflows.is_empty() {
-            self.execute(OVERFLOW, &[&ALL_SHARDS, &overflow_panes, &overflows]).await?;
+            self.execute(OVERFLOW, &[&self.shard, &overflow_panes, &overflows]).await?;
         }
         for (panes, ids) in id_panes.chunks(20_000).zip(ids.chunks(20_000)) {
-            self.execute(IDS, &[&ALL_SHARDS, &panes, &ids]).await?;
+            self.execute(IDS, &[&self.shard, &panes, &ids]).await?;
         }
         Ok(())
     }
@@ -133,7 +157,7 @@ impl Write<'_> {
     async fn counts(&self, counts: Columns<'_>) -> Result<(), DatabaseFault> {
         if !counts.is_empty() {
             let values: [&(dyn ToSql + Sync); 5] =
-                [&ALL_SHARDS, &counts.starts, &counts.keys, &counts.rests, &counts.counts];
+                [&self.shard, &counts.starts, &counts.keys, &counts.rests, &counts.counts];
             self.execute(COUNTS, &values).await?;
         }
         Ok(())
@@ -169,7 +193,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    async fn late(&self, size: Duration) -> Result<(), DatabaseFault> {
+    pub(super) async fn late(&self, size: Duration) -> Result<(), DatabaseFault> {
         let mut rows = Columns::default();
         for ((start, key), count) in &self.change.late {
             rows.push_indexed(*start, *start + size, key.raw(), *count);
@@ -183,26 +207,17 @@ impl Write<'_> {
     async fn late_rows(&self, rows: Columns<'_>) -> Result<(), DatabaseFault> {
         if !rows.is_empty() {
             let values: [&(dyn ToSql + Sync); 6] =
-                [&ALL_SHARDS, &rows.starts, &rows.ends, &rows.keys, &rows.rests, &rows.counts];
+                [&self.shard, &rows.starts, &rows.ends, &rows.keys, &rows.rests, &rows.counts];
             self.execute(LATE, &values).await?;
         }
         Ok(())
     }
 
-    async fn drop_windows(&self) -> Result<(), DatabaseFault> {
-        let Some(before) = self.change.drop_before else { return Ok(()) };
-        self.execute(DROP_WINDOWS, &[&ALL_SHARDS, &before]).await?;
-        for sql in DROP {
-            self.execute(sql, &[&before]).await?;
-        }
-        Ok(())
-    }
-
-    async fn totals(&self) -> Result<(), DatabaseFault> {
+    pub(super) async fn totals(&self) -> Result<(), DatabaseFault> {
         let totals = self.change.totals;
         let names = ["late", "refused", "duplicates", "unparsed", "unplaced"].map(Cow::Borrowed).to_vec();
         let counts =
             [totals.late, totals.refused, totals.duplicates, totals.unparsed, totals.unplaced].map(signed);
-        self.execute(TOTALS, &[&ALL_SHARDS, &names, &counts.to_vec()]).await.map(drop)
+        self.execute(TOTALS, &[&self.shard, &names, &counts.to_vec()]).await.map(drop)
     }
 }

@@ -38,7 +38,7 @@ pub(super) const COUNTS: TableSet = TableSet {
     what: "counts",
     does: "counts into",
     lock: 0x4b4c_4142,
-    steps: &[include_str!("counts.sql")],
+    steps: &[include_str!("counts.sql"), include_str!("counts_2.sql")],
     first_table: "progress",
 };
 

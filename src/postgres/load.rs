@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, Transaction};
 
 use super::explain::DatabaseFault;
 use super::link::{Session, answered};
@@ -23,11 +23,12 @@ use crate::timestamp::Timestamp;
 
 const NEW: &str = "INSERT INTO progress (stream, created, size, slide, key, watermark, owner, epoch) \
     VALUES ($1, $2, $3, $4, $5, $6, '', 0) ON CONFLICT DO NOTHING";
-const OF: &str =
-    "SELECT stream, created, size, slide, key, watermark, epoch, commits FROM progress FOR UPDATE";
+const OF: &str = "SELECT stream, created, size, slide, key, coalesce(moved, watermark), epoch, commits FROM progress FOR UPDATE";
 /// A worker of a fleet that still writes finds another name in its shard.
-const TAKE: [&str; 2] =
-    ["UPDATE progress SET owner = $1, epoch = epoch + 1", "UPDATE shards SET owner = $1, epoch = epoch + 1"];
+const TAKE: [&str; 2] = [
+    "UPDATE progress SET owner = $1, epoch = epoch + 1, watermark = coalesce(moved, watermark), moved = NULL",
+    "UPDATE shards SET owner = $1, epoch = epoch + 1",
+];
 /// What a fleet has counted by shard, this process has in one sum, which it writes again when it changes.
 const FOLD: [&str; 5] = [
     "WITH theirs AS (DELETE FROM open_counts WHERE shard <> $1 RETURNING pane, key, rest, count) \
@@ -54,12 +55,7 @@ pub(super) async fn load(
     ours: &Fingerprint,
 ) -> Result<(Turn, SavedState), DatabaseFault> {
     let (transaction, _) = session.begin().await?;
-    let (name, created) = (&*ours.stream.name, ours.stream.created);
-    let (size, slide) = (Length(ours.size), Length(ours.slide));
-    let new: [&(dyn ToSql + Sync); 6] = [&name, &created, &size, &slide, &ours.key, &Timestamp::MIN];
-    answered(transaction.execute(NEW, &new)).await?;
-    let row = answered(transaction.query_one(OF, &[])).await?;
-    check(url, &fingerprint(&row)?, ours)?;
+    let row = check_in(&transaction, url, ours).await?;
     let (epoch, commits): (i64, i64) = (row.try_get(6)?, row.try_get(7)?);
     for sql in TAKE {
         answered(transaction.execute(sql, &[&owner.as_str()])).await?;
@@ -70,6 +66,22 @@ pub(super) async fn load(
     let saved = read(transaction.client(), row.try_get(5)?).await?;
     answered(transaction.commit()).await?;
     Ok((Turn { epoch: epoch + 1, commits, in_doubt: false }, saved))
+}
+
+/// The row of the tables' progress, locked, if they are of this stream and these windows; made where they are new. Its
+/// watermark is the one up to which windows were moved: a fleet may have ended between the two.
+pub(super) async fn check_in(
+    transaction: &Transaction<'_>,
+    url: &PostgresUrl,
+    ours: &Fingerprint,
+) -> Result<Row, DatabaseFault> {
+    let (name, created) = (&*ours.stream.name, ours.stream.created);
+    let (size, slide) = (Length(ours.size), Length(ours.slide));
+    let new: [&(dyn ToSql + Sync); 6] = [&name, &created, &size, &slide, &ours.key, &Timestamp::MIN];
+    answered(transaction.execute(NEW, &new)).await?;
+    let row = answered(transaction.query_one(OF, &[])).await?;
+    check(url, &fingerprint(&row)?, ours)?;
+    Ok(row)
 }
 
 /// The stream that the counts are of; `None` in a new database.
@@ -152,8 +164,13 @@ pub(super) async fn read(client: &Client, watermark: Timestamp) -> Result<SavedS
 
 /// What is in no window.
 pub(super) async fn read_totals(client: &Client) -> Result<Totals, DatabaseFault> {
+    totals(&answered(client.query("SELECT name, count FROM totals", &[])).await?)
+}
+
+/// Of rows with a name and a count.
+pub(super) fn totals(rows: &[Row]) -> Result<Totals, DatabaseFault> {
     let mut totals = Totals::default();
-    for row in answered(client.query("SELECT name, count FROM totals", &[])).await? {
+    for row in rows {
         let (name, count): (&str, i64) = (row.try_get(0)?, row.try_get(1)?);
         match name {
             "late" => totals.late = unsigned(count),

@@ -127,12 +127,12 @@ async fn end_own(session: &mut Session, kind: &TableSet, url: &PostgresUrl) -> R
     Ok(false)
 }
 
-/// Who has it, and by which of the server's processes; nobody, where it was freed meanwhile.
+/// Who has it (of the workers of a fleet, who have it together, one), and by which of the server's processes; nobody, where it was freed meanwhile.
 async fn holder(session: &Session, kind: &TableSet) -> Result<Option<(String, i32)>, DatabaseFault> {
     let sql = "SELECT application_name, pid FROM pg_locks JOIN pg_stat_activity USING (pid) \
         WHERE locktype = 'advisory' AND granted AND application_name IS NOT NULL \
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-        AND classid::int8 = $1 AND objid = current_schema()::regnamespace::oid AND objsubid = 2";
+        AND classid::int8 = $1 AND objid = current_schema()::regnamespace::oid AND objsubid = 2 LIMIT 1";
     let row = answered(session.client().query_opt(sql, &[&i64::from(kind.lock)])).await?;
     row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
 }

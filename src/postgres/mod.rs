@@ -5,7 +5,7 @@
 //! connection broke, which is what a commit in doubt turns on. `sqlx` would bring its own pool, macros and a second
 //! set of everything for databases that are not used here.
 //!
-//! Uses the ground, `read`, `count` and `detect`.
+//! Uses the ground, `read`, `count`, `detect` and `fleet`.
 
 mod alert_book;
 mod alert_change;
@@ -16,6 +16,12 @@ mod columns;
 mod commit;
 mod counts;
 mod explain;
+mod fleet_complete;
+mod fleet_lock;
+mod fleet_store;
+mod fleet_take;
+mod fleet_terms;
+mod fleet_write;
 mod layout;
 mod link;
 mod load;
@@ -36,6 +42,7 @@ pub use store::Postgres;
 pub(crate) use alert_book::PostgresAlerts;
 pub(crate) use alert_reader::PostgresAlertReader;
 pub(crate) use counts::PostgresCounts;
+pub(crate) use fleet_store::PostgresFleet;
 pub(crate) use url::PostgresUrl;
 #[cfg(feature = "live")]
 pub(crate) use version::PostgresVersion;

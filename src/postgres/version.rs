@@ -7,7 +7,7 @@ use super::url::PostgresUrl;
 use crate::error::Result;
 
 // One process counts its commits; of a fleet, each batch says when it was. What was delivered is not in it.
-const OF_COUNTS: &str = "SELECT concat_ws(' ', owner, epoch, commits, watermark, (SELECT max(reported) FROM shards)) \
+const OF_COUNTS: &str = "SELECT concat_ws(' ', owner, epoch, commits, watermark, to_jsonb(progress)->'moved', (SELECT max(reported) FROM shards)) \
     FROM progress";
 const OF_ALERTS: &str = "SELECT concat_ws(' ', owner, epoch, commits, watermark, (SELECT max(reported) FROM alert_shards)) \
     FROM alert_progress";

@@ -62,6 +62,17 @@ impl Delivering<'_> {
         Ok(self.waiting().call(call).await?.is_some())
     }
 
+    /// A worker was given the shard; false when the run was asked to stop before the processor had it.
+    #[cfg(all(feature = "kcl", unix))]
+    pub(crate) async fn shard_taken(
+        &self,
+        shard_id: &str,
+        processor: &mut dyn RecordProcessor,
+    ) -> Result<bool> {
+        let call = || processor.shard_taken(shard_id, &mut (self.context)());
+        Ok(self.waiting().call(call).await?.is_some())
+    }
+
     /// Where the processor goes on; nothing when the run was asked to stop before it said so.
     pub(crate) async fn checkpoints(
         &self,
@@ -105,7 +116,7 @@ impl Delivering<'_> {
                         () = tokio::time::sleep(pause) => continue,
                     }
                 }
-                Verdict::Retry | Verdict::Stop => return Err(failed(&error.message)),
+                Verdict::Retry | Verdict::LeaseLost | Verdict::Stop => return Err(failed(&error)),
             }
             let unfinished = format!(
                 "stopped before {what} were processed: the processor had asked for them again ({})",

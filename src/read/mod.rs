@@ -46,5 +46,7 @@ pub use report::{ConsumerReport, Ended, Lost};
 pub(crate) use checkpoints::Checkpoints;
 #[cfg(all(feature = "kcl", unix))]
 pub(crate) use delivering::{Delivering, Processed};
+#[cfg(all(test, feature = "postgres"))]
+pub(crate) use process_error::Verdict;
 #[cfg(all(feature = "kcl", unix))]
 pub(crate) use report::SharedReport;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// Why a batch was not processed, and what is to happen.
 ///
@@ -61,6 +61,7 @@ pub(crate) enum Verdict {
     Retry,
     Wait,
     Skip,
+    LeaseLost,
     Stop,
 }
 
@@ -119,7 +120,8 @@ impl ProcessError {
     }
 
     /// What an error of a store means: [`wait`](ProcessError::wait) where it goes by
-    /// ([`Error::is_transient`]), [`stop`](ProcessError::stop) otherwise.
+    /// ([`Error::is_transient`]), [`lease_lost`](ProcessError::lease_lost) where another worker has the shard,
+    /// [`stop`](ProcessError::stop) otherwise.
     ///
     /// ```
     /// use kinesis_lab::{Error, ErrorKind, ProcessError};
@@ -130,10 +132,26 @@ impl ProcessError {
     /// assert_eq!(format!("{:?}", ProcessError::of_store(damaged)), "Stop: the file is damaged");
     /// ```
     pub fn of_store(error: Error) -> ProcessError {
-        match error.is_transient() {
-            true => ProcessError::wait(error.to_string()),
-            false => ProcessError::stop(error.to_string()),
+        match error.kind() {
+            ErrorKind::LeaseLost => ProcessError::lease_lost(error.to_string()),
+            _ if error.is_transient() => ProcessError::wait(error.to_string()),
+            _ => ProcessError::stop(error.to_string()),
         }
+    }
+
+    /// Another worker of a fleet has the shard, as the processor's own store says, and what is processed of it here must
+    /// not be written. A child of the Kinesis Client Library answers its daemon from then on, and does nothing, until the daemon hears of it, too.
+    /// To a consumer, which has no leases, it means *stop*, with [`ErrorKind::LeaseLost`].
+    ///
+    /// ```
+    /// use kinesis_lab::{Error, ErrorKind, ProcessError};
+    ///
+    /// let fenced = Error::new(ErrorKind::LeaseLost, "another worker has taken shardId-000000000000");
+    /// let expected = ProcessError::lease_lost("another worker has taken shardId-000000000000");
+    /// assert_eq!(format!("{:?}", ProcessError::of_store(fenced)), format!("{expected:?}"));
+    /// ```
+    pub fn lease_lost(message: impl Into<String>) -> ProcessError {
+        ProcessError { verdict: Verdict::LeaseLost, message: message.into() }
     }
 
     /// Go on with the next batch; this one is counted, and kept, in the report.

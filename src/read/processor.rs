@@ -103,6 +103,35 @@ pub trait RecordProcessor {
         Ok(Vec::new())
     }
 
+    /// A worker of the Kinesis Client Library (feature `kcl`) was given this shard, whoever had it before. Called first of all, before
+    /// [`checkpoints`](RecordProcessor::checkpoints); a consumer does not call it, because a consumer reads all shards. A
+    /// processor with a store that a fleet shares takes the shard there, as a `SharedCounter` does (feature `postgres`).
+    ///
+    /// # Errors
+    /// As [`tick`](RecordProcessor::tick).
+    ///
+    /// ```
+    /// use kinesis_lab::prelude::*;
+    ///
+    /// struct Named(String);
+    ///
+    /// impl RecordProcessor for Named {
+    ///     fn shard_taken(&mut self, shard_id: &str, _: &mut Context) -> Result<(), ProcessError> {
+    ///         self.0 = shard_id.to_owned();
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn process(&mut self, batch: &Batch, _: &mut Context) -> Result<(), ProcessError> {
+    ///         println!("{}: {} records", self.0, batch.records.len());
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    fn shard_taken(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
+        let _ = (shard_id, ctx);
+        Ok(())
+    }
+
     /// Takes the records of a batch, which is of one shard and never empty.
     ///
     /// # Errors

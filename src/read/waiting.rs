@@ -56,7 +56,7 @@ impl<'a> Waiting<'a> {
             };
             if error.verdict != Verdict::Wait {
                 self.over();
-                return Err(failed(&error.message));
+                return Err(failed(&error));
             }
             if !self.pause(&error.message).await? {
                 return Ok(None);
@@ -72,7 +72,7 @@ impl<'a> Waiting<'a> {
         let deadline = self.deadline(since);
         if deadline.is_some_and(|deadline| deadline <= now) {
             self.report.lock().waiting = None;
-            return Err(failed(message));
+            return Err(stopped(message));
         }
         let message = printable(message.as_bytes()).into_owned();
         if first {
@@ -119,8 +119,16 @@ impl<'a> Waiting<'a> {
     }
 }
 
+/// An error that ends a run, as everybody knows one.
+pub(super) fn failed(error: &ProcessError) -> Error {
+    match error.verdict {
+        Verdict::LeaseLost => Error::new(ErrorKind::LeaseLost, error.message.clone()),
+        _ => stopped(&error.message),
+    }
+}
+
 /// Adds what makes an error of a run understood: whose it is.
-pub(super) fn failed(message: &str) -> Error {
+fn stopped(message: &str) -> Error {
     Error::new(ErrorKind::Processor, format!("the record processor asked to stop: {message}"))
 }
 

@@ -81,6 +81,10 @@ pub struct Options {
     /// Leases as in version 2 of the KCL: the loss of the worker that leads costs seconds, not two minutes
     #[arg(long)]
     pub compatible_with_2x: bool,
+    /// The children count, too, exactly, into this PostgreSQL database, which all workers share and which has no tables yet;
+    /// at the end each record must be in its counts, once
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
     /// Compiled as for production, which takes some minutes more the first time
     #[arg(long)]
     pub release: bool,
@@ -116,6 +120,7 @@ pub(crate) fn check(place: &Place, full: bool) -> Result<bool> {
         backlog: 0,
         fan_out: false,
         compatible_with_2x: false,
+        postgres: None,
         release: false,
     };
     up(place, &options, &place.target().join("fleet"))
@@ -132,6 +137,9 @@ fn up(place: &Place, options: &Options, folder: &Path) -> Result<bool> {
     }
     if options.compatible_with_2x {
         command.arg("--compatible-with-2x");
+    }
+    if let Some(database) = &options.postgres {
+        command.args(["--postgres", database]);
     }
     if let Some(seconds) = options.seconds {
         command.args(["--seconds", &seconds.to_string()]);

@@ -94,9 +94,15 @@ struct Notes {
     verdicts: VecDeque<ProcessError>,
     remembers: Vec<Checkpoint>,
     idle: Vec<bool>,
+    taken: Vec<String>,
 }
 
 impl RecordProcessor for Notes {
+    fn shard_taken(&mut self, shard_id: &str, _: &mut Context) -> Result<(), ProcessError> {
+        self.taken.push(format!("{shard_id}, before {} calls", self.calls.len()));
+        Ok(())
+    }
+
     fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
         self.calls.push(format!("checkpoints of {}", stream.name));
         Ok(self.remembers.clone())
@@ -270,6 +276,49 @@ async fn whose_lease_is_lost_ends_with_an_error_at_the_shards_end() {
     let (outcome, said) = drive(with(&[None, None, None, LOST]), &requests, 0, &mut Notes::default()).await;
     assert!(outcome.unwrap_err().to_string().contains("its children can't begin"));
     assert_eq!(said.last().unwrap(), "@null/null");
+}
+
+/// The processor's store knows before the daemon does. What was processed is not written, so no checkpoint passes it.
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_by_its_own_store_answers_and_does_nothing_more() {
+    let fenced = || Notes {
+        verdicts: [ProcessError::skip("odd"), ProcessError::lease_lost("another worker has taken it")].into(),
+        ..Notes::default()
+    };
+    let requests = [initialize("5"), records(&[6]), records(&[7]), records(&[8]), action("leaseLost")];
+    let mut notes = fenced();
+    let (outcome, said) = drive(Scripted::default(), &requests, 0, &mut notes).await;
+    assert_eq!(outcome.unwrap().ended, Some(Ended::LeaseLost));
+    assert_eq!(
+        said,
+        ["initialize", "@6/0", "processRecords", "processRecords", "processRecords", "leaseLost"]
+    );
+    assert_eq!(notes.calls[1..], ["6 of shardId-7", "tick", "7 of shardId-7"]);
+
+    // Nor is there one when the worker ends; and an end of the shard is an error, so that another writes it.
+    for (last, ended) in [("shutdownRequested", Some(Ended::Stopped)), ("shardEnded", None)] {
+        let requests = [initialize("5"), records(&[6]), records(&[7]), action(last)];
+        let (outcome, said) = drive(Scripted::default(), &requests, 0, &mut fenced()).await;
+        assert_eq!(outcome.ok().and_then(|report| report.ended), ended);
+        assert_eq!(said.iter().filter(|line| line.starts_with('@')).count(), 1, "{last}");
+    }
+    // One that says nothing more loses its child.
+    let requests = [initialize("5"), records(&[6]), records(&[7]), action("silence")];
+    let (outcome, _) = drive(Scripted::default(), &requests, 0, &mut fenced()).await;
+    assert!(outcome.unwrap_err().to_string().contains("does not let go of it"));
+}
+
+/// It is told which shard it has before it is asked where it is.
+#[tokio::test(start_paused = true)]
+async fn a_shard_is_taken_first() {
+    let mut notes = Notes::default();
+    let (outcome, _) =
+        drive(Scripted::default(), &[initialize("5"), action("leaseLost")], 0, &mut notes).await;
+    outcome.unwrap();
+    assert_eq!(
+        (notes.taken, notes.calls),
+        (vec!["shardId-7, before 0 calls".to_owned()], vec!["checkpoints of visits".to_owned()])
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,112 @@
+//! With `--postgres`: the children count what they are given, into a database that all workers share. Each record is a key
+//! of its own, so what is counted twice, or not at all, can be told.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use kinesis_lab::prelude::*;
+use kinesis_lab::{Checkpoint, EventError, Format, SharedCounter, StreamId};
+
+use crate::journal::Journal;
+
+/// In the environment of a daemon, which its children inherit: the database, and where the stream is.
+pub(crate) const DATABASE: &str = "KINESIS_LAB_FLEET_POSTGRES";
+pub(crate) const ENDPOINT: &str = "KINESIS_LAB_FLEET_KINESIS";
+
+/// What is put ten times a second is 0.1 s of event time.
+const MICROS: i64 = 5_000;
+
+/// A record's number: it is its key, and says when it was.
+#[derive(Debug)]
+struct Numbers;
+
+impl Format for Numbers {
+    fn read(&self, record: &Record, each: &mut dyn FnMut(Result<kinesis_lab::Event, EventError>)) {
+        let number = str::from_utf8(&record.data).ok().and_then(|text| text.parse().ok());
+        each(match number {
+            Some(number) => Ok(kinesis_lab::Event::new(format!("{number}"), time(number))),
+            None => Err(EventError::new("no number")),
+        });
+    }
+}
+
+fn time(number: i64) -> Timestamp {
+    Timestamp::from_micros(1_536_220_800_000_000 + number * MICROS)
+}
+
+/// Written into its journal before it is counted: what is in the database, somebody was given.
+pub(crate) struct CountedJournal {
+    journal: Journal,
+    counter: SharedCounter,
+}
+
+impl CountedJournal {
+    pub(crate) fn open(file: &Path, database: &str) -> Result<CountedJournal, Error> {
+        let endpoint = std::env::var(ENDPOINT).unwrap_or_default();
+        let stream = Kinesis::endpoint(&endpoint)?.stream("fleet")?;
+        // As long as a shard is believed to be at its tip, after its worker was cut off: none is late.
+        let counter = Counter::tumbling(secs(2)).lateness(secs(5)).reading(Numbers);
+        Ok(CountedJournal { journal: Journal::open(file)?, counter: counter.shared_in(database, &stream)? })
+    }
+}
+
+impl RecordProcessor for CountedJournal {
+    fn shard_taken(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.counter.shard_taken(shard_id, ctx)
+    }
+
+    fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
+        self.counter.checkpoints(stream)
+    }
+
+    fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.journal.process(batch, ctx)?;
+        self.counter.process(batch, ctx)
+    }
+
+    fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.counter.tick(ctx)
+    }
+
+    fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
+        self.journal.shard_ended(shard_id, ctx)?;
+        self.counter.shard_ended(shard_id, ctx)
+    }
+}
+
+/// How the counts are, in a sentence; and what of them is not as it must be.
+pub(crate) fn compare(database: &str, put: u64) -> Result<(String, Vec<String>), Error> {
+    let counts = Counts::open(database)?;
+    let (windows, early) = (counts.windows()?, counts.early()?);
+    let (complete, late) = (windows.len(), counts.late()?);
+    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+    for window in windows.iter().chain(&early) {
+        for (key, n) in &window.counts {
+            *found.entry(key.raw().to_owned()).or_default() += n;
+        }
+    }
+    for (_, key, n) in &late {
+        *found.entry(key.raw().to_owned()).or_default() += n;
+    }
+    let missing = (0..put).filter(|number| !found.contains_key(&number.to_string())).count();
+    // Each once, and no other.
+    let extra: u64 = found
+        .iter()
+        .map(|(key, n)| if key.parse().is_ok_and(|number: u64| number < put) { n - 1 } else { *n })
+        .sum();
+    let sentence = format!(
+        "counted {} of {put} records in {complete} complete windows, {} still open, {} late: missing {missing}, extra {extra}",
+        found.len(),
+        early.len(),
+        late.len()
+    );
+    let mut faults = Vec::new();
+    if missing > 0 || extra > 0 {
+        faults.push(format!("the counts are wrong: missing {missing}, extra {extra}"));
+    }
+    // The last seconds stay open, as long as events may come late.
+    if put > 10_000 && complete < 10 {
+        faults.push(format!("windows are not completed: {complete} of {put} records"));
+    }
+    Ok((sentence, faults))
+}
