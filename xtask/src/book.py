@@ -24,12 +24,12 @@ import nbformat
 from sphinx.cmd.build import main as sphinx
 
 from folding import asks, fold, is_note
+from links import for_book
 from slides import decks
 
 HERE = Path(__file__).resolve().parent
 # By the numbers of their notebooks, to and with the last.
 PARTS = [("The basic course", 9), ("The second half", 14), ("The pipeline", 16), ("Further on", 99)]
-LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
 # Sections of the project's README that say how one comes to run a notebook.
 RUN = ["Two commands", "Where it runs", "When something goes wrong"]
 # What the HTML of a figure that can be touched begins with.
@@ -55,19 +55,6 @@ def student(notebook):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     return notebook
-
-
-def for_book(text, pages):
-    """Links between notebooks lead to pages of the book; one to a file that the book lacks is its text."""
-    def link(found):
-        words, target = found.groups()
-        path, mark, fragment = target.partition("#")
-        if path in pages:
-            return f"[{words}]({pages[path]}{mark}{fragment})"
-        return found.group(0) if not path or "://" in path else words
-    # Not in code: an index such as `shards[0](…)` is no link.
-    parts = re.split(r"(```.*?```|`[^`\n]*`)", text, flags=re.DOTALL)
-    return "".join(part if n % 2 else LINK.sub(link, part) for n, part in enumerate(parts))
 
 
 def page(notebook, pages):
@@ -217,7 +204,7 @@ def main():
         wrong = site(folder, notebooks, Path(work), out, arguments.api)
     if arguments.slides:
         to = {name: f"../{Path(page).stem}.html" for name, page in pages_of(notebooks).items()}
-        decks(folder, notebooks, out / "slides", for_book, to)
+        decks(folder, notebooks, out / "slides", to)
         print(f"slides: {out / 'slides'}")
     print("\n".join([*wrong, f"the book, in {time.monotonic() - began:.1f} s: {out / 'index.html'}"]))
     print(f"for students: {out / 'student'}")

@@ -28,7 +28,10 @@ pub fn make(place: &Place, options: &Options, here: &Path) -> Result<bool> {
         None => place.checkout.join("target/book"),
     };
     let mut command = command(place, &place.notebooks(), &out)?;
-    command.args(options.slides.then_some("--slides"));
+    if options.slides {
+        let packages = [requirements::install_for_book(place)?, requirements::install_for_slides(place)?];
+        command.arg("--slides").env("PYTHONPATH", std::env::join_paths(packages)?);
+    }
     if options.api {
         command.arg("--api").arg(document(place)?);
     }

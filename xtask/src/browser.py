@@ -11,7 +11,7 @@ In a copy of the checkout, so that nothing that is run or saved here reaches the
    and run: they are text, and nothing else.
    A compile error (`compile_error.ipynb`) can be read in both themes: 4.5 to 1 at least.
 4. The live view (`browser_live.py`): in its frame and alone, at work and after its end.
-5. Notebook 1 as live slides (`browser_slides.py`), a cell of which is run.
+5. Notebook 1 as live slides (`browser_slides.py`), a cell of which is run; with the speaker's window.
 6. Ctrl-C in the terminal leaves no process behind; nor does closing its window.
 
 No page may ask another host for anything. Pictures of each stage are kept for people to look at.
@@ -347,7 +347,7 @@ def first_notebook(page, checkout, address):
     page.show(figure)
     wait_for("a figure", PAGE, lambda: figure.evaluate("image => image.naturalWidth") > 0)
     listed = set(page.page.locator(".jp-DirListing-itemText").all_inner_texts())
-    require(f"folders of ours in the list of files: {listed}", FIRST in " ".join(listed) and not {"face", "figures"} & listed)
+    require(f"folders of ours in the list of files: {listed}", FIRST in " ".join(listed) and not {"face", "figures", "rise.css"} & listed)
 
     page.run_all(FIRST)
     page.wait_for_end(FIRST)
@@ -507,7 +507,7 @@ def in_browser(chromium, lab, checkout, folder, address):
                 ("an error can be read in both themes", lambda page, *_: error_in_both_themes(page, checkout, ERROR)),
                 ("the live view moves, in its frame and alone", live),
                 ("when its kernel has ended, its picture is seen", live_exported),
-                ("live slides: a cell runs inside of one", slides),
+                ("live slides: a cell runs on one, the notes are the speaker's, all of them fit", slides),
             ):
                 if not stage(what, lambda: work(page, checkout, address)):
                     passed = False

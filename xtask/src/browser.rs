@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::offline::Away;
-use crate::{Place, book, jupyter, requirements, setup};
+use crate::{Place, book, jupyter, requirements, setup, slides};
 
 /// Names under which distributions and vendors install it, the freest first.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
@@ -15,6 +15,10 @@ const APPLICATIONS: [&str; 2] = [
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
+
+/// What to do where there is none.
+pub(crate) const INSTALL: &str = "Install it (Debian, Ubuntu: sudo apt install chromium; Fedora: sudo dnf install \
+                                  chromium; macOS: brew install --cask chromium) and run this again";
 
 /// False when something failed; `browser.py` says what is looked at. True also without a browser.
 pub fn check(place: &Place) -> Result<bool> {
@@ -79,13 +83,36 @@ pub fn check_book(place: &Place) -> Result<bool> {
     Ok(passed)
 }
 
+/// The talks, made anew with their PDFs and looked at (`browser_decks.py`).
+pub fn check_slides(place: &Place) -> Result<bool> {
+    let Some(chromium) = chromium_or_say() else {
+        return slides::make(place, &slides::Options::default(), &place.checkout);
+    };
+    let options = slides::Options { pdf: true, ..Default::default() };
+    if !slides::make(place, &options, &place.checkout)? {
+        return Ok(false);
+    }
+    let folder = place.target().join("browser/slides");
+    let mut command = jupyter::python(place);
+    command
+        .arg(place.checkout.join("xtask/src/browser_decks.py"))
+        .arg("--chromium")
+        .arg(chromium)
+        .arg("--decks")
+        .arg(place.checkout.join("target/slides"))
+        .arg("--folder")
+        .arg(&folder)
+        .env("PYTHONPATH", requirements::install_for_browser(place)?)
+        .stdin(Stdio::null());
+    let passed = command.status().context("the Python in .venv does not run")?.success();
+    println!("pictures of what it saw: {}", folder.display());
+    Ok(passed)
+}
+
 fn chromium_or_say() -> Option<PathBuf> {
     let found = chromium();
     if found.is_none() {
-        println!(
-            "SKIPPED: no Chromium; install it (Debian, Ubuntu: sudo apt install chromium; Fedora: sudo dnf \
-             install chromium; macOS: brew install --cask chromium) and run this again"
-        );
+        println!("SKIPPED: no Chromium. {INSTALL}");
     }
     found
 }
@@ -107,7 +134,7 @@ fn run(place: &Place, away: Away, chromium: &Path, packages: &Path, folder: &Pat
 }
 
 /// The first one that runs: on Ubuntu, `chromium-browser` may only say that one must install a snap.
-fn chromium() -> Option<PathBuf> {
+pub(crate) fn chromium() -> Option<PathBuf> {
     let runs = |path: &Path| {
         let output = Command::new(path).arg("--version").stdin(Stdio::null()).output();
         output.is_ok_and(|output| output.status.success())

@@ -1,4 +1,7 @@
-"""A notebook presented live, as jupyterlab-rise shows it in the JupyterLab of `cargo xtask lab`."""
+"""A notebook presented live, as jupyterlab-rise shows it in the JupyterLab of `cargo xtask lab`.
+
+A cell runs on its slide; the notes are in the speaker's window alone; each slide fits on 1280 × 720.
+"""
 
 import re
 
@@ -36,6 +39,54 @@ def run_on_a_slide(slide):
         wait_for("its number", RUN, lambda: re.search(r"\d", cell.locator(".jp-InputPrompt").inner_text()))
         return cell
     return None
+
+
+def live_faults(slide):
+    """What does not fit on 1280 × 720, with all of each slide shown; the page is done with after it."""
+    return slide.evaluate("""async () => {
+        const faults = [];
+        document.querySelectorAll(".fragment").forEach(part => part.classList.add("visible"));
+        for (const one of document.querySelectorAll(".reveal .slides section section")) {
+            for (const section of [one.parentElement, one]) {
+                section.style.setProperty("display", "block", "important");
+                section.style.setProperty("top", "0", "important");
+            }
+            // An editor that was not in sight gets its height now.
+            await new Promise(done => setTimeout(done, 50));
+            const cells = [...one.querySelectorAll(".jp-Cell")].filter(cell => !cell.closest("aside, .reveal-skip"));
+            const top = one.getBoundingClientRect().top;
+            const bottom = Math.max(...cells.map(cell => cell.getBoundingClientRect().bottom - top));
+            const wide = cells.flatMap(cell => [...cell.querySelectorAll("pre, table, img, .cm-scroller")])
+                .filter(part => part.clientWidth && part.scrollWidth > part.clientWidth + 1);
+            if (bottom > 712 || wide.length)
+                faults.push(`${one.id} is ${Math.round(bottom)} pixels high, and ${wide.length} of its parts are too wide`);
+            one.style.display = one.parentElement.style.display = "";
+        }
+        return faults;
+    }""")
+
+
+def speaker(slide, folder):
+    """The notes, in a window of their own: after a click on the slide, `T` opens it."""
+    slide.keyboard.press("Escape")
+    with slide.context.expect_page() as opened:
+        slide.keyboard.press("t")
+    window = opened.value
+    # It is told of what changes from here on, when its two pictures of the talk are there.
+    for picture in ("current", "upcoming"):
+        window.frame_locator(f"#{picture}-slide iframe").locator(HERE).first.wait_for()
+    note = slide.locator(f"{HERE} aside.notes")
+    for _ in range(MOST):
+        forward(slide)
+        if note.count():
+            break
+    words = " ".join(note.first.locator(".jp-RenderedMarkdown").text_content().replace("¶", "").split())[:60]
+    said = window.locator(".speaker-controls-notes .value")
+    wait_for(f"the speaker's window says: {words}", PAGE,
+             lambda: words in " ".join((said.text_content() or "").replace("¶", "").split()))
+    window.screenshot(path=folder / "slides-3-speaker.png")
+    require("the audience sees a note", slide.locator("aside.notes:visible").count() == 0)
+    window.close()
 
 
 def number(prompt):
@@ -79,4 +130,7 @@ def slides(page, checkout, address):
     require("what it shows is an error", cell.locator(ERRORS).count() == 0)
     after = cell.locator(".jp-InputPrompt").inner_text()
     require(f"it did not run in the notebook's own kernel: {before}, then {after}", number(after) == number(before) + 1)
+    speaker(slide, page.folder)
+    faults = live_faults(slide)
+    require("\n".join(faults), not faults)
     slide.close()

@@ -26,7 +26,7 @@ pub struct Options {
 type Work = fn(&Place, &Options) -> Result<bool>;
 
 /// In the order in which they are quickest to fail.
-const STEPS: [(&str, &str, Work); 22] = [
+const STEPS: [(&str, &str, Work); 23] = [
     ("fmt", "formatting", fmt),
     ("clippy", "clippy, warnings denied", clippy),
     ("rooms", "the layout of src: who uses whom, and one path a type", |place, _| rooms(place)),
@@ -64,6 +64,9 @@ const STEPS: [(&str, &str, Work); 22] = [
         check_notebooks,
     ),
     ("book", "the book: no warning, no dead link, read in a real browser", check_book),
+    ("slides", "each notebook as a talk, measured in a real browser, and printed", |place, _| {
+        browser::check_slides(place)
+    }),
     ("origin", "a page of another site, in a real browser, at a local Kinesis", |place, _| {
         browser::check_origin(place)
     }),

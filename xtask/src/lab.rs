@@ -55,7 +55,7 @@ pub fn open(place: &Place, options: &Options) -> Result<()> {
     // in it, or a checkout that was moved, breaks.
     command.arg(place.checkout.join("xtask/src/lab.py")).arg("--ServerApp.root_dir=.");
     // In the list of files alone: cells and texts find them.
-    command.arg("--ContentsManager.hide_globs=['face', 'figures', 'engine', 'programs', '__pycache__', '*.pyc', '*~']");
+    command.arg("--ContentsManager.hide_globs=['face', 'figures', 'engine', 'programs', 'rise.css', '__pycache__', '*.pyc', '*~']");
     // Ctrl-C ends it at once, without a question: notebooks are saved as they are edited.
     command.arg("--ServerApp.answer_yes=True");
     // In a container one often is root; it listens on the loopback address alone, behind a token.

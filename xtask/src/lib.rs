@@ -27,6 +27,7 @@ pub mod rooms;
 pub mod rustdoc;
 mod semver;
 pub mod setup;
+pub mod slides;
 pub mod soak;
 mod steps;
 mod tool;

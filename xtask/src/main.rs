@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use xtask::{
     api, bench, book, checks, data, fleet, lab, notebooks, release, repl, requirements, rooms, rustdoc,
-    setup, soak,
+    setup, slides, soak,
 };
 
 /// kinesis-lab's own commands.
@@ -45,7 +45,7 @@ for Jupyter Book when outputs are stored: `hide-output`, and `hide-cell` on chec
         #[arg(long)]
         check: bool,
     },
-    /// Makes what a teacher hands out: a book in HTML, the notebooks without solutions, slides.
+    /// Makes what a teacher hands out: a book in HTML, the notebooks without solutions.
     #[command(after_help = "Examples:
   cargo xtask book                 target/book/index.html, and target/book/student
   cargo xtask book --api           and the library's documentation, target/book/api
@@ -55,6 +55,17 @@ for Jupyter Book when outputs are stored: `hide-output`, and `hide-cell` on chec
 The pages need no network; to make them, Sphinx is fetched once. Students put the notebooks of `student` into the folder `notebooks` of
 their checkout, where the first cell finds the library.")]
     Book(book::Options),
+    /// Makes a talk of each notebook: one file, with the speaker's notes in a window of their own; and as a PDF.
+    #[command(after_help = "Examples:
+  cargo xtask slides               target/slides/NN-….html, a talk of each notebook
+  cargo xtask slides 06            only those whose name starts with 06
+  cargo xtask slides --pdf 06      and target/slides/06-….pdf, a page a slide; needs Chromium
+  cargo xtask slides --out /tmp/talk 01 06
+
+Open a talk in a browser. Space goes on, Shift+Space back, Esc shows all slides, F fills the screen, S opens the
+speaker's window: this slide and the next, the notes, a clock. It needs no network; to make the first one does, once.
+They show the outputs that are stored. Slides whose cells run are in `cargo xtask lab`: Alt+R.")]
+    Slides(slides::Options),
     /// Everything that CI runs.
     #[command(after_help = "Examples:
   cargo xtask test                 all steps; a summary at the end
@@ -142,6 +153,10 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Book(options) => {
             requirements::jupyter_alone(&place)?;
             book::make(&place, &options, &std::env::current_dir()?)
+        }
+        Command::Slides(options) => {
+            requirements::jupyter_alone(&place)?;
+            slides::make(&place, &options, &std::env::current_dir()?)
         }
         Command::Bench(options) => bench::run(&place, &options).map(|()| true),
         Command::Soak(options) => soak::run(&place, &options),

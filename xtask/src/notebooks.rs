@@ -125,7 +125,8 @@ pub fn all(place: &Place) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn choose(place: &Place, names: &[String], here: &Path) -> Result<Vec<PathBuf>> {
+/// Those that these words name; all of them for no word.
+pub(crate) fn choose(place: &Place, names: &[String], here: &Path) -> Result<Vec<PathBuf>> {
     let all = all(place)?;
     if names.is_empty() {
         return Ok(all);

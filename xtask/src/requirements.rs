@@ -15,6 +15,7 @@ const FOR_TESTS: &str = include_str!("../requirements-test.txt");
 const FOR_BROWSER: &str = include_str!("../requirements-browser.txt");
 const FOR_BOOK: &str = include_str!("../requirements-book.txt");
 const FOR_WORDS: &str = include_str!("../requirements-words.txt");
+const FOR_SLIDES: &str = include_str!("../requirements-slides.txt");
 
 /// What reads notebooks and runs none: for a book, neither the kernel nor the engine is compiled.
 pub fn jupyter_alone(place: &Place) -> Result<()> {
@@ -91,6 +92,12 @@ pub(crate) fn install_for_words(place: &Place) -> Result<PathBuf> {
         .context("it could not be installed")
 }
 
+/// What carries reveal.js.
+pub(crate) fn install_for_slides(place: &Place) -> Result<PathBuf> {
+    install_beside(place, "for-slides", "requirements-slides.txt", FOR_SLIDES)
+        .context("what shows slides could not be installed; it needs the network once")
+}
+
 /// Beside .venv's own packages, and not among them: a reader of notebooks needs none of these.
 fn install_beside(place: &Place, name: &str, file: &str, requirements: &str) -> Result<PathBuf> {
     let folder = place.venv().join(name);
@@ -117,7 +124,7 @@ mod tests {
 
     #[test]
     fn whatever_pip_installs_is_pinned_to_the_byte() {
-        for requirements in [REQUIREMENTS, FOR_TESTS, FOR_BROWSER, FOR_BOOK, FOR_WORDS] {
+        for requirements in [REQUIREMENTS, FOR_TESTS, FOR_BROWSER, FOR_BOOK, FOR_WORDS, FOR_SLIDES] {
             let lines = requirements.lines().filter(|line| !line.starts_with('#') && !line.starts_with(' '));
             for line in lines {
                 assert!(line.contains("==") && line.ends_with('\\'), "`{line}` has no version, or no hash");

@@ -233,11 +233,12 @@ fn register(place: &Place) -> Result<Done> {
         kernel.replace('\\', "\\\\").replace('"', "\\\"")
     );
     // JupyterLab would ask, in front of the first notebook, whether it may fetch news; a column of dates cuts the
-    // notebooks' names; live slides, in the theme that they have otherwise, ask another server for letters.
+    // notebooks' names; live slides, in the theme that they have otherwise, ask another server for letters; a slide begins
+    // at its top, where the one before has begun, and not in the middle.
     let settings = r#"{
   "@jupyterlab/apputils-extension:notification": { "checkForUpdates": false, "fetchNews": "false" },
   "@jupyterlab/filebrowser-extension:browser": { "showLastModifiedColumn": false },
-  "jupyterlab-rise:plugin": { "theme": "white" }
+  "jupyterlab-rise:plugin": { "theme": "white", "center": false }
 }
 "#;
     let mut done = Done::Already;

@@ -18,6 +18,8 @@ const MADE: &str = ".as-made";
 const FACE: &str = "face";
 /// Pictures that texts show. Copies: JupyterLab serves nothing that a link leads to.
 const FIGURES: &str = "figures";
+/// How live slides look, which jupyterlab-rise takes from beside the notebook.
+const STYLE: &str = "rise.css";
 
 /// What becomes of a reader's file.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,7 +51,7 @@ pub fn refresh(place: &Place) -> Result<()> {
     pictures(&place.notebooks().join(FIGURES), &folder.join(FIGURES))
         .with_context(|| format!("{} can't be made", folder.join(FIGURES).display()))?;
     let mut all = notebooks::all(place)?;
-    all.push(place.notebooks().join("README.md"));
+    all.extend(["README.md", STYLE].map(|name| place.notebooks().join(name)));
     for path in all {
         let name = path.file_name().context("a notebook has a name")?.to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -212,6 +214,7 @@ mod tests {
             )
             .unwrap();
             fs::write(place.notebooks().join("README.md"), word).unwrap();
+            fs::write(place.notebooks().join(STYLE), word).unwrap();
             refresh(&place).unwrap();
         };
         let copy = place.working_copy().join("01-a.ipynb");
@@ -228,7 +231,9 @@ mod tests {
         fs::write(&copy, "my own").unwrap();
         course("third");
         assert!(reads("my own"));
-        assert_eq!(fs::read_to_string(place.working_copy().join("README.md")).unwrap(), "third");
+        for name in ["README.md", STYLE] {
+            assert_eq!(fs::read_to_string(place.working_copy().join(name)).unwrap(), "third");
+        }
         fs::remove_file(&copy).unwrap();
         course("third");
         assert!(reads("third"));
