@@ -7,7 +7,6 @@ Answers to the questions, hints and solutions are the speaker's notes: `s` opens
 """
 
 import argparse
-
 import base64
 import copy
 import importlib.util
