@@ -283,6 +283,36 @@ fn the_policy_for_aws_is_the_same_everywhere() {
     );
 }
 
+/// The policy of notebook 9 reaches streams named `course-…` alone: so every stream that a cell makes is named so.
+#[test]
+fn every_stream_of_the_course_has_its_prefix() {
+    let mut made = 0;
+    for (name, cells) in course() {
+        for cell in cells.iter().filter(|cell| cell.code) {
+            for stream in names_of_streams(&cell.source) {
+                made += 1;
+                assert!(
+                    stream.starts_with("course-"),
+                    "{name} makes a stream {stream}, which the policy for AWS refuses"
+                );
+            }
+        }
+    }
+    assert!(made > 50, "only {made} names were found");
+}
+
+/// What `create_stream`, `new_stream` and notebook 4's `fresh` are given, where it is written there.
+fn names_of_streams(source: &str) -> Vec<&str> {
+    let of = |call| source.split(call).skip(1);
+    of("create_stream(")
+        .chain(of("new_stream("))
+        .chain(of("fresh(&kinesis, "))
+        .filter_map(|rest| {
+            rest.trim_start_matches("&format!(").strip_prefix('"')?.split_once('"').map(|(name, _)| name)
+        })
+        .collect()
+}
+
 /// A loop over all streams of an account, which may hold those of strangers, that deletes them.
 fn sweeps(source: &str) -> bool {
     let loops =
