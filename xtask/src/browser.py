@@ -11,8 +11,9 @@ In a copy of the checkout, so that nothing that is run or saved here reaches the
    and run: they are text, and nothing else.
    A compile error (`compile_error.ipynb`) can be read in both themes: 4.5 to 1 at least.
 4. The live view (`browser_live.py`): in its frame and alone, at work and after its end.
-5. Notebook 1 as live slides (`browser_slides.py`), a cell of which is run; with the speaker's window.
-6. Ctrl-C in the terminal leaves no process behind; nor does closing its window.
+5. A figure that can be touched (`browser_figure.py`), by keyboard and by mouse.
+6. Notebook 1 as live slides (`browser_slides.py`), a cell of which is run; with the speaker's window.
+7. Ctrl-C in the terminal leaves no process behind; nor does closing its window.
 
 No page may ask another host for anything. Pictures of each stage are kept for people to look at.
 """
@@ -40,6 +41,7 @@ from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import TimeoutError as BrowserTimeout
 from playwright.sync_api import sync_playwright
 
+from browser_figure import figure
 from browser_live import LIVE, live, live_exported
 from browser_look import chart_at_widths, error_in_both_themes
 from browser_slides import slides
@@ -507,6 +509,7 @@ def in_browser(chromium, lab, checkout, folder, address):
                 ("an error can be read in both themes", lambda page, *_: error_in_both_themes(page, checkout, ERROR)),
                 ("the live view moves, in its frame and alone", live),
                 ("when its kernel has ended, its picture is seen", live_exported),
+                ("a figure can be touched, by keyboard and by mouse", figure),
                 ("live slides: a cell runs on one, the notes are the speaker's, all of them fit", slides),
             ):
                 if not stage(what, lambda: work(page, checkout, address)):

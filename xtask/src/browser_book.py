@@ -3,7 +3,8 @@
 1. No page asks another host for anything, fails to find what it asks for, or has a script that fails.
 2. At 390 pixels no page is wider than the screen; in dark mode the page is dark, and its charts with it.
 3. What follows a guess is folded, and unfolds to a picture that is drawn.
-4. The search finds `watermark`; the ways to the notebooks before and after bear their titles.
+4. The figure of notebook 10 can be touched.
+5. The search finds `watermark`; the ways to the notebooks before and after bear their titles.
 
 Pictures of four pages are kept for people to look at.
 """
@@ -19,10 +20,11 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import sync_playwright
 
+from browser_figure import watermark
 from looking import PAGE, Fault, require, wait_for
 
 PICTURES = ["index", "01-streams-producers-consumers-counters", "06-shards-and-partition-keys", "TEACHING"]
-GUESSED = "06-shards-and-partition-keys"
+GUESSED, TOUCHED = "06-shards-and-partition-keys", "10-late-events"
 SIZES = [("desk", 1280, 900), ("telephone", 390, 844)]
 LIGHTNESS = """element => {
     const [r, g, b] = getComputedStyle(element).backgroundColor.match(/[0-9.]+/g).map(Number);
@@ -82,6 +84,17 @@ def a_guess(book, theme, folder):
     book.page.screenshot(path=folder / f"guess-{theme}.png")
 
 
+def a_figure(book, size, theme, folder):
+    book.open(TOUCHED)
+    host = book.page.locator(".kinesis-figure").first
+    host.scroll_into_view_if_needed()
+    wide = host.evaluate("host => host.shadowRoot.querySelector('.figure').scrollWidth - host.clientWidth")
+    require(f"the figure is {wide} pixels too wide", wide <= 0)
+    watermark(host, lambda state: book.page.screenshot(path=folder / f"figure-{state}-{size}-{theme}.png"))
+    ground = host.evaluate("host => getComputedStyle(host.shadowRoot.querySelector('.figure')).backgroundColor")
+    require(f"in {theme} mode, the ground of the figure is {ground}", (ground == "rgb(255, 255, 255)") == (theme == "light"))
+
+
 def search(context, book, folder):
     """As a file, and from a server, where it shows the words as well: a page may not read another file. Each on a page
     of its own: what a search still asks for when it has been left fails, whenever that is noticed."""
@@ -133,6 +146,7 @@ def main():
                 try:
                     every_page(book, names, size, theme, arguments.folder)
                     a_guess(book, theme, arguments.folder)
+                    a_figure(book, size, theme, arguments.folder)
                     if (size, theme) == ("desk", "light"):
                         search(context, book, arguments.folder)
                     print(f"  ok: {len(names)} pages, {width} pixels, {theme}: 0 requests to other hosts", flush=True)
