@@ -26,7 +26,7 @@ pub(crate) fn stream_with_reshards() -> Stream {
     for minute in 0..10 {
         for n in 0..20 {
             let time = Timestamp::from_secs(1_536_220_800 + minute * 60 + n * 3);
-            stream.put(&format!("192.0.2.{}", n % 7), time.to_string()).unwrap();
+            stream.put(format!("192.0.2.{}", n % 7), time.to_string()).unwrap();
         }
         let mut open: Vec<Shard> = stream.shards().unwrap().into_iter().filter(Shard::is_open).collect();
         open.sort_by_key(|shard| shard.hash_range);
@@ -143,7 +143,7 @@ impl Fleet {
         let progress = ShardProgress::reading(&id, &[]);
         let progress = if at_end { progress.idle() } else { progress };
         let outcome =
-            self.patiently(|now| child.counter.tick(&mut Context::at(now).with_shards(&[progress.clone()])));
+            self.patiently(|now| child.counter.tick(&mut Context::at(now).with_shards(std::slice::from_ref(&progress))));
         if let Err(error) = outcome {
             return self.refused(worker, shard, &error);
         }
