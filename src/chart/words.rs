@@ -9,7 +9,8 @@ const NAMED: usize = 9;
 
 pub(super) fn description(panel: &Panel) -> String {
     if panel.columns.is_empty() {
-        return "A chart: no events yet.".to_owned();
+        let notes = panel.notes.iter().map(|note| format!(" {note}."));
+        return format!("A chart: no events yet.{}", notes.collect::<String>());
     }
     let series = panel.series();
     let axis = slots(panel, &series, usize::MAX);
