@@ -1,8 +1,8 @@
 //! What stands at the axes: numbers on the left, times below, lines to compare with.
 
-use super::layout::Plot;
 use super::palette::{AXIS, FAINT_INK, GRID, INK};
 use super::panel::{Line, Panel};
+use super::plot::Plot;
 use super::scale::{Slots, TimeFormat, date, round_micros, short};
 use super::scene::{Align, LABEL, MARGIN, Measure, SMALL, Scene, fit};
 use crate::text::grouped;

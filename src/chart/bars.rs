@@ -1,7 +1,7 @@
 //! Bars: side by side while they fit, else one on top of the other.
 
-use super::layout::{Colors, Plot};
 use super::palette::INK;
+use super::plot::{Colors, Plot};
 use super::scale::Slots;
 use super::scene::{Align, Measure, SMALL, Scene};
 use crate::text::grouped;

@@ -1,8 +1,9 @@
 //! Charts of one question: a threshold, a line for each key, several in one picture, with one scale and one time axis.
 
 use super::chart::Chart;
-use super::layout::{Colors, highest, layout};
+use super::layout::{highest, layout};
 use super::panel::Panel;
+use super::plot::Colors;
 use super::scale::shared;
 use super::scene::Scene;
 use super::{key_colors, paint};

@@ -1,8 +1,8 @@
 //! Which colour is whose, below the title.
 
-use super::layout::Colors;
 use super::palette::INK;
 use super::panel::Series;
+use super::plot::Colors;
 use super::scene::{Align, LABEL, MARGIN, Measure, Scene, fit};
 
 /// Below the title, in at most three rows. Gives its lower edge.

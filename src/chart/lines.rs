@@ -1,7 +1,7 @@
 //! A line for each key: what one of them does, where bars on top of one another would hide it.
 
-use super::layout::{Colors, Plot};
 use super::panel::Series;
+use super::plot::{Colors, Plot};
 use super::scale::{AxisSlot, Slots};
 use super::scene::Scene;
 

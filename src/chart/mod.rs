@@ -17,6 +17,7 @@ mod of_database;
 mod paint;
 mod palette;
 mod panel;
+mod plot;
 mod scale;
 mod scene;
 mod svg;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::palette::KEY_COLORS;
-use super::scale::Span;
 use crate::harmless::Text;
 use crate::text::{grouped, printable, shorten};
 use crate::timestamp::Timestamp;
@@ -36,13 +35,22 @@ pub(super) struct Panel {
     /// A line for each key instead of bars.
     pub(super) as_lines: bool,
     /// The time axis, where it is not this panel's alone.
-    pub(super) span: Option<Span>,
+    pub(super) span: Option<TimeAxis>,
     /// The axis goes at least as far as this.
     pub(super) at_least: u128,
     /// In small print: what the bars don't show.
     pub(super) notes: Vec<String>,
     /// At most [`MAX_LINES`], the lowest first.
     pub(super) lines: Vec<Line>,
+}
+
+/// A time axis that several charts share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TimeAxis {
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    /// Microseconds from one place to the next.
+    pub(super) step: i64,
 }
 
 /// A key that may be shown by name.

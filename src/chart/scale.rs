@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::panel::{Panel, Series};
+use super::panel::{Panel, Series, TimeAxis};
 use crate::text::grouped;
 use crate::timestamp::Timestamp;
 
@@ -17,15 +17,6 @@ pub(super) struct Slots {
     pub(super) step: i64,
     /// From one window's start to the next one's, in microseconds; 0 when there is just one.
     window_step: i64,
-}
-
-/// A time axis that several charts share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) first: Timestamp,
-    pub(super) last: Timestamp,
-    /// Microseconds from one place to the next.
-    pub(super) step: i64,
 }
 
 /// A shared axis has at most so many places before they are summed up: beyond, each chart keeps its own.
@@ -53,7 +44,7 @@ fn window_step(panel: &Panel) -> i64 {
 }
 
 /// The time axis that holds all of these. `None` where there is no such axis, or none that could be drawn.
-pub(super) fn shared(panels: &[&Panel]) -> Option<Span> {
+pub(super) fn shared(panels: &[&Panel]) -> Option<TimeAxis> {
     let ends = |panel: &&Panel| Some((panel.columns.first()?.start, panel.columns.last()?.start));
     let ends: Vec<(Timestamp, Timestamp)> = panels.iter().filter_map(ends).collect();
     let (first, last) = ends.iter().copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
@@ -61,7 +52,7 @@ pub(super) fn shared(panels: &[&Panel]) -> Option<Span> {
     let step = panels.iter().map(|panel| window_step(panel)).chain(from_first).fold(0, gcd);
     // Windows that begin a microsecond apart have no axis in common.
     let places = if step == 0 { 1 } else { 1 + (last.as_micros() - first.as_micros()) / step };
-    (places <= MAX_SHARED).then_some(Span { first, last, step })
+    (places <= MAX_SHARED).then_some(TimeAxis { first, last, step })
 }
 
 /// Puts the windows on at most `max` places.
@@ -71,7 +62,8 @@ pub(super) fn slots(panel: &Panel, series: &Series, max: usize) -> Slots {
     let Some((own_first, own_last)) = columns.first().zip(columns.last()) else {
         return Slots { slots: Vec::new(), merged: 1, gaps_left_out: false, step: 0, window_step };
     };
-    let span = panel.span.unwrap_or(Span { first: own_first.start, last: own_last.start, step: window_step });
+    let span =
+        panel.span.unwrap_or(TimeAxis { first: own_first.start, last: own_last.start, step: window_step });
     let (first, step) = (span.first.as_micros(), span.step);
     let places = if step == 0 { 1 } else { 1 + (span.last.as_micros() - first) / step };
     // A few gaps show when it was quiet; when most places would be gaps there is nothing to see.

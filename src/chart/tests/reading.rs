@@ -1,7 +1,7 @@
 //! Charts that answer: lines to compare with, colours, scales and axes that are the same.
 
+use super::super::palette::{self, Color};
 use super::*;
-use crate::chart::palette::{self, Color};
 
 /// The highest edge of anything drawn in this colour and at least so wide.
 fn top_of(marks: &[Mark], wanted: Color, wide: i32) -> Option<i32> {
