@@ -115,16 +115,35 @@ pub(super) fn run(script: &str) -> Option<String> {
     Some(String::from_utf8(bytes).unwrap())
 }
 
+fn answers(model: &str, traces: &[WatermarkTrace]) -> Option<Vec<Value>> {
+    let inputs: Vec<Value> = traces.iter().map(data).collect();
+    let said = run(&format!("{model}\nconst inputs = {};\n{COMPARED}", json!(inputs)))?;
+    Some(serde_json::from_str(&said).unwrap())
+}
+
 #[test]
 fn the_script_says_what_the_library_says_of_200_traces() {
     let traces: Vec<WatermarkTrace> = (0..200).map(seeded).collect();
-    let inputs: Vec<Value> = traces.iter().map(data).collect();
-    let Some(said) = run(&format!("{MODEL}\nconst inputs = {};\n{COMPARED}", json!(inputs))) else {
+    let Some(said) = answers(MODEL, &traces) else {
         return eprintln!("SKIPPED: neither node nor chromium is here");
     };
-    let said: Vec<Value> = serde_json::from_str(&said).unwrap();
+    assert_eq!(said.len(), 200);
     for (seed, (trace, said)) in traces.iter().zip(&said).enumerate() {
         assert_eq!(answer(trace), *said, "seed {seed}: {}", data(trace));
+    }
+    // A rule that is a little off would be noticed.
+    for (right, wrong) in [
+        ("start + size <= watermark", "start + size < watermark"),
+        ("window.end <= watermark", "window.end < watermark"),
+        ("Math.min(time, arrival)", "time"),
+        ("time > arrival + FUTURE", "time > arrival + 2 * FUTURE"),
+        ("newest - lateness", "newest - lateness + 1"),
+        ("start + size > time", "start + size >= time"),
+    ] {
+        assert!(MODEL.contains(right), "{right}");
+        let said = answers(&MODEL.replace(right, wrong), &traces).unwrap();
+        let differ = traces.iter().zip(&said).filter(|(trace, said)| answer(trace) != **said).count();
+        assert!(differ > 0, "nobody notices {wrong}");
     }
     // They are about something.
     let all = traces.iter().map(|trace| Meters::of(trace.steps(), &trace.open()));
