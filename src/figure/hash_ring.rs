@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::figure::Figure;
-use super::hash_ring_figure;
 use crate::harmless::Text;
 use crate::hash_key::hash_key;
 use crate::stream::Shard;
@@ -53,21 +51,6 @@ impl HashRing {
     // Not generic: a notebook cell would compile it.
     fn key(&mut self, key: &str) {
         self.keys.push(key.into());
-    }
-
-    /// A figure of it. In a cell it is one that can be touched. Of more than 64 shards it shows the open ones alone,
-    /// the first 64 by their hashes.
-    ///
-    /// ```
-    /// # use kinesis_lab::prelude::*;
-    /// # use kinesis_lab::HashRing;
-    /// let stream = Kinesis::local()?.create_stream("visits", 4)?;
-    /// let figure = HashRing::of(&stream.shards()?).keys(&["192.0.2.10"]).figure();
-    /// assert!(figure.html().contains("<script>") && figure.text().contains("192.0.2.10"));
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn figure(&self) -> Figure {
-        hash_ring_figure::of(self)
     }
 
     pub(super) fn shards(&self) -> &[Shard] {

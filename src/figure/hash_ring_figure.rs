@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::figure::Figure;
 use super::hash_ring::{HashRing, KEY_CHARS, number};
-use super::paint::{Align, COMPLETE, Drawing, FAINT_INK, INK, Mark, OPEN, Point};
+use super::paint::{Anchor, COMPLETE, Drawing, FAINT_INK, INK, OPEN, Point, Stroke};
 use crate::stream::Shard;
 use crate::text::shown;
 
@@ -19,7 +19,24 @@ const CENTER: (f64, f64) = (450.0, 224.0);
 const HUB: f64 = 44.0;
 const RIM: f64 = 160.0;
 
-pub(super) fn of(ring: &HashRing) -> Figure {
+impl HashRing {
+    /// A figure of it. In a cell it is one that can be touched. Of more than 64 shards it shows the open ones alone,
+    /// the first 64 by their hashes.
+    ///
+    /// ```
+    /// # use kinesis_lab::prelude::*;
+    /// # use kinesis_lab::HashRing;
+    /// let stream = Kinesis::local()?.create_stream("visits", 4)?;
+    /// let figure = HashRing::of(&stream.shards()?).keys(&["192.0.2.10"]).figure();
+    /// assert!(figure.html().contains("<script>") && figure.text().contains("192.0.2.10"));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn figure(&self) -> Figure {
+        of(self)
+    }
+}
+
+fn of(ring: &HashRing) -> Figure {
     let title = "A hash ring".to_owned();
     let shards = kept(ring);
     let open = shards.iter().filter(|shard| shard.is_open()).count();
@@ -78,7 +95,7 @@ fn generations(shards: &[Shard]) -> Vec<usize> {
 }
 
 fn still(shards: &[Shard], ring: &HashRing, title: &str) -> Drawing {
-    let mut marks = vec![Mark::Text((24, 26), Align::Left, 20, INK, title.to_owned())];
+    let mut marks = vec![Stroke::Text((24, 26), Anchor::Left, 20, INK, title.to_owned())];
     let generations = generations(shards);
     let rings = generations.iter().max().map_or(1, |most| most + 1);
     let thick = ((RIM - HUB) / rings as f64).min(46.0);
@@ -92,15 +109,15 @@ fn still(shards: &[Shard], ring: &HashRing, title: &str) -> Drawing {
         arc(shard, (inner, outer.max(inner + 2.0)), color, &mut marks);
     }
     for (_, hash) in ring.all_keys().take(MAX_KEYS) {
-        marks.push(Mark::Line(vec![point(part(hash), RIM), point(part(hash), RIM + 12.0)], 1, FAINT_INK));
-        marks.push(Mark::Circle(point(part(hash), RIM + 12.0), 4, INK));
+        marks.push(Stroke::Line(vec![point(part(hash), RIM), point(part(hash), RIM + 12.0)], 1, FAINT_INK));
+        marks.push(Stroke::Circle(point(part(hash), RIM + 12.0), 4, INK));
     }
     let (x, y) = point(0.0, RIM + 30.0);
-    marks.push(Mark::Text((x, y), Align::Center, 14, FAINT_INK, "0".into()));
+    marks.push(Stroke::Text((x, y), Anchor::Center, 14, FAINT_INK, "0".into()));
     Drawing { size: SIZE, marks }
 }
 
-fn arc(shard: &Shard, (inner, outer): (f64, f64), color: (u8, u8, u8), marks: &mut Vec<Mark>) {
+fn arc(shard: &Shard, (inner, outer): (f64, f64), color: (u8, u8, u8), marks: &mut Vec<Stroke>) {
     let (from, to) = (part(shard.hash_range.0), part(shard.hash_range.1));
     let steps = ((to - from) * 180.0).ceil().max(2.0);
     let along = |radius: f64| -> Vec<Point> {
@@ -108,12 +125,12 @@ fn arc(shard: &Shard, (inner, outer): (f64, f64), color: (u8, u8, u8), marks: &m
     };
     let mut outline = along(outer);
     outline.extend(along(inner).into_iter().rev());
-    marks.push(Mark::Polygon(outline.clone(), color));
+    marks.push(Stroke::Polygon(outline.clone(), color));
     outline.extend(outline.first().copied());
-    marks.push(Mark::Line(outline, 1, FAINT_INK));
+    marks.push(Stroke::Line(outline, 1, FAINT_INK));
     if to - from > 0.02 {
         let at = point((from + to) / 2.0, (inner + outer) / 2.0);
-        marks.push(Mark::Text(at, Align::Center, 16, INK, number(&shard.id)));
+        marks.push(Stroke::Text(at, Anchor::Center, 16, INK, number(&shard.id)));
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::figure::Figure;
 use super::meters::Meters;
-use super::paint::{Align, BLUE, COMPLETE, Drawing, FAINT_INK, GRID, INK, Mark, OPEN, Point, VERMILLION};
+use super::paint::{Anchor, BLUE, COMPLETE, Drawing, FAINT_INK, GRID, INK, OPEN, Point, Stroke, VERMILLION};
 use super::watermark_trace::{KEY_CHARS, TraceStep, WatermarkTrace};
 use crate::text::shown;
 use crate::timestamp::Timestamp;
@@ -20,7 +20,26 @@ const PLOT: (i32, i32, i32, i32) = (90, 50, 770, 400);
 /// Numbers that JavaScript has exactly.
 const EXACT: i64 = 1 << 52;
 
-pub(super) fn of(trace: &WatermarkTrace) -> Figure {
+impl WatermarkTrace {
+    /// A figure of it, of the first 200 events. In a cell it is one that can be touched.
+    ///
+    /// ```
+    /// use kinesis_lab::prelude::*;
+    /// use kinesis_lab::{Watermark, WatermarkTrace};
+    ///
+    /// let noon = Timestamp::from_secs(1_536_235_200);
+    /// let mut trace = WatermarkTrace::new(&Windows::tumbling(secs(60)), &Watermark::new(secs(30)));
+    /// trace.observe("192.0.2.10", noon, noon + secs(2));
+    /// let figure = trace.figure();
+    /// assert!(figure.html().contains("<script>") && figure.png()?.starts_with(b"\x89PNG"));
+    /// # Ok::<(), kinesis_lab::ChartError>(())
+    /// ```
+    pub fn figure(&self) -> Figure {
+        of(self)
+    }
+}
+
+fn of(trace: &WatermarkTrace) -> Figure {
     let steps = &trace.steps()[..trace.steps().len().min(MAX_EVENTS)];
     let shown_trace = match steps.len() == trace.steps().len() {
         true => trace.clone(),
@@ -131,7 +150,7 @@ fn along(time: Timestamp, (from, to): (i64, i64), pixels: i32) -> i32 {
 }
 
 fn still(trace: &WatermarkTrace, title: &str) -> Drawing {
-    let mut marks = vec![Mark::Text((PLOT.0, 22), Align::Left, 20, INK, title.to_owned())];
+    let mut marks = vec![Stroke::Text((PLOT.0, 22), Anchor::Left, 20, INK, title.to_owned())];
     let axes = Axes::of(trace);
     if trace.slide() == trace.size() {
         bands(trace, &axes, &mut marks);
@@ -144,7 +163,7 @@ fn still(trace: &WatermarkTrace, title: &str) -> Drawing {
         (axes.x(time), axes.y(time))
     };
     marks.extend(
-        (0..40).step_by(2).map(|part| Mark::Line(vec![on_time(part), on_time(part + 1)], 1, FAINT_INK)),
+        (0..40).step_by(2).map(|part| Stroke::Line(vec![on_time(part), on_time(part + 1)], 1, FAINT_INK)),
     );
     let mut line: Vec<Point> = Vec::new();
     for step in trace.steps().iter().filter(|step| step.watermark > Timestamp::MIN) {
@@ -157,23 +176,23 @@ fn still(trace: &WatermarkTrace, title: &str) -> Drawing {
     let longest = line.windows(2).max_by_key(|pair| pair[1].0 - pair[0].0);
     if let Some(&[(from, y), (to, _)]) = longest {
         let below = if y + 14 < PLOT.3 { y + 14 } else { y - 12 };
-        marks.push(Mark::Text(((from + to) / 2, below), Align::Center, 14, INK, "watermark".into()));
+        marks.push(Stroke::Text(((from + to) / 2, below), Anchor::Center, 14, INK, "watermark".into()));
     }
-    marks.push(Mark::Line(line, 2, INK));
+    marks.push(Stroke::Line(line, 2, INK));
     for step in trace.steps() {
         let at = (axes.x(step.arrival), axes.y(step.time));
         marks.push(match step.refused || !step.late.is_empty() {
-            true => Mark::Cross(at, 6, VERMILLION),
-            false => Mark::Circle(at, 6, BLUE),
+            true => Stroke::Cross(at, 6, VERMILLION),
+            false => Stroke::Circle(at, 6, BLUE),
         });
     }
     let words = in_words(trace).replace('\n', "; ");
-    marks.push(Mark::Text((PLOT.0, 450), Align::Left, 16, INK, words));
+    marks.push(Stroke::Text((PLOT.0, 450), Anchor::Left, 16, INK, words));
     Drawing { size: SIZE, marks }
 }
 
 /// A window from its first event on, and from its completion on, with its count beside.
-fn bands(trace: &WatermarkTrace, axes: &Axes, marks: &mut Vec<Mark>) {
+fn bands(trace: &WatermarkTrace, axes: &Axes, marks: &mut Vec<Stroke>) {
     let completed = trace
         .steps()
         .iter()
@@ -185,18 +204,18 @@ fn bands(trace: &WatermarkTrace, axes: &Axes, marks: &mut Vec<Mark>) {
         let Some(first) = trace.steps().iter().find(within) else { continue };
         let (top, bottom) = (axes.y(window.end), axes.y(window.start));
         let closes = closed.map_or(PLOT.2, |arrival| axes.x(arrival));
-        marks.push(Mark::Rect((axes.x(first.arrival), top), (closes, bottom), OPEN));
-        marks.push(Mark::Rect((closes, top), (PLOT.2, bottom), COMPLETE));
+        marks.push(Stroke::Rect((axes.x(first.arrival), top), (closes, bottom), OPEN));
+        marks.push(Stroke::Rect((closes, top), (PLOT.2, bottom), COMPLETE));
         // Windows that are a few pixels high have no room for words.
         if bottom - top >= 16 {
             let state = if closed.is_some() { "complete" } else { "open" };
             let words = format!("{} · {state}", window.total());
-            marks.push(Mark::Text((PLOT.2 + 10, (top + bottom) / 2), Align::Left, 16, INK, words));
+            marks.push(Stroke::Text((PLOT.2 + 10, (top + bottom) / 2), Anchor::Left, 16, INK, words));
         }
     }
 }
 
-fn frame(trace: &WatermarkTrace, axes: &Axes, marks: &mut Vec<Mark>) {
+fn frame(trace: &WatermarkTrace, axes: &Axes, marks: &mut Vec<Stroke>) {
     let slide = i64::try_from(trace.slide().as_micros()).unwrap_or(i64::MAX).max(1);
     let clock = |micros: i64| Timestamp::from_micros(micros).plain(0)[11..].to_owned();
     let every = ((axes.y.1 - axes.y.0) / slide / 8 + 1).saturating_mul(slide);
@@ -204,8 +223,8 @@ fn frame(trace: &WatermarkTrace, axes: &Axes, marks: &mut Vec<Mark>) {
         let edge = axes.y.0.saturating_add(every.saturating_mul(n));
         if edge <= axes.y.1 {
             let y = axes.y(Timestamp::from_micros(edge));
-            marks.push(Mark::Line(vec![(PLOT.0, y), (PLOT.2, y)], 1, GRID));
-            marks.push(Mark::Text((PLOT.0 - 8, y), Align::Right, 14, FAINT_INK, clock(edge)));
+            marks.push(Stroke::Line(vec![(PLOT.0, y), (PLOT.2, y)], 1, GRID));
+            marks.push(Stroke::Text((PLOT.0 - 8, y), Anchor::Right, 14, FAINT_INK, clock(edge)));
         }
     }
     let apart = round_up((axes.x.1 - axes.x.0) / 7);
@@ -213,13 +232,13 @@ fn frame(trace: &WatermarkTrace, axes: &Axes, marks: &mut Vec<Mark>) {
         let time = (axes.x.0.div_euclid(apart) + 1 + n).saturating_mul(apart);
         if time <= axes.x.1 {
             let x = axes.x(Timestamp::from_micros(time));
-            marks.push(Mark::Line(vec![(x, PLOT.3), (x, PLOT.3 + 4)], 1, FAINT_INK));
-            marks.push(Mark::Text((x, PLOT.3 + 14), Align::Center, 14, FAINT_INK, clock(time)));
+            marks.push(Stroke::Line(vec![(x, PLOT.3), (x, PLOT.3 + 4)], 1, FAINT_INK));
+            marks.push(Stroke::Text((x, PLOT.3 + 14), Anchor::Center, 14, FAINT_INK, clock(time)));
         }
     }
-    marks.push(Mark::Line(vec![(PLOT.0, PLOT.1), (PLOT.0, PLOT.3), (PLOT.2, PLOT.3)], 1, FAINT_INK));
-    marks.push(Mark::Text((PLOT.2, PLOT.3 + 32), Align::Right, 14, FAINT_INK, "processing time".into()));
-    marks.push(Mark::Text((PLOT.0 - 8, PLOT.1 - 18), Align::Right, 14, FAINT_INK, "event time".into()));
+    marks.push(Stroke::Line(vec![(PLOT.0, PLOT.1), (PLOT.0, PLOT.3), (PLOT.2, PLOT.3)], 1, FAINT_INK));
+    marks.push(Stroke::Text((PLOT.2, PLOT.3 + 32), Anchor::Right, 14, FAINT_INK, "processing time".into()));
+    marks.push(Stroke::Text((PLOT.0 - 8, PLOT.1 - 18), Anchor::Right, 14, FAINT_INK, "event time".into()));
 }
 
 /// The smallest time that reads well on an axis and is no less.

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::figure::Figure;
 use super::meters::Meters;
-use super::watermark_figure;
 use crate::count::{Watermark, Window, Windows};
 use crate::event::Event;
 use crate::harmless::Text;
@@ -112,23 +110,6 @@ impl WatermarkTrace {
     /// How many (event, window) pairs came too late.
     pub fn late(&self) -> u64 {
         Meters::of(&self.steps, &self.open()).late
-    }
-
-    /// A figure of it, of the first 200 events. In a cell it is one that can be touched.
-    ///
-    /// ```
-    /// use kinesis_lab::prelude::*;
-    /// use kinesis_lab::{Watermark, WatermarkTrace};
-    ///
-    /// let noon = Timestamp::from_secs(1_536_235_200);
-    /// let mut trace = WatermarkTrace::new(&Windows::tumbling(secs(60)), &Watermark::new(secs(30)));
-    /// trace.observe("192.0.2.10", noon, noon + secs(2));
-    /// let figure = trace.figure();
-    /// assert!(figure.html().contains("<script>") && figure.png()?.starts_with(b"\x89PNG"));
-    /// # Ok::<(), kinesis_lab::ChartError>(())
-    /// ```
-    pub fn figure(&self) -> Figure {
-        watermark_figure::of(self)
     }
 
     pub(super) fn size(&self) -> Duration {

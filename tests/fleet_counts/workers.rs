@@ -142,8 +142,9 @@ impl Fleet {
         }
         let progress = ShardProgress::reading(&id, &[]);
         let progress = if at_end { progress.idle() } else { progress };
-        let outcome =
-            self.patiently(|now| child.counter.tick(&mut Context::at(now).with_shards(std::slice::from_ref(&progress))));
+        let outcome = self.patiently(|now| {
+            child.counter.tick(&mut Context::at(now).with_shards(std::slice::from_ref(&progress)))
+        });
         if let Err(error) = outcome {
             return self.refused(worker, shard, &error);
         }
