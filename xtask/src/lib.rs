@@ -25,6 +25,7 @@ pub mod repl;
 pub mod requirements;
 pub mod rooms;
 pub mod rustdoc;
+pub mod scale;
 mod semver;
 pub mod setup;
 pub mod slides;

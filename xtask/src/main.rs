@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::{
-    api, bench, book, checks, data, fleet, lab, notebooks, release, repl, requirements, rooms, rustdoc,
-    setup, slides, soak,
+    api, bench, book, checks, data, fleet, lab, notebooks, release, repl, requirements, rooms, rustdoc, scale, setup, slides, soak,
 };
 
 /// kinesis-lab's own commands.
@@ -104,6 +103,15 @@ They show the outputs that are stored. Slides whose cells run are in `cargo xtas
   cargo xtask fleet down"
     )]
     Fleet(fleet::Command),
+    /// What a fleet of thousands of shards asks of DynamoDB, Kinesis and PostgreSQL, on paper; where it breaks first.
+    #[command(after_help = "Examples:
+  cargo xtask scale                                10,000 shards, 1,000 workers
+  cargo xtask scale --remedies                     what helps, each remedy with its numbers
+  cargo xtask scale --shards 400 --workers 40      another fleet
+  cargo xtask scale --databases 16 --faster 8      larger and more databases
+  cargo xtask scale --measure                      what PostgreSQL does on this machine (a minute), kept in
+                                                   xtask/scale/measured.json: the other numbers rest on it")]
+    Scale(scale::Options),
     /// Lists the library's public paths; fails where a type has more than one.
     Api,
     /// Draws the rooms of `src`: what each is for, how large it is, and which others it uses.
@@ -161,6 +169,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Bench(options) => bench::run(&place, &options).map(|()| true),
         Command::Soak(options) => soak::run(&place, &options),
         Command::Fleet(command) => fleet::run(&place, &command),
+        Command::Scale(options) => scale::run(&place, &options),
         Command::Test(options) => checks::run(&place, &options),
         Command::Release(options) => release::run(&place, &options),
         Command::Api => api::run(&place),
