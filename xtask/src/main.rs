@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::{
-    api, bench, book, checks, data, fleet, lab, notebooks, release, repl, requirements, rooms, rustdoc, scale, setup, slides, soak,
+    api, bench, book, checks, data, fleet, lab, notebooks, release, repl, requirements, rooms, rustdoc,
+    scale, setup, slides, soak,
 };
 
 /// kinesis-lab's own commands.
