@@ -15,7 +15,7 @@ const said = inputs.map(({ shards, steps, keys }) => {
     }
     const all = now.map(({ id, low, high, parents, open }) =>
         ({ id, low: String(low), high: String(high), parents, open }));
-    return [all, keys.map(({ hash }) => ownerOf(now, BigInt(hash)).id), openShards(now).map(({ id }) => id)];
+    return [all, keys.map(({ hash }) => ownerOf(now, BigInt(hash))?.id ?? null), openShards(now).map(({ id }) => id)];
 });
 const text = JSON.stringify(said);
 ";
