@@ -6,3 +6,4 @@
 mod running;
 mod statuses;
 mod streams;
+mod worker;

@@ -56,9 +56,16 @@ fn visitors() {
 /// A mistake on the command line stays one.
 #[test]
 fn mistakes() {
-    for name in
-        ["count_access_log", "local_kinesis", "make_access_log", "count", "live", "pipeline", "service"]
-    {
+    for name in [
+        "count_access_log",
+        "local_kinesis",
+        "make_access_log",
+        "count",
+        "live",
+        "pipeline",
+        "service",
+        "worker",
+    ] {
         for way in ways() {
             let ended = run(name, way, &["--no-such-option"]);
             assert_eq!(ended.code(), Some(2), "{name} with {way:?}: {ended:?}");
