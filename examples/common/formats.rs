@@ -1,5 +1,7 @@
 //! In which format a stream's records are, as several of the programs are told.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use kinesis_lab::prelude::*;
 use kinesis_lab::{AnyFormat, EpochUnit, JsonFormat, LinePrefix, LogFormat};
@@ -8,11 +10,9 @@ use kinesis_lab::{AnyFormat, EpochUnit, JsonFormat, LinePrefix, LogFormat};
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Format of the records")]
 pub(crate) struct FormatArguments {
-    // Who builds a program without TOML (feature `playbooks`) has the options below.
-    #[cfg(feature = "playbooks")]
     /// The table [format] of this TOML file says it, in place of the options below
     #[arg(long, value_name = "FILE", conflicts_with_all = ["log_format", "time", "epoch", "field", "key", "id", "behind"])]
-    format: Option<std::path::PathBuf>,
+    format: Option<PathBuf>,
     /// Lines of a log: a pattern of nginx or Apache, or combined, vhost_combined, alb, elb, caddy, traefik,
     /// nginx_json, w3c
     #[arg(long, value_name = "PATTERN", conflicts_with_all = ["time", "epoch", "field"])]
@@ -42,7 +42,6 @@ pub(crate) struct FormatArguments {
 
 impl FormatArguments {
     pub(crate) fn format(&self) -> Result<AnyFormat, Error> {
-        #[cfg(feature = "playbooks")]
         if let Some(file) = &self.format {
             return AnyFormat::read(file);
         }

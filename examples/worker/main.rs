@@ -2,7 +2,7 @@
 //! child for each shard, and keeps it alive; all workers count into one PostgreSQL database, exactly.
 //!
 //! ```text
-//! cargo build --release --features kcl,postgres --example worker
+//! cargo build --release --features kcl,playbooks,postgres --example worker
 //! worker --app visits-counter --stream visits --postgres postgres://ann@db.example/shop --jars lib count
 //! ```
 
@@ -41,7 +41,7 @@ use crate::formats::FormatArguments;
     name = "worker",
     after_help = "\
 Examples:
-  cargo build --release --features kcl,postgres --example worker       # target/release/examples/worker
+  cargo build --release --features kcl,playbooks,postgres --example worker       # target/release/examples/worker
   worker --app visits-counter --stream visits --postgres postgres://ann@db/shop --jars lib count --window 60s
   worker --app visits-counter --stream visits --postgres postgres://ann@db/shop --status count
   worker --app visits-counter --stream visits --postgres postgres://ann@db/shop --dry-run count
