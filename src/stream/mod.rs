@@ -22,6 +22,6 @@ pub use shard::Shard;
 pub use stream::Stream;
 
 pub(crate) use progress::needed;
-#[cfg(test)]
+#[cfg(all(test, feature = "chart"))]
 pub(crate) use shard::neighbours;
 pub(crate) use shard::ready;

@@ -63,3 +63,5 @@ def error_in_both_themes(page, checkout, name):
         require(f"no colours in the error: {found}", len(found) > 5)
         faint = [f"{contrast:.1f} to 1: {text}" for contrast, text in found if contrast < LEAST]
         require(f"can't be read in {theme}: {faint}", not faint)
+    # The next stage closes what is open; a notebook that is not saved would ask.
+    page.save(name)
