@@ -281,9 +281,12 @@ class Page:
     def wait_for_end(self, *names):
         wait_for(f"all cells run of {', '.join(names)}", RUN, lambda: all(map(self.has_run, names)))
 
-    def save(self, name):
+    def save(self, name, by_menu=False):
         self.activate(name)
-        self.page.keyboard.press("Control+s")
+        if by_menu:
+            self.menu("File", "docmanager:save")
+        else:
+            self.page.keyboard.press("Control+s")
         dirty = self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.jp-mod-dirty", has_text=name)
         wait_for(f"{name} saved", PAGE, lambda: dirty.count() == 0)
 

@@ -26,7 +26,8 @@ def figure(page, checkout, _):
     page.show(host)
     watermark(host, lambda state: page.picture(f"figure-{state}"))
     # From the disk, where the output is signed as one of the reader's own.
-    page.save(FIGURE)
+    # By the menu: while a figure has the focus, all keys are its own, Ctrl-S too.
+    page.save(FIGURE, by_menu=True)
     page.page.reload()
     page.ready(FIGURE)
     page.show(host)
