@@ -30,6 +30,8 @@ def figure(page, checkout, _):
     page.save(FIGURE, by_menu=True)
     page.page.reload()
     page.ready(FIGURE)
+    # Its panel is another one now.
+    host = page.panel(FIGURE).locator(".kinesis-figure").last
     page.show(host)
     wait_for("the figure, opened again", PAGE, lambda: host.locator(".event").count() == 9)
 
