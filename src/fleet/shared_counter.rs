@@ -84,7 +84,7 @@ impl SharedCounter {
 
     fn take(&mut self, shard_id: &str) -> Result<()> {
         self.shard = None;
-        // Once a take, not a batch: a stream takes 100 such calls a second (API reference, ListShards).
+        // Once a take, not a batch: a stream takes 1,000 such calls a second (API reference, ListShards).
         let (_, mut lineage) = self.lineage()?;
         if lineage.iter().all(|shard| shard.shard_id != shard_id) {
             lineage.push(ShardLineage { shard_id: shard_id.to_owned(), parents: Vec::new() });
