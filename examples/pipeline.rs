@@ -10,18 +10,19 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use kinesis_lab::prelude::*;
-use kinesis_lab::{
-    ClockAhead, Event, Part, PartStatus, Pipeline, PipelineStatus, Playbooks, RunningPipeline,
-};
+use kinesis_lab::{ClockAhead, Part, PartStatus, Pipeline, PipelineStatus, Playbooks, RunningPipeline};
 
 mod common;
 #[path = "common/formats.rs"]
 mod formats;
+#[path = "common/pages.rs"]
+mod pages;
 
 use common::ending::asked_to_end;
 use common::say::{ended, say, tell};
 use common::{connect, duration};
 use formats::FormatArguments;
+use pages::is_page;
 
 /// Filters, counts and watches a stream of events with playbooks.
 ///
@@ -149,14 +150,6 @@ fn part(name: PartName) -> Part {
         PartName::Filter => Part::Filter,
         PartName::Counter => Part::Counter,
         PartName::Detection => Part::Detection,
-    }
-}
-
-fn is_page(event: &Event, page: &str) -> bool {
-    let path = event.fields.get("path").map_or("", |path| path.raw().split('?').next().unwrap_or_default());
-    match page.strip_suffix('*') {
-        Some(start) => path.starts_with(start),
-        None => path == page,
     }
 }
 

@@ -161,6 +161,8 @@ pub use hash_key::hash_key;
 pub use live::{Live, LiveView};
 pub use packed::Parts;
 pub use pipeline::Filter;
+#[cfg(feature = "postgres")]
+pub use pipeline::SharedFilter;
 #[cfg(feature = "sqlite")]
 pub use pipeline::{Part, PartStatus, Pipeline, PipelineStatus, RunningPipeline};
 #[cfg(feature = "postgres")]

@@ -12,7 +12,7 @@ use crate::common::ending::asked_to_end;
 use crate::common::say::{ended, say};
 use crate::daemon_log::DaemonLog;
 use crate::property_file::PropertyFile;
-use crate::{Arguments, check, command_line, parts, properties};
+use crate::{Arguments, command_line, parts, properties, work};
 
 /// The daemon's own, for its children, is 10 s; then it hands its leases on.
 const GRACE: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ fn run(arguments: &Arguments, line: &[String], asked: &AtomicBool) -> Result<(),
     let properties = properties::of_this_program(arguments)?;
     let mut command = Command::new(parts::java(arguments.java.as_deref()));
     let jars = parts::jars(arguments.jars.as_deref())?;
-    check(arguments)?;
+    work::check(arguments)?;
     let file = PropertyFile::write(&properties)?;
     command.args(["-Xmx192m", "-XX:+UseSerialGC", "-cp"]).arg(jars.join("*"));
     command.args(["software.amazon.kinesis.multilang.MultiLangDaemon", "--properties-file"]).arg(file.path());

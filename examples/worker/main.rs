@@ -1,5 +1,5 @@
 //! A worker of a fleet: one command on each machine. It starts the Kinesis Client Library's daemon, with itself as the
-//! child for each shard, and keeps it alive; all workers count into one PostgreSQL database, exactly.
+//! child for each shard, and keeps it alive; all workers write into one PostgreSQL database, exactly.
 //!
 //! ```text
 //! cargo build --release --features kcl,playbooks,postgres --example worker
@@ -14,26 +14,26 @@ mod daemon;
 mod daemon_log;
 #[path = "../common/formats.rs"]
 mod formats;
+#[path = "../common/pages.rs"]
+mod pages;
 mod parts;
 mod properties;
 mod property_file;
 mod status;
+mod work;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
-use kinesis_lab::kcl::Child;
-use kinesis_lab::prelude::*;
-use kinesis_lab::{SharedCounter, StreamId};
+use clap::Parser;
 
 use crate::common::say::{ended, product};
-use crate::formats::FormatArguments;
+use crate::work::Work;
 
-/// Counts a stream together with other workers, each on a machine of its own.
+/// Counts or filters a stream together with other workers, each on a machine of its own.
 ///
-/// The Kinesis Client Library shares the stream's shards out among them, by leases in DynamoDB. All of them count into one
+/// The Kinesis Client Library shares the stream's shards out among them, by leases in DynamoDB. All of them write into one
 /// PostgreSQL database, and each record counts once, whatever becomes of a worker. Java 11 or later, and the library's
 /// jars, have to be there.
 #[derive(Parser)]
@@ -45,6 +45,8 @@ Examples:
   worker --app visits-counter --stream visits --postgres postgres://ann@db/shop --jars lib count --window 60s
   worker --app visits-counter --stream visits --postgres postgres://ann@db/shop --status count
   worker --app visits-counter --stream visits --postgres postgres://ann@db/shop --dry-run count
+  worker --app visits-filter --stream visits --postgres 'postgres://ann@db/shop?options=-csearch_path%3Dfilter' \\
+      --jars lib filter --to visits-log --drop-page '/static/*'
 
 The database's password goes into the environment variable PGPASSWORD, from where the daemon's children take it; an
 address with a password in it is refused, since everybody on the machine can read a command line. (PGSSLMODE and
@@ -66,7 +68,7 @@ pub(crate) struct Arguments {
     /// The stream's name
     #[arg(long, value_name = "NAME")]
     pub(crate) stream: String,
-    /// The database that all workers count into: postgres://user@host/database (with PGPASSWORD)
+    /// The database that all workers write into: postgres://user@host/database (with PGPASSWORD)
     #[arg(long, value_name = "URL")]
     pub(crate) postgres: String,
     /// The address of Kinesis [default: AWS, in the region of the environment]
@@ -107,35 +109,10 @@ pub(crate) struct Arguments {
     pub(crate) work: Work,
 }
 
-/// What is done with the records.
-#[derive(Subcommand)]
-pub(crate) enum Work {
-    /// Requests per key, in windows of event time
-    Count(Count),
-}
-
-#[derive(Args)]
-pub(crate) struct Count {
-    /// How long a window is: 500ms, 60s, 5m, 1h
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = common::duration)]
-    window: Duration,
-    /// From the start of one window to the next [default: the window's length]
-    #[arg(long, value_name = "TIME", value_parser = common::duration)]
-    slide: Option<Duration>,
-    /// How much later than the newest event of its shard an event is still waited for
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = common::duration)]
-    lateness: Duration,
-    /// Drop completed windows that ended so long before the watermark: 720h [default: all are kept]
-    #[arg(long, value_name = "TIME", value_parser = common::duration)]
-    keep: Option<Duration>,
-    #[command(flatten)]
-    format: FormatArguments,
-}
-
 fn main() -> ExitCode {
     // The daemon starts this program again, without arguments, for each of its shards.
     if let Some(line) = command_line::of_a_child() {
-        return ended(count(&Arguments::parse_from(line)));
+        return ended(work::run(&Arguments::parse_from(line)));
     }
     let line = match command_line::read(std::env::args_os()) {
         Ok(line) => line,
@@ -153,38 +130,4 @@ fn main() -> ExitCode {
         return ended(properties.and_then(|text| product(|out| writeln!(out, "{text}"))));
     }
     daemon::keep_alive(&arguments, &line)
-}
-
-/// As a child: one shard, until the daemon lets go of it.
-fn count(arguments: &Arguments) -> Result<(), Error> {
-    let stream = stream(arguments)?;
-    let mut counter = counter(arguments, &stream)?;
-    Child::new().stream(&StreamId::new(stream.name(), stream.created())).run(&mut counter)?;
-    Ok(())
-}
-
-/// What a child would find wrong, before there is one: a daemon whose children end at once is started in vain.
-pub(crate) fn check(arguments: &Arguments) -> Result<(), Error> {
-    counter(arguments, &stream(arguments)?).map(drop)
-}
-
-fn stream(arguments: &Arguments) -> Result<Stream, Error> {
-    common::connect(arguments.endpoint.as_deref())?.stream(&arguments.stream)
-}
-
-fn counter(arguments: &Arguments, stream: &Stream) -> Result<SharedCounter, Error> {
-    let Work::Count(Count { window, slide, lateness, keep, format }) = &arguments.work;
-    let slide = slide.unwrap_or(*window);
-    if slide > *window {
-        return Err(Error::new(
-            ErrorKind::InvalidInput,
-            "--slide is longer than --window: events between two windows would be in none",
-        ));
-    }
-    let counter = Counter::sliding(*window, slide).lateness(*lateness).reading(format.format()?);
-    let counter = counter.shared_in(&arguments.postgres, stream)?;
-    Ok(match keep {
-        Some(time) => counter.keep_for(*time),
-        None => counter,
-    })
 }

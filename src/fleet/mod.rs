@@ -7,6 +7,7 @@
 //! whoever was given the shard last, and nobody writes with another. The partial counts of a shard, its position and its
 //! epoch are in one transaction; windows are complete once the *frontier* of all shards has passed them.
 
+mod assignment;
 mod claim;
 mod completion;
 mod coverage;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use shared_counter::SharedCounter;
 
+pub(crate) use assignment::{ListShards, ShardAssignment};
 pub(crate) use claim::Claim;
 pub(crate) use completion::{WindowSpan, next_watermark};
 pub(crate) use frontier::ShardRow;

@@ -15,22 +15,22 @@ const REPORT_EVERY: Duration = Duration::from_secs(2);
 /// How often a worker looks whether a window is complete.
 const COMPLETE_EVERY: Duration = Duration::from_secs(1);
 
-pub(super) struct OwnShard {
-    pub(super) claim: Claim,
-    pub(super) lineage: Vec<ShardLineage>,
+pub(crate) struct OwnShard {
+    pub(crate) claim: Claim,
+    pub(crate) lineage: Vec<ShardLineage>,
     arrival: Option<Timestamp>,
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
     /// Processed, and not written.
-    pub(super) pending: Vec<Batch>,
+    pub(crate) pending: Vec<Batch>,
     /// What is in memory may not be what is written: a transaction failed, or its answer was lost.
-    pub(super) stale: bool,
+    pub(crate) stale: bool,
     idle: bool,
     reported: Option<Timestamp>,
     looked: Option<Timestamp>,
 }
 
 impl OwnShard {
-    pub(super) fn new(shard_id: &str, lineage: Vec<ShardLineage>, taken: &TakenShard) -> OwnShard {
+    pub(crate) fn new(shard_id: &str, lineage: Vec<ShardLineage>, taken: &TakenShard) -> OwnShard {
         let claim =
             Claim { shard_id: shard_id.to_owned(), epoch: taken.epoch, position: taken.position.clone() };
         OwnShard {
@@ -47,24 +47,27 @@ impl OwnShard {
     }
 
     /// What is written, as whoever drives the processor knows it.
-    pub(super) fn checkpoint(&self) -> Checkpoint {
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
         let number = self.claim.position.as_ref().map(|position| &*position.sequence_number);
         let place = Checkpoint::new(&*self.claim.shard_id, number, self.arrival.unwrap_or(Timestamp::MIN));
         if self.ended { place.ended() } else { place }
     }
 
     /// What comes again is left out.
-    pub(super) fn push(&mut self, batch: &Batch) {
+    pub(crate) fn push(&mut self, batch: &Batch) {
+        self.pending.extend(self.uncovered(batch));
+    }
+
+    /// A batch without the records that were processed before; nothing, where that are all.
+    pub(crate) fn uncovered(&self, batch: &Batch) -> Option<Batch> {
         let (last, _) = self.next_position();
         let is_new = |record: &&crate::record::Record| last.as_ref().is_none_or(|last| !last.covers(record));
         let records: Vec<_> = batch.records.iter().filter(is_new).cloned().collect();
-        if !records.is_empty() {
-            self.pending.push(Batch { records, ..batch.clone() });
-        }
+        (!records.is_empty()).then(|| Batch { records, ..batch.clone() })
     }
 
     /// What is written is as was read just now.
-    pub(super) fn reloaded(&mut self, taken: &TakenShard) {
+    pub(crate) fn reloaded(&mut self, taken: &TakenShard) {
         self.claim.position = taken.position.clone();
         (self.arrival, self.ended, self.stale) = (taken.arrival, taken.ended, false);
         for batch in std::mem::take(&mut self.pending) {
@@ -73,7 +76,7 @@ impl OwnShard {
     }
 
     /// Where the shard is when all that is pending is written, and when that record arrived.
-    pub(super) fn next_position(&self) -> (Option<CountedPosition>, Option<Timestamp>) {
+    pub(crate) fn next_position(&self) -> (Option<CountedPosition>, Option<Timestamp>) {
         match self.pending.last().and_then(|batch| batch.records.last()) {
             Some(last) => (Some(CountedPosition::of(last)), Some(last.arrival)),
             None => (self.claim.position.clone(), self.arrival),
@@ -81,7 +84,7 @@ impl OwnShard {
     }
 
     /// All that was pending is written.
-    pub(super) fn written(&mut self, now: Timestamp, idle: bool) {
+    pub(crate) fn written(&mut self, now: Timestamp, idle: bool) {
         let (position, arrival) = self.next_position();
         (self.claim.position, self.arrival) = (position, arrival);
         self.pending.clear();
@@ -89,19 +92,19 @@ impl OwnShard {
     }
 
     /// Read to its tip, as the driver says, and nothing of it waits.
-    pub(super) fn is_idle(&self, ctx: &Context) -> bool {
+    pub(crate) fn is_idle(&self, ctx: &Context) -> bool {
         self.pending.is_empty()
             && ctx.shards.iter().any(|shard| *shard.shard_id == *self.claim.shard_id && shard.idle)
     }
 
     /// Whether there is something to be written.
-    pub(super) fn has_news(&self, now: Timestamp, idle: bool) -> bool {
+    pub(crate) fn has_news(&self, now: Timestamp, idle: bool) -> bool {
         let is_due = self.reported.is_none_or(|reported| now >= reported + REPORT_EVERY || now < reported);
         !self.ended && (!self.pending.is_empty() || idle != self.idle || is_due)
     }
 
     /// Whether it is time to look for windows that are complete; then it is not, for a while.
-    pub(super) fn looks(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn looks(&mut self, now: Timestamp) -> bool {
         let looks = self.looked.is_none_or(|looked| now >= looked + COMPLETE_EVERY || now < looked);
         if looks {
             self.looked = Some(now);
@@ -110,7 +113,7 @@ impl OwnShard {
     }
 
     /// What the counter is told of it.
-    pub(super) fn progress(&self) -> ShardProgress {
+    pub(crate) fn progress(&self) -> ShardProgress {
         let of = self.lineage.iter().find(|shard| shard.shard_id == self.claim.shard_id);
         let parents: Vec<&str> =
             of.into_iter().flat_map(|shard| &shard.parents).map(String::as_str).collect();

@@ -15,7 +15,7 @@ mod place;
 mod sending;
 
 /// PutRecords takes so many.
-const RECORDS_OF_A_CALL: usize = 500;
+pub(super) const RECORDS_OF_A_CALL: usize = 500;
 
 /// Reads events, and puts those that it is to keep into another stream.
 ///
@@ -198,6 +198,27 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// Sends a batch on, or has counted nothing of it.
+    pub(super) fn whole(
+        &mut self,
+        batch: &Batch,
+        send: impl FnOnce(&mut Filter) -> Result<(), ProcessError>,
+    ) -> Result<(), ProcessError> {
+        let (kept, dropped, unparsed) = (self.kept, self.dropped, self.unparsed.count());
+        let (watermark, clocks_ahead) = (self.watermark.clone(), self.clocks_ahead.clone());
+        if let Err(error) = send(self) {
+            // Counted again with the batch, whoever reads it; and its events are still to come.
+            (self.kept, self.dropped, self.watermark) = (kept, dropped, watermark);
+            self.unparsed.restore(unparsed);
+            self.clocks_ahead = clocks_ahead;
+            return Err(error);
+        }
+        self.clocks_ahead.pass(batch);
+        Ok(())
+    }
+}
+
 impl RecordProcessor for Filter {
     fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
         self.load(stream).map_err(ProcessError::of_store)
@@ -207,17 +228,8 @@ impl RecordProcessor for Filter {
         if self.unsaved && self.has_forwarded(batch) {
             return self.save();
         }
-        let (kept, dropped, unparsed) = (self.kept, self.dropped, self.unparsed.count());
-        let (watermark, clocks_ahead) = (self.watermark.clone(), self.clocks_ahead.clone());
-        if let Err(error) = self.forward(batch, ctx) {
-            // Counted again with the batch, whoever reads it; and its events are still to come.
-            (self.kept, self.dropped, self.watermark) = (kept, dropped, watermark);
-            self.unparsed.restore(unparsed);
-            self.clocks_ahead = clocks_ahead;
-            return Err(error);
-        }
+        self.whole(batch, |filter| filter.forward(batch, ctx))?;
         self.checkpoints.pass(batch);
-        self.clocks_ahead.pass(batch);
         self.save()
     }
 

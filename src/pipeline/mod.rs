@@ -1,6 +1,7 @@
 //! The parts wired: a filter between two streams, and filter, counter and detection as one.
 //!
-//! Uses the ground, `packed`, `event`, `format`, `service`, `stream`, `read`, `count`, `detect`, `sqlite` and `stored`.
+//! Uses the ground, `packed`, `event`, `format`, `service`, `stream`, `read`, `count`, `detect`,
+//! `sqlite`, `stored`, `fleet` and `postgres`.
 
 mod filter;
 mod forwarded;
@@ -17,6 +18,8 @@ mod running;
 mod running_part;
 #[cfg(feature = "sqlite")]
 mod settings;
+#[cfg(feature = "postgres")]
+mod shared_filter;
 #[cfg(feature = "sqlite")]
 mod status;
 #[cfg(feature = "sqlite")]
@@ -31,5 +34,7 @@ pub use part::Part;
 pub use pipeline::Pipeline;
 #[cfg(feature = "sqlite")]
 pub use running::RunningPipeline;
+#[cfg(feature = "postgres")]
+pub use shared_filter::SharedFilter;
 #[cfg(feature = "sqlite")]
 pub use status::{PartStatus, PipelineStatus};

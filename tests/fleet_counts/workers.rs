@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use kinesis_lab::ShardProgress;
 use kinesis_lab::prelude::*;
-use kinesis_lab::{ShardProgress, SharedCounter};
 
 use super::server::{connect, execute};
 
@@ -48,17 +48,20 @@ struct Lease {
 }
 
 struct Child {
-    counter: SharedCounter,
+    processor: Box<dyn RecordProcessor>,
     next: usize,
 }
 
+/// What each worker runs for a shard.
+type Make = Box<dyn Fn() -> Box<dyn RecordProcessor>>;
+
 pub(crate) struct Fleet {
     url: String,
-    stream: Stream,
     shards: Vec<Shard>,
     records: BTreeMap<String, Vec<Record>>,
     leases: Vec<Lease>,
     children: BTreeMap<(usize, usize), Child>,
+    make: Make,
     random: fastrand::Rng,
     now: Timestamp,
     /// How often a worker was refused.
@@ -66,17 +69,25 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
+    /// Of counters.
     pub(crate) fn new(url: &str, stream: &Stream, seed: u64) -> Fleet {
+        let (database, of) = (url.to_owned(), stream.clone());
+        let counter =
+            move || Counter::per_minute().lateness(secs(LATENESS)).shared_in(&database, &of).unwrap();
+        Fleet::running(url, stream, seed, Box::new(move || Box::new(counter())))
+    }
+
+    pub(crate) fn running(url: &str, stream: &Stream, seed: u64, make: Make) -> Fleet {
         let mut all = Collected::default();
         stream.consumer().trim_horizon().run_until_caught_up(&mut all).unwrap();
         let shards = stream.shards().unwrap();
         Fleet {
             url: url.to_owned(),
-            stream: stream.clone(),
             leases: shards.iter().map(|_| Lease::default()).collect(),
             shards,
             records: all.0,
             children: BTreeMap::new(),
+            make,
             random: fastrand::Rng::with_seed(seed),
             now: Timestamp::from_secs(1_800_000_000),
             fenced: 0,
@@ -113,12 +124,11 @@ impl Fleet {
     }
 
     fn take(&mut self, worker: usize, shard: usize) {
-        let counter = Counter::per_minute().lateness(secs(LATENESS));
-        let mut counter = counter.shared_in(&self.url, &self.stream).unwrap();
+        let mut processor = (self.make)();
         let id = self.shards[shard].id.clone();
-        self.patiently(|now| counter.shard_taken(&id, &mut Context::at(now))).unwrap();
+        self.patiently(|now| processor.shard_taken(&id, &mut Context::at(now))).unwrap();
         self.leases[shard].owner = Some(worker);
-        self.children.insert((worker, shard), Child { counter, next: self.leases[shard].checkpoint });
+        self.children.insert((worker, shard), Child { processor, next: self.leases[shard].checkpoint });
     }
 
     /// A few records more; or, at the end, that.
@@ -129,7 +139,7 @@ impl Fleet {
         let records = self.records(shard)[child.next..end].to_vec();
         let (is_open, at_end) = (self.shards[shard].is_open(), records.is_empty());
         if at_end && !is_open {
-            let outcome = self.patiently(|now| child.counter.shard_ended(&id, &mut Context::at(now)));
+            let outcome = self.patiently(|now| child.processor.shard_ended(&id, &mut Context::at(now)));
             match outcome {
                 Ok(()) => self.leases[shard].ended |= self.leases[shard].owner == Some(worker),
                 Err(error) => self.refused(worker, shard, &error),
@@ -138,12 +148,12 @@ impl Fleet {
         }
         if !at_end {
             let batch = Batch::new("visits", &id, records);
-            child.counter.process(&batch, &mut Context::at(self.now)).unwrap();
+            child.processor.process(&batch, &mut Context::at(self.now)).unwrap();
         }
         let progress = ShardProgress::reading(&id, &[]);
         let progress = if at_end { progress.idle() } else { progress };
         let outcome = self.patiently(|now| {
-            child.counter.tick(&mut Context::at(now).with_shards(std::slice::from_ref(&progress)))
+            child.processor.tick(&mut Context::at(now).with_shards(std::slice::from_ref(&progress)))
         });
         if let Err(error) = outcome {
             return self.refused(worker, shard, &error);

@@ -53,4 +53,19 @@ impl Filter {
         let place = self.checkpoints.get(&batch.shard_id).and_then(|place| place.sequence_number.as_ref());
         place.is_some() && place == batch.records.last().map(|last| &last.sequence_number)
     }
+
+    /// Of all of a shard's events so far.
+    #[cfg(feature = "postgres")]
+    pub(in super::super) fn newest_event(&self, shard_id: &str) -> Option<Timestamp> {
+        self.watermark.times().find(|(shard, _)| *shard == shard_id).map(|(_, time)| time)
+    }
+
+    /// To where it sends, and which one it is between the two streams.
+    #[cfg(feature = "postgres")]
+    pub(in super::super) fn target(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{}, by the filter {name}", self.to.name()),
+            None => self.to.name().to_owned(),
+        }
+    }
 }

@@ -14,7 +14,11 @@ use crate::timestamp::Timestamp;
 impl Filter {
     /// The events that are kept, as records for the second stream but for their origin; all are observed by the
     /// watermark.
-    pub(super) fn select<'a>(&mut self, shard_id: &str, records: &'a [Record]) -> Vec<Outgoing<'a>> {
+    pub(in super::super) fn select<'a>(
+        &mut self,
+        shard_id: &str,
+        records: &'a [Record],
+    ) -> Vec<Outgoing<'a>> {
         let (mut selected, format) = (Vec::new(), self.format.clone());
         for record in records {
             let mut kept = KeptEvents::of(record, format.is_known() && !is_gzip(&record.data));
@@ -63,7 +67,7 @@ impl Filter {
     }
 
     /// Where the records of a batch come from, but for their own numbers.
-    pub(super) fn origin(&self, batch: &Batch) -> Origin {
+    pub(in super::super) fn origin(&self, batch: &Batch) -> Origin {
         let stream = match &self.name {
             Some(name) => format!("{}:{name}", batch.stream),
             None => batch.stream.to_string(),
@@ -82,7 +86,7 @@ impl Filter {
 
     /// Puts records, and waits until each is acknowledged. One that the second stream can never take is counted
     /// among those that did not parse: it must not stop all others.
-    pub(super) fn put(
+    pub(in super::super) fn put(
         &mut self,
         outgoing: Vec<Outgoing<'_>>,
         origin: &Origin,
