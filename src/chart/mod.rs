@@ -31,3 +31,4 @@ pub use chart::{Chart, ChartError};
 pub(crate) use chart::push_content;
 #[cfg(feature = "live")]
 pub(crate) use of_counts::unit;
+pub(crate) use paint::encoded;

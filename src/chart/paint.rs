@@ -17,8 +17,13 @@ pub(super) fn png(scene: &Scene, size: (u32, u32)) -> Result<Vec<u8>, String> {
     paint(scene, &mut backend, |size| size / 2)?;
     drop(backend);
 
+    encoded(&pixels, size)
+}
+
+/// A PNG file of pixels, three bytes each.
+pub(crate) fn encoded(pixels: &[u8], (width, height): (u32, u32)) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
-    let mut encoder = png::Encoder::new(&mut out, size.0, size.1);
+    let mut encoder = png::Encoder::new(&mut out, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     // Not this encoder's fast way, and flat areas without filters: a tenth of the size, and a notebook
@@ -26,7 +31,7 @@ pub(super) fn png(scene: &Scene, size: (u32, u32)) -> Result<Vec<u8>, String> {
     encoder.set_compression(png::Compression::Default);
     encoder.set_filter(png::FilterType::NoFilter);
     let mut writer = encoder.write_header().map_err(text)?;
-    writer.write_image_data(&pixels).map_err(text)?;
+    writer.write_image_data(pixels).map_err(text)?;
     writer.finish().map_err(text)?;
     Ok(out)
 }

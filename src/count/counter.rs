@@ -241,7 +241,7 @@ impl Counter {
         self.windows.total()
     }
 
-    /// How far event time is; [`Timestamp::MIN`] without a [`lateness`](Counter::lateness).
+    /// How far event time has advanced; [`Timestamp::MIN`] without a [`lateness`](Counter::lateness).
     pub fn watermark(&self) -> Timestamp {
         self.watermark.as_ref().map_or(Timestamp::MIN, Watermark::current)
     }

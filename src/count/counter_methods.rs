@@ -42,7 +42,7 @@ macro_rules! counter_methods {
                 self.counter.total()
             }
 
-            /// How far event time is.
+            /// How far event time has advanced.
             pub fn watermark(&self) -> $crate::timestamp::Timestamp {
                 self.counter.watermark()
             }

@@ -1,4 +1,4 @@
-//! [`Watermark`]: how far event time is, over all shards. Pure.
+//! [`Watermark`]: how far event time has advanced, over all shards. Pure.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::event::Event;
 use crate::stream::{ShardProgress, needed};
 use crate::timestamp::Timestamp;
 
-/// How far event time is: events before it are no longer waited for.
+/// How far event time has advanced: earlier events are no longer waited for.
 ///
-/// Of a shard it is the largest event time seen less the *lateness*; over the shards the smallest of
-/// these. A shard that is read to its tip holds nobody back; when all are, it is the largest. Children
+/// For one shard it is the largest event time seen, less the *lateness*; for the stream, the smallest of the
+/// shards'. A shard that is read to its tip holds nobody back; when all are, it is the largest. Children
 /// of a split or merge start from the smallest of their parents'. It never goes back, and it is never
 /// read from a clock.
 ///
@@ -48,7 +48,7 @@ impl Watermark {
         self.lateness
     }
 
-    /// Where it is.
+    /// Its value now; [`Timestamp::MIN`] while nothing is known.
     pub fn current(&self) -> Timestamp {
         self.current
     }

@@ -21,8 +21,8 @@ const MAX_PAIRS: usize = 1_000_000;
 /// Counts per key in windows of equal size, aligned to the epoch.
 ///
 /// *Tumbling* windows follow one another; *sliding* ones begin every `slide` and overlap, so that an
-/// event counts in several. There is no clock in here: the time of an event decides where it counts,
-/// whenever it comes, and [`complete`](Self::complete) is told how far event time is.
+/// event counts in several. There is no clock in here: an event's own time decides where it counts,
+/// whenever it arrives, and [`complete`](Self::complete) is told how far event time has advanced.
 ///
 /// What is stored is not the windows but the *panes* that they have in common (as long as the greatest
 /// common divisor of size and slide), so an event costs the same however many windows it is in.

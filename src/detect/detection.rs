@@ -211,7 +211,7 @@ impl Detection {
         self.detector.beyond_memory()
     }
 
-    /// How far event time is.
+    /// How far event time has advanced.
     pub fn watermark(&self) -> Timestamp {
         self.watermark.current()
     }

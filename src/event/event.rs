@@ -126,9 +126,9 @@ impl Event {
     }
 }
 
-/// How far event time is, as an event of this time and origin tells, never past its arrival: nobody sends events
-/// before they happen, so what is ahead of that is a clock. One that a filter sent on says how far it was in *all*
-/// shards that the filter reads: that it is newer itself doesn't mean that older ones have all come. One
+/// How far event time has advanced, going by an event of this time and origin, never past its arrival: nobody sends
+/// events before they happen, so what is ahead of that is a clock. One that a filter sent on says how far it was in
+/// *all* shards that the filter reads: that it is newer itself doesn't mean that older ones have all come. One
 /// whose filter did not know tells nothing.
 pub(crate) fn time_bound(time: Timestamp, origin: Option<&Origin>, arrival: Timestamp) -> Option<Timestamp> {
     let time = time.min(arrival);

@@ -36,7 +36,7 @@ pub struct Origin {
     /// The sender's checkpoint in that shard when it sent: nothing up to here is sent again, and of an aggregate all
     /// or nothing. `None` before its first one.
     pub after: Option<String>,
-    /// How far event time was in *all* shards of the first stream, before the call in which this record was
+    /// How far event time had advanced in *all* shards of the first stream, before the call in which this record was
     /// sent: nothing that the sender still has to send is from before it, but for what was late in the first
     /// stream. The newest event of a record's own shard says nothing of the others, nor of a record beside it
     /// that is put again. [`Timestamp::MIN`] while that is not known.

@@ -53,7 +53,7 @@ impl Figure {
             }
             Err(_) => format!("<pre>{}</pre>", escaped(&self.text)),
         };
-        // Lumino's attribute: the arrow keys are the figure's, and not those of JupyterLab's cells.
+        // Lumino's attribute: the arrow keys are the figure's, and not those of JupyterLab's cells (`shell.js`).
         format!(
             "<div class=\"kinesis-figure\" data-lm-suppress-shortcuts=\"true\">{still}<script>\n(() => {{\n\
              {scripts}{SHELL}show(document.currentScript, {style}, {data});\n}})();\n</script></div>"

@@ -4,6 +4,8 @@ use plotters::backend::{BitMapBackend, DrawingBackend, RGBPixel};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, FontDesc, FontFamily, FontStyle, RGBColor, TextStyle, register_font};
 
+use crate::chart::encoded;
+
 pub(super) type Rgb = (u8, u8, u8);
 pub(super) type Point = (i32, i32);
 
@@ -51,17 +53,7 @@ pub(super) fn png(drawing: &Drawing) -> Result<Vec<u8>, String> {
         paint(mark, &mut backend)?;
     }
     drop(backend);
-    let mut out = Vec::new();
-    let mut encoder = png::Encoder::new(&mut out, size.0, size.1);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    // As in `chart`: small, because a notebook stores it as text.
-    encoder.set_compression(png::Compression::Default);
-    encoder.set_filter(png::FilterType::NoFilter);
-    let mut writer = encoder.write_header().map_err(text)?;
-    writer.write_image_data(&pixels).map_err(text)?;
-    writer.finish().map_err(text)?;
-    Ok(out)
+    encoded(&pixels, size)
 }
 
 fn paint<B: DrawingBackend>(mark: &Stroke, to: &mut B) -> Result<(), String> {

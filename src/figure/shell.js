@@ -54,5 +54,13 @@ function show(script, style, data) {
         observer.observe(element, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light"] });
     }
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
+    host.addEventListener("focusin", () => window.addEventListener("keydown", share, true));
+    host.addEventListener("focusout", () => window.removeEventListener("keydown", share, true));
     mount(root, data);
+
+    // While the figure has the focus, a key alone is the figure's: an arrow moves an event, and a D must not delete the
+    // cell. With Ctrl, Alt or Cmd it is JupyterLab's, Ctrl-S say, which looks at this attribute after us.
+    function share(event) {
+        host.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey || event.altKey));
+    }
 }

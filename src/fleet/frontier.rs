@@ -1,4 +1,4 @@
-//! How far event time is over all shards of a stream, by what is in their table. Pure.
+//! How far event time has advanced over all shards of a stream, by what is in their table. Pure.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! One counter of many workers: what each may write, and how far event time is over all of their shards. Pure.
+//! One counter of many workers: what each may write, and how far event time has advanced over all of their shards. Pure.
 //!
 //! Uses the ground, `count`, `read` and `stream`.
 //!

@@ -84,7 +84,7 @@ pub struct Filter {
     checkpoints: Checkpoints,
     /// A batch was sent on, and its place could not be saved for now.
     unsaved: bool,
-    /// Without lateness: how far event time is in the shards that are read.
+    /// Without lateness: how far event time has advanced in the shards that are read.
     watermark: Watermark,
     kept: u64,
     dropped: u64,

@@ -281,12 +281,9 @@ class Page:
     def wait_for_end(self, *names):
         wait_for(f"all cells run of {', '.join(names)}", RUN, lambda: all(map(self.has_run, names)))
 
-    def save(self, name, by_menu=False):
+    def save(self, name):
         self.activate(name)
-        if by_menu:
-            self.menu("File", "docmanager:save")
-        else:
-            self.page.keyboard.press("Control+s")
+        self.page.keyboard.press("Control+s")
         dirty = self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.jp-mod-dirty", has_text=name)
         wait_for(f"{name} saved", PAGE, lambda: dirty.count() == 0)
 

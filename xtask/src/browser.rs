@@ -65,22 +65,7 @@ pub fn check_book(place: &Place) -> Result<bool> {
         return Ok(false);
     }
     let Some(chromium) = chromium_or_say() else { return Ok(true) };
-    let packages = requirements::install_for_browser(place)?;
-    let folder = place.target().join("browser/book");
-    let mut command = jupyter::python(place);
-    command
-        .arg(place.checkout.join("xtask/src/browser_book.py"))
-        .arg("--chromium")
-        .arg(chromium)
-        .arg("--book")
-        .arg(place.checkout.join("target/book"))
-        .arg("--folder")
-        .arg(&folder)
-        .env("PYTHONPATH", packages)
-        .stdin(Stdio::null());
-    let passed = command.status().context("the Python in .venv does not run")?.success();
-    println!("pictures of what it saw: {}", folder.display());
-    Ok(passed)
+    check_pages(place, &chromium, "browser_book.py", "--book", "book")
 }
 
 /// The talks, made anew with their PDFs and looked at (`browser_decks.py`).
@@ -92,17 +77,23 @@ pub fn check_slides(place: &Place) -> Result<bool> {
     if !slides::make(place, &options, &place.checkout)? {
         return Ok(false);
     }
-    let folder = place.target().join("browser/slides");
+    check_pages(place, &chromium, "browser_decks.py", "--decks", "slides")
+}
+
+/// Looks at what lies in a folder of `target`, by a script that is given it as `what`.
+fn check_pages(place: &Place, chromium: &Path, script: &str, what: &str, name: &str) -> Result<bool> {
+    let packages = requirements::install_for_browser(place)?;
+    let folder = place.target().join("browser").join(name);
     let mut command = jupyter::python(place);
     command
-        .arg(place.checkout.join("xtask/src/browser_decks.py"))
+        .arg(place.checkout.join("xtask/src").join(script))
         .arg("--chromium")
         .arg(chromium)
-        .arg("--decks")
-        .arg(place.checkout.join("target/slides"))
+        .arg(what)
+        .arg(place.checkout.join("target").join(name))
         .arg("--folder")
         .arg(&folder)
-        .env("PYTHONPATH", requirements::install_for_browser(place)?)
+        .env("PYTHONPATH", packages)
         .stdin(Stdio::null());
     let passed = command.status().context("the Python in .venv does not run")?.success();
     println!("pictures of what it saw: {}", folder.display());

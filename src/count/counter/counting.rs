@@ -11,7 +11,7 @@ use crate::record::{Batch, Record};
 use crate::timestamp::Timestamp;
 
 impl Counter {
-    /// Gives how far event time is, as the event says.
+    /// Gives how far event time has advanced, going by this event.
     fn count(&mut self, shard_id: &str, record: &Record, event: &Brief<'_>) -> Option<Timestamp> {
         if let Some(origin) = &event.origin
             && self.copies.is_copy(shard_id, origin, record.arrival)
@@ -57,7 +57,7 @@ impl RecordProcessor for Counter {
                 });
             }
         }
-        // Once a batch: how far it is altogether is asked at the end of a poll.
+        // Once a batch: how far all shards are is asked at the end of a poll.
         if let (Some(watermark), Some(furthest)) = (&mut self.watermark, furthest) {
             watermark.observe(&batch.shard_id, furthest);
         }

@@ -43,8 +43,8 @@ impl Filter {
         selected
     }
 
-    /// Sends a batch on, so that no record says that event time is further than what is still to come of the
-    /// batch. Records of one call that fail are put again, behind others of the call: they bear the watermark
+    /// Sends a batch on, so that no record claims more progress in event time than what is still to come of the
+    /// batch allows. Records of one call that fail are put again, behind others of the call: they bear the watermark
     /// that was before the call, and the next call waits until all of this one is acknowledged. The last record
     /// goes alone, with the watermark behind it: so event time stands still in the second stream for no longer
     /// than in the first.
