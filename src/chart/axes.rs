@@ -4,7 +4,8 @@ use super::palette::{AXIS, FAINT_INK, GRID, INK};
 use super::panel::{Line, Panel};
 use super::plot::Plot;
 use super::scale::{Slots, TimeFormat, date, round_micros, short};
-use super::scene::{Align, LABEL, MARGIN, Measure, SMALL, Scene, fit};
+use super::scene::{Align, Measure, Scene, fit};
+use super::spacing::Spacing;
 use crate::text::grouped;
 
 /// The longest label of a line takes so much of the picture's width, at most.
@@ -13,8 +14,8 @@ const LINE_LABEL: i32 = 4;
 const LINE_PITCH: i32 = 17;
 
 /// How much room the labels of the lines need on the right.
-pub(super) fn line_room(lines: &[Line], width: i32, measure: Measure) -> i32 {
-    let widest = lines.iter().map(|line| measure(&line.name(), SMALL)).max();
+pub(super) fn line_room(lines: &[Line], width: i32, spacing: &Spacing, measure: Measure) -> i32 {
+    let widest = lines.iter().map(|line| measure(&line.name(), spacing.small)).max();
     widest.map_or(0, |widest| (widest + 10).min(width / LINE_LABEL))
 }
 
@@ -33,8 +34,8 @@ pub(super) fn lines(scene: &mut Scene, lines: &[Line], plot: Plot, room: i32, me
         for x in (plot.left..plot.right).step_by(2 * DASH as usize) {
             scene.rect(x, y - 1, DASH.min(plot.right - x), 2, INK);
         }
-        let label = fit(&line.name(), SMALL, room - 10, measure);
-        scene.text(plot.right + 8, baseline, Align::Left, SMALL, INK, label);
+        let label = fit(&line.name(), plot.spacing.small, room - 10, measure);
+        scene.text(plot.right + 8, baseline, Align::Left, plot.spacing.small, INK, label);
     }
 }
 
@@ -43,56 +44,73 @@ pub(super) fn counts(scene: &mut Scene, ticks: &[u128], plot: Plot) {
     for tick in ticks {
         let y = plot.bottom - plot.height(*tick);
         scene.rect(plot.left, y, plot.right - plot.left, 1, if *tick == 0 { AXIS } else { GRID });
-        scene.text(plot.left - 8, y + 5, Align::Right, LABEL, FAINT_INK, short(*tick));
+        scene.text(plot.left - 8, y + 5, Align::Right, plot.spacing.label, FAINT_INK, short(*tick));
     }
 }
 
 /// The starts of the windows under the axis, as many as fit, and the dates under them.
 pub(super) fn times(scene: &mut Scene, axis: &Slots, panel: &Panel, plot: Plot, width: Measure) {
-    let right = panel.size.0 as i32;
+    let (right, spacing) = (panel.size.0 as i32, plot.spacing);
     let format = TimeFormat::of(&axis.slots);
     let labels: Vec<String> = axis.slots.iter().map(|slot| format.clock(slot.start)).collect();
-    let widest = labels.iter().map(|label| width(label, LABEL)).max().unwrap_or(0);
+    let widest = labels.iter().map(|label| width(label, spacing.label)).max().unwrap_or(0);
     let fitting = (f64::from(widest + 14) / plot.place_width()).ceil() as i64;
     let chosen = choose(axis, fitting);
 
-    let half_day = width("0000-00-00", SMALL) / 2;
+    let half_day = width("0000-00-00", spacing.small) / 2;
     let mut last_date = (String::new(), i32::MIN / 2);
     for i in chosen {
         let label = &labels[i];
-        let half = width(label, LABEL) / 2;
+        let half = width(label, spacing.label) / 2;
         let inside = |x: i32, half: i32| x.clamp(4 + half, right - 4 - half);
         let x = inside(plot.center(i), half);
         scene.rect(plot.center(i), plot.bottom + 1, 1, 4, AXIS);
-        scene.text(x, plot.bottom + 20, Align::Center, LABEL, FAINT_INK, label);
+        scene.text(x, plot.bottom + spacing.time_line, Align::Center, spacing.label, FAINT_INK, label);
         let date = date(axis.slots[i].start);
         if format.several_days && !format.days && date != last_date.0 && x - last_date.1 > 2 * half_day + 10 {
             let x = inside(x, half_day);
-            scene.text(x, plot.bottom + 37, Align::Center, SMALL, FAINT_INK, date.as_str());
+            let y = plot.bottom + spacing.date_line;
+            scene.text(x, y, Align::Center, spacing.small, FAINT_INK, date.as_str());
             last_date = (date, x);
         }
     }
 
-    let mut caption = match axis.slots.first() {
-        Some(slot) if !format.several_days => format!("start of window, {}, UTC", date(slot.start)),
-        _ => "start of window, UTC".to_owned(),
+    let caption = caption(axis, panel, format, width);
+    let y = plot.bottom + spacing.caption(format.several_days && !format.days);
+    scene.text(right - spacing.margin, y, Align::Right, spacing.small, FAINT_INK, caption);
+}
+
+/// What the axes show, and what the bars don't.
+fn caption(axis: &Slots, panel: &Panel, format: TimeFormat, width: Measure) -> String {
+    let (spacing, right) = (panel.spacing, panel.size.0 as i32);
+    let day = match axis.slots.first() {
+        Some(slot) if !format.several_days => format!("{}, UTC", date(slot.start)),
+        _ => "UTC".to_owned(),
     };
+    let mut more = String::new();
     if axis.merged > 1 {
-        caption += match panel.as_lines {
+        more += match panel.as_lines {
             true => "; each point is the highest of ",
             false => "; each bar sums up ",
         };
-        caption += &format!("{} windows", grouped(axis.merged));
+        more += &format!("{} windows", grouped(axis.merged));
     }
     if axis.gaps_left_out {
-        caption += "; windows without events left out";
+        more += "; windows without events left out";
     }
     for note in &panel.notes {
-        caption += &format!("; {note}");
+        more += &format!("; {note}");
     }
-    let caption = fit(&caption, SMALL, right - 2 * MARGIN, width);
-    let y = plot.bottom + if format.several_days && !format.days { 56 } else { 40 };
-    scene.text(right - MARGIN, y, Align::Right, SMALL, FAINT_INK, caption);
+    // In a narrow place, what can be guessed goes first.
+    let mut leads = vec!["start of window, ", ""];
+    if !spacing.names_counts {
+        leads.insert(0, "requests by start of window, ");
+    }
+    let room = right - 2 * spacing.margin;
+    let whole = leads.iter().map(|lead| format!("{lead}{day}{more}"));
+    let fitting = whole.clone().find(|caption| width(caption, spacing.small) <= room);
+    let longest = if spacing.names_counts { 0 } else { leads.len() - 1 };
+    fitting.unwrap_or_else(|| fit(&format!("{}{day}{more}", leads[longest]), spacing.small, room, width))
 }
 
 /// Which places get a label: every `fitting`-th or fewer, at round times where places are regular.

@@ -3,7 +3,7 @@
 use super::palette::INK;
 use super::plot::{Colors, Plot};
 use super::scale::Slots;
-use super::scene::{Align, Measure, SMALL, Scene};
+use super::scene::{Align, Measure, Scene};
 use crate::text::grouped;
 
 /// Narrower bars side by side cannot be compared by eye; they are stacked instead.
@@ -26,8 +26,9 @@ fn group(plot: Plot) -> i32 {
 pub(super) fn side_by_side(scene: &mut Scene, axis: &Slots, plot: Plot, colors: &Colors, measure: Measure) {
     let bars = colors.len().max(1) as i32;
     let bar = (group(plot) / bars).clamp(1, MAX_BAR);
+    let small = plot.spacing.small;
     let counts = || axis.slots.iter().filter_map(|slot| slot.counts.as_deref()).flatten();
-    let widest = counts().map(|count| measure(&grouped(*count), SMALL)).max().unwrap_or(0);
+    let widest = counts().map(|count| measure(&grouped(*count), small)).max().unwrap_or(0);
     let numbered = widest + 4 <= bar;
     for (i, slot) in axis.slots.iter().enumerate() {
         let left = plot.center(i) - bar * bars / 2;
@@ -39,7 +40,7 @@ pub(super) fn side_by_side(scene: &mut Scene, axis: &Slots, plot: Plot, colors: 
             scene.rect(x, plot.bottom - height, wide, height, colors.of(k));
             if numbered && *count > 0 {
                 let y = plot.bottom - height - 5;
-                scene.text(x + bar / 2, y, Align::Center, SMALL, INK, grouped(*count));
+                scene.text(x + bar / 2, y, Align::Center, small, INK, grouped(*count));
             }
         }
     }

@@ -112,16 +112,21 @@ impl Chart {
 
     /// The picture as an SVG document, safe to put into a page: every text in it is escaped.
     ///
-    /// It has no width of its own and takes the room that it is given, in the proportions of [`size`](Self::size).
+    /// It has no width of its own and takes the room that it is given, in the proportions of [`size`](Self::size);
+    /// where that is less than 520 pixels wide, as on a telephone, its letters are larger and stand closer.
     /// Its colours follow the light or dark of the page (`prefers-color-scheme`), where the PNG is always light. For
     /// a screen reader it has the title, and the [`description`](Self::description).
     ///
     /// # Errors
     /// As for [`png`](Self::png).
     pub fn svg(&self) -> Result<String, ChartError> {
-        let drawing = self.drawing()?;
+        let drawing = (self.drawing()?, self.whole_size());
+        let narrow = match self.narrow() {
+            Some(narrow) => Some((narrow.drawing()?, narrow.whole_size())),
+            None => None,
+        };
         let titles: Vec<&str> = self.panels().iter().map(|panel| panel.title.as_str()).collect();
-        Ok(svg::document(&drawing, self.whole_size(), &titles.join("; "), &self.description()))
+        Ok(svg::document(&drawing, narrow.as_ref(), &titles.join("; "), &self.description()))
     }
 
     /// As plotters draws it, for a page that has words and colours of its own.

@@ -6,6 +6,7 @@ use super::panel::Panel;
 use super::plot::Colors;
 use super::scale::shared;
 use super::scene::Scene;
+use super::spacing::{DENSE, LEAST, NARROW_PLACE, NARROW_WIDTH};
 use super::{key_colors, paint};
 
 /// One of several charts in a picture, beside others.
@@ -160,6 +161,23 @@ impl Chart {
             width = width.max(row.0);
         }
         (width, height + row.1)
+    }
+
+    /// The same charts for a narrow place, in the same proportions, with letters that can be read there. `None` where
+    /// the picture is narrow itself, and where a chart would become too small for its words.
+    pub(super) fn narrow(&self) -> Option<Chart> {
+        let width = self.whole_size().0;
+        let mut narrow = self.clone();
+        (width > NARROW_PLACE && narrow.shrink(width)).then_some(narrow)
+    }
+
+    /// From so wide to [`NARROW_WIDTH`]. False where it is too much.
+    fn shrink(&mut self, width: u32) -> bool {
+        let (wide, high) = self.panel.size;
+        self.panel.size = (wide * NARROW_WIDTH / width, high * NARROW_WIDTH / width);
+        self.panel.spacing = &DENSE;
+        let fits = self.panel.size.0 >= LEAST.0 && self.panel.size.1 >= LEAST.1;
+        fits && self.more.iter_mut().all(|chart| chart.shrink(width))
     }
 
     pub(super) fn scene(&self) -> Scene {

@@ -4,7 +4,7 @@ use super::palette::{AXIS, FAINT_INK, INK};
 use super::panel::{Panel, Series};
 use super::plot::{Colors, Plot};
 use super::scale::{Slots, date, short, slots, ticks};
-use super::scene::{Align, LABEL, MARGIN, Measure, SMALL, Scene, TITLE, fit};
+use super::scene::{Align, Measure, Scene, fit};
 use super::{axes, bars, legend, lines};
 
 const MIN_PLACE: i32 = 3;
@@ -22,10 +22,10 @@ struct Places {
 
 impl Places {
     fn of(panel: &Panel, series: &Series, measure: Measure) -> Places {
-        let right = panel.size.0 as i32;
+        let (right, spacing) = (panel.size.0 as i32, panel.spacing);
         // The width of the labels on the left is not known before the highest bar is, nor that before the
         // number of places; 80 pixels are as much as the labels can take.
-        let room = right - 2 * MARGIN - axes::line_room(&panel.lines, right, measure) - 80;
+        let room = right - 2 * spacing.margin - axes::line_room(&panel.lines, right, spacing, measure) - 80;
         let axis = slots(panel, series, (room / MIN_PLACE).max(1) as usize);
         let place = room / axis.slots.len().max(1) as i32;
         let beside = panel.as_lines || bars::fit_side_by_side(series.names.len().max(1) as i32, place);
@@ -47,28 +47,30 @@ pub(super) fn highest(panel: &Panel, measure: Measure) -> u128 {
 pub(super) fn layout(panel: &Panel, series: &Series, colors: &Colors, measure: Measure) -> Scene {
     let mut scene = Scene::default();
     let (right, bottom) = (panel.size.0 as i32, panel.size.1 as i32);
-    let title = fit(&panel.title, TITLE, right - 2 * MARGIN, measure);
-    scene.text(MARGIN, 34, Align::Left, TITLE, INK, title);
+    let spacing = panel.spacing;
+    let title = fit(&panel.title, spacing.title, right - 2 * spacing.margin, measure);
+    scene.text(spacing.margin, spacing.title_line, Align::Left, spacing.title, INK, title);
 
-    let legend_end = legend::draw(&mut scene, series, colors, right, measure);
+    let legend_end = legend::draw(&mut scene, series, colors, (right, spacing), measure);
     let ends = match panel.span {
         Some(span) => Some((span.first, span.last)),
         None => panel.columns.first().zip(panel.columns.last()).map(|(a, b)| (a.start, b.start)),
     };
-    let below = if ends.is_some_and(|(first, last)| date(first) != date(last)) { 66 } else { 50 };
-    let line_room = axes::line_room(&panel.lines, right, measure);
+    let below = spacing.below_plot(ends.is_some_and(|(first, last)| date(first) != date(last)));
+    let line_room = axes::line_room(&panel.lines, right, spacing, measure);
     let mut plot = Plot {
-        left: MARGIN,
-        right: right - MARGIN - line_room,
-        top: legend_end + 44,
+        left: spacing.margin,
+        right: right - spacing.margin - line_room,
+        top: legend_end + spacing.above_plot,
         bottom: bottom - below,
         max: 1.0,
         places: 1,
+        spacing,
     };
     if panel.columns.is_empty() {
         let middle = (plot.top + plot.bottom) / 2;
-        scene.rect(plot.left, plot.bottom, right - 2 * MARGIN, 1, AXIS);
-        scene.text(right / 2, middle, Align::Center, LABEL, FAINT_INK, "no events yet");
+        scene.rect(plot.left, plot.bottom, right - 2 * spacing.margin, 1, AXIS);
+        scene.text(right / 2, middle, Align::Center, spacing.label, FAINT_INK, "no events yet");
         return scene;
     }
 
@@ -80,9 +82,11 @@ pub(super) fn layout(panel: &Panel, series: &Series, colors: &Colors, measure: M
     let top_tick = ticks.last().copied().unwrap_or(1);
     let full = f64::from(plot.bottom - plot.top);
     plot.max = (top_tick as f64).max(highest as f64 * full / (full - f64::from(HEADROOM)).max(1.0));
-    plot.left += ticks.iter().map(|tick| measure(&short(*tick), LABEL)).max().unwrap_or(0) + 10;
+    plot.left += ticks.iter().map(|tick| measure(&short(*tick), spacing.label)).max().unwrap_or(0) + 10;
 
-    scene.text(MARGIN, plot.top - 14, Align::Left, SMALL, FAINT_INK, "requests");
+    if spacing.names_counts {
+        scene.text(spacing.margin, plot.top - 14, Align::Left, spacing.small, FAINT_INK, "requests");
+    }
     axes::counts(&mut scene, &ticks, plot);
     if panel.as_lines {
         lines::draw(&mut scene, &axis, series, plot, colors);

@@ -20,6 +20,7 @@ mod panel;
 mod plot;
 mod scale;
 mod scene;
+mod spacing;
 mod svg;
 mod table;
 #[cfg(test)]

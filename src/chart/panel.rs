@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::palette::KEY_COLORS;
+use super::spacing::{ROOMY, Spacing};
 use crate::harmless::Text;
 use crate::text::{grouped, printable, shorten};
 use crate::timestamp::Timestamp;
@@ -23,6 +24,7 @@ const MAX_NOTES: usize = 4;
 pub(super) struct Panel {
     pub(super) title: String,
     pub(super) size: (u32, u32),
+    pub(super) spacing: &'static Spacing,
     pub(super) top: usize,
     /// The keys with the most events, the one with the most first; at most [`MAX_KEYS`].
     keys: Vec<Key>,
@@ -143,6 +145,7 @@ impl Panel {
         Panel {
             title: clean(title),
             size: (900, 420),
+            spacing: &ROOMY,
             top: 5,
             keys: ranked.iter().map(|(key, _)| Key::of(key)).collect(),
             key_count,

@@ -2,6 +2,7 @@
 
 use super::palette::{Color, KEYS, LATE, OTHERS};
 use super::panel::Series;
+use super::spacing::Spacing;
 
 /// The rectangle in which the bars stand, and its scale.
 #[derive(Clone, Copy)]
@@ -14,6 +15,7 @@ pub(super) struct Plot {
     pub(super) max: f64,
     /// Windows from left to right.
     pub(super) places: usize,
+    pub(super) spacing: &'static Spacing,
 }
 
 impl Plot {

@@ -4,8 +4,6 @@
 use super::palette::{Color, PAPER};
 use crate::text::shorten;
 
-pub(super) const MARGIN: i32 = 18;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
     Left,
@@ -30,10 +28,6 @@ pub(super) struct Font {
     pub(super) size: i32,
     pub(super) bold: bool,
 }
-
-pub(super) const TITLE: Font = Font { size: 22, bold: true };
-pub(super) const LABEL: Font = Font { size: 16, bold: false };
-pub(super) const SMALL: Font = Font { size: 14, bold: false };
 
 /// Measures a text in pixels.
 pub(super) type Measure<'a> = &'a dyn Fn(&str, Font) -> i32;

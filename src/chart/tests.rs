@@ -78,6 +78,14 @@ fn check(name: &str, chart: &Chart) -> Vec<Mark> {
     assert!(text.lines().count() <= 110 && !text.contains("EVCXR_") && !text.starts_with('\n'), "{text}");
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
 
+    if let Some(narrow) = chart.narrow() {
+        readable(&format!("{name}, narrow"), &narrow);
+    }
+    readable(name, chart)
+}
+
+/// Whether all stands in the picture, and no text over another. Gives the marks.
+fn readable(name: &str, chart: &Chart) -> Vec<Mark> {
     let marks = chart.scene().marks;
     let (width, height) = (chart.whole_size().0 as i32, chart.whole_size().1 as i32);
     let mut boxes: Vec<(i32, i32, i32, i32, &str)> = Vec::new();
