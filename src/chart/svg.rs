@@ -4,7 +4,7 @@ use super::palette::{DARK, hex};
 use super::spacing::NARROW_PLACE;
 
 /// What plotters drew, and its width and height.
-pub(super) type Drawing = (String, (u32, u32));
+pub(super) type PlottersSvg = (String, (u32, u32));
 
 /// In the document
 ///
@@ -14,8 +14,8 @@ pub(super) type Drawing = (String, (u32, u32));
 ///   `color-scheme`), and programs that know nothing of that show the light ones;
 /// - a screen reader has a name and a description.
 pub(super) fn document(
-    (drawing, (width, height)): &Drawing,
-    narrow: Option<&Drawing>,
+    (drawing, (width, height)): &PlottersSvg,
+    narrow: Option<&PlottersSvg>,
     title: &str,
     description: &str,
 ) -> String {
