@@ -44,7 +44,8 @@
 //!
 //! One process reads all shards of a stream, and another takes over when it ends. Where that is not enough, the
 //! Kinesis Client Library spreads them over workers, and drives the same processors (feature `kcl`); what they count into
-//! one PostgreSQL database is exact (`Counter::shared_in`, feature `postgres`).
+//! one PostgreSQL database is exact (`Counter::shared_in`, feature `postgres`), and so are their alerts
+//! (`Detection::shared_in`).
 //!
 //! # Features
 //! None is on by default: a producer, a consumer and a counter against AWS need none.
@@ -149,7 +150,7 @@ pub use event::{Event, EventError, LogLine, LogLineError, Origin};
 #[cfg(feature = "chart")]
 pub use figure::{Figure, HashRing, TraceStep, WatermarkTrace};
 #[cfg(feature = "postgres")]
-pub use fleet::SharedCounter;
+pub use fleet::{SharedCounter, SharedDetection};
 pub use folder::temporary_folder;
 pub use format::{
     AccessLog, AnyFormat, Brief, Format, JsonFormat, KnownForms, LinePrefix, LogFormat, LogRecord,

@@ -7,6 +7,7 @@ mod cut_line;
 #[allow(dead_code, reason = "not all of it is used here")]
 #[path = "common/postgres.rs"]
 mod server;
+#[allow(dead_code, reason = "not all of it is used here")]
 #[path = "fleet_counts/workers.rs"]
 mod workers;
 

@@ -47,6 +47,8 @@ Examples:
   worker --app visits-counter --stream visits --postgres postgres://ann@db/shop --dry-run count
   worker --app visits-filter --stream visits --postgres 'postgres://ann@db/shop?options=-csearch_path%3Dfilter' \\
       --jars lib filter --to visits-log --drop-page '/static/*'
+  worker --app visits-detection --stream visits-log --postgres postgres://ann@db/shop --jars lib \\
+      detect --playbooks playbooks.toml --alerts visits-alerts
 
 The database's password goes into the environment variable PGPASSWORD, from where the daemon's children take it; an
 address with a password in it is refused, since everybody on the machine can read a command line. (PGSSLMODE and
@@ -123,7 +125,10 @@ fn main() -> ExitCode {
     };
     let arguments = Arguments::parse_from(&line);
     if arguments.status {
-        return ended(status::show(&arguments.postgres));
+        return ended(match &arguments.work {
+            Work::Detect(_) => status::show_alerts(&arguments.postgres),
+            _ => status::show(&arguments.postgres),
+        });
     }
     if arguments.dry_run {
         let properties = properties::of_this_program(&arguments);

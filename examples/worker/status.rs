@@ -1,5 +1,6 @@
 //! How far the fleet is, as the database has it: whichever worker is asked, and also when none is left.
 
+use kinesis_lab::Alerts;
 use kinesis_lab::prelude::*;
 
 use crate::common::say::product;
@@ -36,5 +37,22 @@ pub(crate) fn show(database: &str) -> Result<(), Error> {
              {} duplicates",
             totals.late, totals.refused, totals.unparsed, totals.duplicates,
         )
+    })
+}
+
+/// How many of the newest alerts are shown.
+const NEWEST: usize = 10;
+
+/// Of a detection: how far its shards are, and what it has set off.
+pub(crate) fn show_alerts(database: &str) -> Result<(), Error> {
+    let alerts = Alerts::open(database)?;
+    let (positions, count, newest) = (alerts.positions()?, alerts.count()?, alerts.recent(NEWEST)?);
+    product(|out| {
+        for place in &positions {
+            let end = if place.ended { ", to its end" } else { "" };
+            writeln!(out, "{}: watched up to what arrived at {}{end}", place.shard_id, place.arrival)?;
+        }
+        writeln!(out, "{count} alerts; the newest first:")?;
+        newest.iter().try_for_each(|alert| writeln!(out, "{alert}"))
     })
 }

@@ -25,8 +25,8 @@ pub(crate) struct RecentIds {
 impl RecentIds {
     /// Whether the id was here before; remembers it.
     pub(crate) fn is_copy(&mut self, id: &str, time: Timestamp) -> bool {
-        let bucket = Self::bucket(time);
-        let id = u128::from_be_bytes(Md5::digest(id.as_bytes()).into());
+        let (bucket, id) = Self::place(id, time);
+        let bucket = bucket.as_micros();
         if self.count >= MAX_IDS {
             return self.buckets.get(&bucket).is_some_and(|ids| ids.contains(&id));
         }
@@ -36,6 +36,12 @@ impl RecentIds {
             self.new.push((Timestamp::from_micros(bucket), id));
         }
         !new
+    }
+
+    /// Under what an id is kept: the minute of its event, and its hash.
+    pub(crate) fn place(id: &str, time: Timestamp) -> (Timestamp, u128) {
+        let hash = u128::from_be_bytes(Md5::digest(id.as_bytes()).into());
+        (Timestamp::from_micros(Self::bucket(time)), hash)
     }
 
     /// Forgets those of events before this time; gives the time up to which a store may forget.

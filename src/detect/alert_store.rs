@@ -11,13 +11,16 @@ use crate::timestamp::Timestamp;
 
 /// As [`Store`](crate::Store) for a counter: alerts, counts and checkpoints are written together or not at
 /// all.
-pub(crate) trait AlertStore: Send {
+pub(crate) trait AlertStore: Undelivered {
     /// What was saved; open counts of a playbook that counts other things now are left out.
     fn load(&mut self, stream: &StreamId, playbooks: &Playbooks) -> Result<SavedDetection>;
 
     /// Writes a change, whole or not at all.
     fn commit(&mut self, change: &AlertChange) -> Result<()>;
+}
 
+/// The alerts of a store of which somebody is still to be told.
+pub(crate) trait Undelivered: Send {
     /// These alerts need not be delivered again.
     fn delivered(&mut self, alerts: &[Alert]) -> Result<()>;
 

@@ -19,6 +19,11 @@ use crate::stream::Stream;
 use crate::timestamp::Timestamp;
 
 mod commit;
+#[cfg(feature = "postgres")]
+mod shared;
+
+#[cfg(feature = "postgres")]
+pub(crate) use shared::{KeysAndIds, KnownState};
 
 const LATENESS: Duration = Duration::from_secs(30);
 

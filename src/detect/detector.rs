@@ -10,6 +10,8 @@
 use super::alert::{Alert, Response};
 use super::playbooks::Playbooks;
 use super::rule::Rule;
+#[cfg(feature = "postgres")]
+use super::tallies::Tallies;
 use crate::event::Event;
 use crate::timestamp::Timestamp;
 
@@ -122,6 +124,35 @@ impl Detector {
         Timestamp::from_micros(self.completed_until)
     }
 
+    /// Of whom the counts decide about an event: playbooks and keys.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn keys_of<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = (&'a str, String)> + 'a {
+        self.rules.iter().filter_map(|rule| Some((rule.playbook.name.as_str(), rule.playbook.key_of(event)?)))
+    }
+
+    /// In place of all counts and cool-downs that are held: those of some keys, as a store has them that others write,
+    /// too. The room that was taken stays taken, until its panes are over.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn refresh(
+        &mut self,
+        watermark: Timestamp,
+        tallies: Vec<SavedTally>,
+        fired: Vec<(String, String, Timestamp)>,
+    ) {
+        for rule in &mut self.rules {
+            rule.panes.values_mut().for_each(Tallies::forget_keys);
+            rule.fired.clear();
+        }
+        self.complete(watermark);
+        for saved in tallies {
+            if let Some(rule) = self.rules.iter_mut().find(|rule| rule.playbook.name == saved.playbook) {
+                let pane = rule.panes.entry(saved.pane.as_micros()).or_default();
+                pane.know(saved.key, saved.n, saved.items);
+            }
+        }
+        self.restore_fired(fired);
+    }
+
     /// For a store: what changed since this was last called.
     pub(crate) fn changes(&mut self) -> Vec<SavedTally> {
         let mut changes = Vec::new();
@@ -180,6 +211,10 @@ impl Detector {
             pane.restore(saved.key, saved.n, saved.items);
             self.bytes += pane.bytes() - before;
         }
+        self.restore_fired(fired);
+    }
+
+    fn restore_fired(&mut self, fired: Vec<(String, String, Timestamp)>) {
         for (playbook, key, time) in fired {
             if let Some(rule) = self.rules.iter_mut().find(|rule| rule.playbook.name == playbook) {
                 let last = rule.fired.entry(key.into()).or_insert(time);

@@ -30,9 +30,11 @@ pub use playbooks::Playbooks;
 pub use totals::DetectionTotals;
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) use alert_store::{AlertChange, AlertStore, SavedDetection};
+pub(crate) use alert_store::{AlertChange, AlertStore, SavedDetection, Undelivered};
 #[cfg(feature = "agent")]
 pub(crate) use block_list::{LONGEST_BLOCK, blocks_in};
+#[cfg(feature = "postgres")]
+pub(crate) use detection::{KeysAndIds, KnownState};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use detector::{SavedTally, is_told};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::watch;
 
 use super::alert::Alert;
-use super::alert_store::AlertStore;
+use super::alert_store::Undelivered;
 use super::totals::DetectionTotals;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notice::notice;
@@ -59,6 +59,13 @@ impl Outbox {
         self.callback_panics = totals.callback_panics;
     }
 
+    /// In place of what is in it: alerts of a store that several deliver from, which are this one's for a while. What is
+    /// left of them is whoever's comes next.
+    #[cfg(feature = "postgres")]
+    pub(super) fn hold(&mut self, claimed: Vec<Alert>) {
+        (self.waiting, self.more) = (claimed.into(), 0);
+    }
+
     /// An alert that is committed. Where there is no room for it, it waits in the store; without one, the oldest is
     /// set aside for it.
     pub(super) fn push(&mut self, alert: Alert, stored: bool) {
@@ -88,7 +95,7 @@ impl Outbox {
     pub(super) fn deliver(
         &mut self,
         stop: &watch::Receiver<bool>,
-        mut store: Option<&mut (dyn AlertStore + 'static)>,
+        mut store: Option<&mut (dyn Undelivered + 'static)>,
     ) -> Result<(), ProcessError> {
         self.tell(store.as_deref_mut())?;
         loop {
@@ -119,7 +126,7 @@ impl Outbox {
     }
 
     /// What found no room in memory, once all that did is delivered.
-    fn fetch(&mut self, store: Option<&mut (dyn AlertStore + 'static)>) -> Result<(), ProcessError> {
+    fn fetch(&mut self, store: Option<&mut (dyn Undelivered + 'static)>) -> Result<(), ProcessError> {
         if let Some(store) = store
             && self.waiting.is_empty()
             && self.more > 0
@@ -134,7 +141,7 @@ impl Outbox {
     }
 
     /// What the store does not hear of it delivers again, to callbacks too: only after a crash.
-    fn tell(&mut self, store: Option<&mut (dyn AlertStore + 'static)>) -> Result<(), ProcessError> {
+    fn tell(&mut self, store: Option<&mut (dyn Undelivered + 'static)>) -> Result<(), ProcessError> {
         if let Some(store) = store
             && !self.told.is_empty()
         {

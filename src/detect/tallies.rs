@@ -21,6 +21,8 @@ pub(super) struct Tallies {
     /// How many keys each client has made; not where a client is a key.
     made: HashMap<Box<str>, u32, RandomState>,
     bytes: usize,
+    /// How many events, or different values.
+    counted: u64,
 }
 
 /// What a key has in a pane.
@@ -69,6 +71,7 @@ impl Tallies {
             }
         }
         tally.changed = true;
+        self.counted += 1;
         true
     }
 
@@ -96,12 +99,24 @@ impl Tallies {
 
     /// How many events, or different values, it has counted.
     pub(super) fn counted(&self) -> u64 {
-        self.tallies.values().map(|tally| tally.n).sum()
+        self.counted
     }
 
     /// Brings back what a store has. Who made it is not known any more, and is not held against anybody.
     pub(super) fn restore(&mut self, key: String, n: u64, items: Vec<u64>) {
         self.bytes += ENTRY_BYTES + key.len() + items.len() * (ITEM_BYTES + key.len());
+        self.counted += n;
+        self.know(key, n, items);
+    }
+
+    /// Forgets what keys have: it is in a database that others write, too. The room that they were counted to take they
+    /// take there, and who made them is remembered.
+    pub(super) fn forget_keys(&mut self) {
+        self.tallies.clear();
+    }
+
+    /// What a key has by now, whoever counted it: it takes no room of this one's.
+    pub(super) fn know(&mut self, key: String, n: u64, items: Vec<u64>) {
         let items = items.into_iter().collect();
         self.tallies.insert(key.into(), Tally { n, items, new_items: Vec::new(), changed: false });
     }

@@ -92,7 +92,7 @@ impl Shared {
         }
     }
 
-    fn load(&self, shard_id: &str, lineage: &[ShardLineage]) -> TakenShard {
+    fn load(&self, shard_id: &str, lineage: &[ShardLineage]) -> TakenShard<SavedState> {
         let row = &self.tables.shards[shard_id];
         let mut panes: BTreeMap<Timestamp, SavedPane> = BTreeMap::new();
         for ((pane, shard, key), count) in &self.tables.open {
@@ -137,7 +137,7 @@ fn lost() -> Error {
 }
 
 impl FleetStore for ModelStore {
-    fn take(&mut self, taking: &Taking<'_>) -> Result<TakenShard> {
+    fn take(&mut self, taking: &Taking<'_>) -> Result<TakenShard<SavedState>> {
         let mut shared = self.now();
         shared.register(taking.lineage);
         let row = shared.tables.shards.get_mut(taking.shard_id).unwrap();
@@ -145,7 +145,7 @@ impl FleetStore for ModelStore {
         Ok(shared.load(taking.shard_id, taking.lineage))
     }
 
-    fn reload(&mut self, claim: &Claim, lineage: &[ShardLineage]) -> Result<TakenShard> {
+    fn reload(&mut self, claim: &Claim, lineage: &[ShardLineage]) -> Result<TakenShard<SavedState>> {
         let shared = self.now();
         shared.check(claim, false)?;
         Ok(shared.load(&claim.shard_id, lineage))

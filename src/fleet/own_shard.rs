@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::claim::Claim;
 use super::position::CountedPosition;
-use super::store::{ShardLineage, TakenShard};
+use super::store::{ShardLineage, TakenShard, ancestors};
 use crate::read::{Checkpoint, Context};
 use crate::record::Batch;
 use crate::stream::ShardProgress;
@@ -12,8 +12,8 @@ use crate::timestamp::Timestamp;
 
 /// A shard of which nothing comes says so this often: what it said before is believed for a few times as long.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
-/// How often a worker looks whether a window is complete.
-const COMPLETE_EVERY: Duration = Duration::from_secs(1);
+/// How often a worker looks whether a window is complete, or an alert is to be delivered.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) struct OwnShard {
     pub(crate) claim: Claim,
@@ -27,10 +27,11 @@ pub(crate) struct OwnShard {
     idle: bool,
     reported: Option<Timestamp>,
     looked: Option<Timestamp>,
+    looked_for_alerts: Option<Timestamp>,
 }
 
 impl OwnShard {
-    pub(crate) fn new(shard_id: &str, lineage: Vec<ShardLineage>, taken: &TakenShard) -> OwnShard {
+    pub(crate) fn new(shard_id: &str, lineage: Vec<ShardLineage>, taken: &TakenShard<()>) -> OwnShard {
         let claim =
             Claim { shard_id: shard_id.to_owned(), epoch: taken.epoch, position: taken.position.clone() };
         OwnShard {
@@ -43,6 +44,7 @@ impl OwnShard {
             idle: false,
             reported: None,
             looked: None,
+            looked_for_alerts: None,
         }
     }
 
@@ -67,7 +69,7 @@ impl OwnShard {
     }
 
     /// What is written is as was read just now.
-    pub(crate) fn reloaded(&mut self, taken: &TakenShard) {
+    pub(crate) fn reloaded(&mut self, taken: &TakenShard<()>) {
         self.claim.position = taken.position.clone();
         (self.arrival, self.ended, self.stale) = (taken.arrival, taken.ended, false);
         for batch in std::mem::take(&mut self.pending) {
@@ -103,20 +105,29 @@ impl OwnShard {
         !self.ended && (!self.pending.is_empty() || idle != self.idle || is_due)
     }
 
-    /// Whether it is time to look for windows that are complete; then it is not, for a while.
+    /// Whether it is time to look how far event time has advanced over all shards; then it is not, for a while.
     pub(crate) fn looks(&mut self, now: Timestamp) -> bool {
-        let looks = self.looked.is_none_or(|looked| now >= looked + COMPLETE_EVERY || now < looked);
-        if looks {
-            self.looked = Some(now);
-        }
-        looks
+        is_time(&mut self.looked, now)
     }
 
-    /// What the counter is told of it.
+    /// The same for alerts that are to be delivered.
+    pub(crate) fn looks_for_alerts(&mut self, now: Timestamp) -> bool {
+        is_time(&mut self.looked_for_alerts, now)
+    }
+
+    /// What the counter is told of it. All those before it are its parents: one on which nothing came has handed nothing
+    /// on, since nobody wrote for it.
     pub(crate) fn progress(&self) -> ShardProgress {
-        let of = self.lineage.iter().find(|shard| shard.shard_id == self.claim.shard_id);
-        let parents: Vec<&str> =
-            of.into_iter().flat_map(|shard| &shard.parents).map(String::as_str).collect();
+        let parents = ancestors(&self.claim.shard_id, &self.lineage);
+        let parents: Vec<&str> = parents.iter().map(String::as_str).collect();
         ShardProgress::reading(&self.claim.shard_id, &parents)
     }
+}
+
+fn is_time(looked: &mut Option<Timestamp>, now: Timestamp) -> bool {
+    let is_time = looked.is_none_or(|looked| now >= looked + LOOK_EVERY || now < looked);
+    if is_time {
+        *looked = Some(now);
+    }
+    is_time
 }

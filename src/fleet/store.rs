@@ -14,10 +14,10 @@ use crate::timestamp::Timestamp;
 /// [`reload`](FleetStore::reload). Errors as [`Store`](crate::Store) has them, and `LeaseLost`.
 pub(crate) trait FleetStore: Send {
     /// Enters all shards of the stream, and takes the next epoch of one: whoever had it before writes no more.
-    fn take(&mut self, taking: &Taking<'_>) -> Result<TakenShard>;
+    fn take(&mut self, taking: &Taking<'_>) -> Result<TakenShard<SavedState>>;
 
     /// What is there of a shard that was taken.
-    fn reload(&mut self, claim: &Claim, lineage: &[ShardLineage]) -> Result<TakenShard>;
+    fn reload(&mut self, claim: &Claim, lineage: &[ShardLineage]) -> Result<TakenShard<SavedState>>;
 
     /// Writes what a worker has counted, where its epoch is the latest. `count` is told the watermark, which does not
     /// move before this is written, and called once at the most.
@@ -72,16 +72,32 @@ pub(crate) fn ancestors(shard_id: &str, lineage: &[ShardLineage]) -> BTreeSet<St
     found
 }
 
-/// What a worker goes on from.
+/// Where a worker goes on, and from what.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TakenShard {
+pub(crate) struct TakenShard<S> {
     pub(crate) epoch: i64,
     pub(crate) position: Option<CountedPosition>,
     /// Of the record at that position.
     pub(crate) arrival: Option<Timestamp>,
     pub(crate) ended: bool,
     /// Of this shard alone, but for the watermark, and for ids and origins of those that it came from.
-    pub(crate) saved: SavedState,
+    pub(crate) saved: S,
+}
+
+impl<S> TakenShard<S> {
+    /// The place, and what is saved up to there.
+    pub(crate) fn split(self) -> (TakenShard<()>, S) {
+        let TakenShard { epoch, position, arrival, ended, saved } = self;
+        (TakenShard { epoch, position, arrival, ended, saved: () }, saved)
+    }
+}
+
+impl TakenShard<()> {
+    /// The place, with what is saved up to there.
+    pub(crate) fn with<S>(self, saved: S) -> TakenShard<S> {
+        let TakenShard { epoch, position, arrival, ended, .. } = self;
+        TakenShard { epoch, position, arrival, ended, saved }
+    }
 }
 
 /// What a worker has counted since it last wrote.

@@ -9,7 +9,8 @@
 //! # What of a consumer's run holds here
 //! - A processor sees one shard: a [`Context`](crate::Context) has no other, so a [`Counter`](crate::Counter) in memory
 //!   counts that shard's records. Exact over all shards, and whatever happens to workers, is
-//!   [`Counter::shared_in`](crate::Counter), which keeps its counts in a PostgreSQL that all workers share.
+//!   [`Counter::shared_in`](crate::Counter), which keeps its counts in a PostgreSQL that all workers share; so does
+//!   [`Detection::shared_in`](crate::Detection) its alerts.
 //! - Records come **at least once**. After a crash, those since the last checkpoint come again, and a worker that was cut
 //!   off goes on for a while beside the one that has its shard. A processor that
 //!   [remembers](RecordProcessor::checkpoints) its place in its own store is given nothing twice: what its store has is

@@ -9,11 +9,11 @@ use super::lock::{self, WriterName};
 use super::turn::Turn;
 use super::url::PostgresUrl;
 use crate::detect::{Alert, Playbooks};
-use crate::detect::{AlertChange, AlertStore, SavedDetection};
+use crate::detect::{AlertChange, AlertStore, SavedDetection, Undelivered};
 use crate::error::{Error, ErrorKind, Result};
 use crate::read::StreamId;
 
-const DELIVERED: &str = "UPDATE alerts SET delivered = true WHERE id = ANY($1)";
+pub(super) const DELIVERED: &str = "UPDATE alerts SET delivered = true WHERE id = ANY($1)";
 
 pub(crate) struct PostgresAlerts {
     link: Link,
@@ -62,7 +62,9 @@ impl AlertStore for PostgresAlerts {
             alert_change::commit(session, &url, name, turn, change).await
         })
     }
+}
 
+impl Undelivered for PostgresAlerts {
     // Without asking whether another has taken over: they were delivered, by whomever.
     fn delivered(&mut self, alerts: &[Alert]) -> Result<()> {
         let ids: Vec<&str> = alerts.iter().map(|alert| alert.id.raw()).collect();

@@ -45,8 +45,9 @@ const IDS: &str = "INSERT INTO alert_ids SELECT minute, $1, id \
 const PROGRESS: &str =
     "UPDATE alert_progress SET watermark = $1, commits = $2, committed = clock_timestamp()";
 
-const STATEMENTS: [&str; 11] =
-    [TURN, ALERT, TOTALS, BEYOND, FORGET[0], FORGET[1], TALLIES, ITEMS, FORGET_IDS, IDS, PROGRESS];
+/// What a batch of a worker, or of one process, takes.
+pub(super) const STATEMENTS: [&str; 9] =
+    [ALERT, TOTALS, BEYOND, FORGET[0], FORGET[1], TALLIES, ITEMS, FORGET_IDS, IDS];
 
 /// Writes the next change; one that was in doubt, and was written, not again.
 pub(super) async fn commit(
@@ -57,6 +58,7 @@ pub(super) async fn commit(
     change: &AlertChange,
 ) -> Result<(), DatabaseFault> {
     session.prepare(&STATEMENTS).await?;
+    session.prepare(&[TURN, PROGRESS]).await?;
     session.prepare(&origins::OF_ALERTS.statements()).await?;
     session.prepare(&places::OF_ALERTS.statements()).await?;
     let (transaction, prepared) = session.begin().await?;
@@ -68,7 +70,8 @@ pub(super) async fn commit(
     places.await?;
     let write = Statements { transaction: &transaction, prepared };
     write.alerts(change).await?;
-    write.totals(change).await?;
+    write.totals(ALL_SHARDS, change).await?;
+    write.forget(change).await?;
     write.open(change).await?;
     write.ids(change).await?;
     let origins = origins::OF_ALERTS.write(&transaction, prepared, &change.gone_origins, &change.origins);
@@ -77,9 +80,10 @@ pub(super) async fn commit(
     turn.commit(transaction).await
 }
 
-struct Statements<'a> {
-    transaction: &'a Transaction<'a>,
-    prepared: Prepared<'a>,
+/// The parts of a change, each a few statements.
+pub(super) struct Statements<'a> {
+    pub(super) transaction: &'a Transaction<'a>,
+    pub(super) prepared: Prepared<'a>,
 }
 
 impl Statements<'_> {
@@ -87,7 +91,7 @@ impl Statements<'_> {
         answered(self.transaction.execute(self.prepared.get(sql)?, values)).await.map(drop)
     }
 
-    async fn alerts(&self, change: &AlertChange) -> Result<(), DatabaseFault> {
+    pub(super) async fn alerts(&self, change: &AlertChange) -> Result<(), DatabaseFault> {
         for alert in &change.alerts {
             let values: [&(dyn ToSql + Sync); 13] = [
                 &alert.id.raw(),
@@ -109,7 +113,8 @@ impl Statements<'_> {
         Ok(())
     }
 
-    async fn totals(&self, change: &AlertChange) -> Result<(), DatabaseFault> {
+    /// Those of a shard, or of one process.
+    pub(super) async fn totals(&self, shard: &str, change: &AlertChange) -> Result<(), DatabaseFault> {
         let totals = change.totals;
         let numbers = [
             ("alerts", totals.alerts),
@@ -123,22 +128,27 @@ impl Statements<'_> {
         ];
         let (names, counts): (Vec<&str>, Vec<i64>) =
             numbers.iter().map(|(name, count)| (*name, signed(*count))).unzip();
-        self.execute(TOTALS, &[&ALL_SHARDS, &names, &counts]).await?;
+        self.execute(TOTALS, &[&shard, &names, &counts]).await?;
         let (playbooks, counts): (Vec<Cow<'_, str>>, Vec<i64>) =
             change.beyond_memory.iter().map(|(playbook, count)| (stored(playbook), signed(*count))).unzip();
         match playbooks.is_empty() {
             true => Ok(()),
-            false => self.execute(BEYOND, &[&ALL_SHARDS, &playbooks, &counts]).await,
+            false => self.execute(BEYOND, &[&shard, &playbooks, &counts]).await,
         }
     }
 
-    /// What the open windows consist of.
-    async fn open(&self, change: &AlertChange) -> Result<(), DatabaseFault> {
+    /// What no open window needs any more.
+    pub(super) async fn forget(&self, change: &AlertChange) -> Result<(), DatabaseFault> {
         let (playbooks, oldest): (Vec<Cow<'_, str>>, Vec<Timestamp>) =
             change.oldest_panes.iter().map(|(playbook, oldest)| (stored(playbook), *oldest)).unzip();
         for sql in FORGET {
             self.execute(sql, &[&playbooks, &oldest]).await?;
         }
+        self.execute(FORGET_IDS, &[&change.ids_from]).await
+    }
+
+    /// What the open windows consist of: sums over all shards, whoever writes them.
+    pub(super) async fn open(&self, change: &AlertChange) -> Result<(), DatabaseFault> {
         for tallies in change.tallies.chunks(ROWS) {
             let playbooks: Vec<_> = tallies.iter().map(|tally| stored(&tally.playbook)).collect();
             let panes: Vec<_> = tallies.iter().map(|tally| tally.pane).collect();
@@ -163,8 +173,7 @@ impl Statements<'_> {
         Ok(())
     }
 
-    async fn ids(&self, change: &AlertChange) -> Result<(), DatabaseFault> {
-        self.execute(FORGET_IDS, &[&change.ids_from]).await?;
+    pub(super) async fn ids(&self, change: &AlertChange) -> Result<(), DatabaseFault> {
         for ids in change.ids.chunks(ROWS) {
             let (minutes, ids): (Vec<Timestamp>, Vec<Vec<u8>>) =
                 ids.iter().map(|(minute, id)| (*minute, id.to_be_bytes().to_vec())).unzip();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::{Client, Row, Transaction};
 
 use super::alert_rows::undelivered;
 use super::explain::DatabaseFault;
@@ -20,9 +20,10 @@ use crate::notice::notice;
 use crate::read::StreamId;
 use crate::timestamp::Timestamp;
 
-const NEW: &str = "INSERT INTO alert_progress (stream, created, watermark, owner, epoch) VALUES ($1, $2, $3, '', 0) \
+pub(super) const NEW: &str = "INSERT INTO alert_progress (stream, created, watermark, owner, epoch) VALUES ($1, $2, $3, '', 0) \
     ON CONFLICT DO NOTHING";
-const OF: &str = "SELECT stream, created, watermark, epoch, commits FROM alert_progress FOR UPDATE";
+pub(super) const OF: &str =
+    "SELECT stream, created, watermark, epoch, commits FROM alert_progress FOR UPDATE";
 const TAKE: [&str; 2] = [
     "UPDATE alert_progress SET owner = $1, epoch = epoch + 1",
     "UPDATE alert_shards SET owner = $1, epoch = epoch + 1",
@@ -76,7 +77,10 @@ pub(super) async fn load(
 
 /// Drops the open counts of playbooks that count something else now: they would be added to what they are
 /// not counts of.
-async fn keep_definitions(transaction: &Transaction<'_>, playbooks: &Playbooks) -> Result<(), DatabaseFault> {
+pub(super) async fn keep_definitions(
+    transaction: &Transaction<'_>,
+    playbooks: &Playbooks,
+) -> Result<(), DatabaseFault> {
     let rows = answered(transaction.query("SELECT playbook, definition FROM alert_definitions", &[])).await?;
     let mut theirs = BTreeMap::new();
     for row in &rows {
@@ -156,9 +160,14 @@ async fn read_tallies(client: &Client) -> Result<Vec<SavedTally>, DatabaseFault>
 }
 
 pub(super) async fn read_totals(client: &Client) -> Result<DetectionTotals, DatabaseFault> {
-    let mut totals = DetectionTotals::default();
     let sql = "SELECT name, sum(count)::int8 FROM alert_totals GROUP BY name";
-    for row in answered(client.query(sql, &[])).await? {
+    totals(&answered(client.query(sql, &[])).await?)
+}
+
+/// Rows of a name and a number.
+pub(super) fn totals(rows: &[Row]) -> Result<DetectionTotals, DatabaseFault> {
+    let mut totals = DetectionTotals::default();
+    for row in rows {
         let count = unsigned(row.try_get(1)?);
         match row.try_get(0)? {
             "alerts" => totals.alerts = count,

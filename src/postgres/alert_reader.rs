@@ -18,7 +18,7 @@ use crate::read::Checkpoint;
 
 /// A connection through which nothing is written.
 pub(crate) struct PostgresAlertReader {
-    // Asked by one at a time, and made again after it broke.
+    // KeysAndIds by one at a time, and made again after it broke.
     link: Mutex<Link>,
     place: String,
 }

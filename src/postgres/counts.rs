@@ -34,7 +34,7 @@ const MOVED: &str = "SELECT coalesce((to_jsonb(progress)->>'moved')::timestamptz
 
 /// A connection through which nothing is written.
 pub(crate) struct PostgresCounts {
-    // Asked by one at a time, and made again after it broke.
+    // KeysAndIds by one at a time, and made again after it broke.
     link: Mutex<Link>,
     place: String,
     size: Duration,

@@ -1,25 +1,19 @@
 //! Windows that all shards have passed, completed by whichever worker comes first.
 
-use std::time::Duration;
-
 use tokio_postgres::{Client, Transaction};
 
 use super::commit::{FORGET, drop_windows};
 use super::explain::DatabaseFault;
 use super::fleet_lock;
+use super::fleet_rows::OF_COUNTS;
 use super::fleet_terms::WindowTerms;
+use super::layout::COUNTS;
 use super::link::{Session, answered};
 use super::sql_types::{Length, signed};
 use super::turn::ALL_SHARDS;
-use crate::fleet::{ShardRow, next_watermark};
+use crate::fleet::next_watermark;
 use crate::timestamp::Timestamp;
 
-/// How long a shard is believed to be at its tip, after whoever reads it has said so: not longer than late events are
-/// waited for, and some polls at least.
-const BELIEVED: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(10));
-
-const SHARDS: &str = "SELECT shard, parents, epoch > 0, newest_event, idle AND reported > clock_timestamp() - $1::interval, ended \
-    FROM shards";
 const ADVANCE: &str = "UPDATE progress SET watermark = $1, moved = coalesce(moved, watermark), completed_by = $2, \
     committed = clock_timestamp()";
 const PANES: &str = "SELECT DISTINCT pane FROM open_counts WHERE pane < $1 \
@@ -47,10 +41,10 @@ pub(super) async fn advance(
         return Ok(());
     }
     let (transaction, _) = session.begin().await?;
-    if !fleet_lock::completing(&transaction).await? {
+    if !fleet_lock::completing(&transaction, &COUNTS).await? {
         return Ok(());
     }
-    fleet_lock::no_batch(&transaction).await?;
+    fleet_lock::no_batch(&transaction, &COUNTS).await?;
     if let Some(next) = next(transaction.client(), shape).await? {
         answered(transaction.execute(ADVANCE, &[&next, &owner])).await?;
         if shape.span.overlaps() {
@@ -64,22 +58,8 @@ async fn next(client: &Client, shape: WindowTerms) -> Result<Option<Timestamp>, 
     let row = answered(client.query_opt("SELECT watermark FROM progress", &[])).await?;
     let Some(row) = row else { return Ok(None) };
     let watermark: Timestamp = row.try_get(0)?;
-    let believed = Length(shape.lateness.clamp(BELIEVED.0, BELIEVED.1));
-    let rows = answered(client.query(SHARDS, &[&believed])).await?;
-    let shards: Result<Vec<ShardRow>, DatabaseFault> = rows
-        .iter()
-        .map(|row| {
-            Ok(ShardRow {
-                id: row.try_get(0)?,
-                parents: row.try_get(1)?,
-                opened: row.try_get(2)?,
-                newest_event: row.try_get(3)?,
-                idle: row.try_get::<_, Option<bool>>(4)?.unwrap_or(false),
-                ended: row.try_get(5)?,
-            })
-        })
-        .collect();
-    Ok(next_watermark(&shards?, shape.lateness, shape.span, watermark))
+    let shards = OF_COUNTS.all(client, shape.lateness).await?;
+    Ok(next_watermark(&shards, shape.lateness, shape.span, watermark))
 }
 
 /// Makes windows of what the watermark has passed.
@@ -90,7 +70,7 @@ pub(super) async fn move_windows(session: &mut Session, shape: WindowTerms) -> R
         return Ok(());
     }
     let (transaction, _) = session.begin().await?;
-    if !fleet_lock::completing(&transaction).await? {
+    if !fleet_lock::completing(&transaction, &COUNTS).await? {
         return Ok(());
     }
     move_in(&transaction, shape).await?;

@@ -8,6 +8,7 @@ use super::layout::{self, COUNTS};
 use super::link::{Link, Session};
 use super::url::PostgresUrl;
 use super::{fleet_complete, fleet_lock, fleet_take, fleet_write};
+use crate::count::SavedState;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fleet::{Claim, FleetStore, ShardChange, ShardLineage, TakenShard, Taking, WindowSpan};
 use crate::timestamp::Timestamp;
@@ -38,12 +39,12 @@ impl PostgresFleet {
 async fn shared(link: &mut Link) -> Result<&mut Session, DatabaseFault> {
     let url = link.url.clone();
     let session = link.session().await?;
-    fleet_lock::share(session, &url).await?;
+    fleet_lock::share(session, &url, &COUNTS).await?;
     Ok(session)
 }
 
 impl FleetStore for PostgresFleet {
-    fn take(&mut self, taking: &Taking<'_>) -> Result<TakenShard> {
+    fn take(&mut self, taking: &Taking<'_>) -> Result<TakenShard<SavedState>> {
         let (owner, made) = (self.owner.clone(), self.made);
         let taken = self.link.with(async |link: &mut Link| {
             let url = link.url.clone();
@@ -59,7 +60,7 @@ impl FleetStore for PostgresFleet {
         Ok(taken)
     }
 
-    fn reload(&mut self, claim: &Claim, lineage: &[ShardLineage]) -> Result<TakenShard> {
+    fn reload(&mut self, claim: &Claim, lineage: &[ShardLineage]) -> Result<TakenShard<SavedState>> {
         self.link.with(async |link: &mut Link| {
             let url = link.url.clone();
             fleet_take::reload(shared(link).await?, &url, claim, lineage).await

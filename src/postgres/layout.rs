@@ -47,7 +47,7 @@ pub(super) const ALERTS: TableSet = TableSet {
     what: "alerts",
     does: "writes its alerts into",
     lock: 0x4b4c_4144,
-    steps: &[include_str!("alerts.sql")],
+    steps: &[include_str!("alerts.sql"), include_str!("alerts_2.sql")],
     first_table: "alert_progress",
 };
 

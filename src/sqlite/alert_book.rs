@@ -10,7 +10,7 @@ use super::origins;
 use crate::detect::DetectionTotals;
 use crate::detect::Playbooks;
 use crate::detect::{Alert, Response};
-use crate::detect::{AlertChange, AlertStore, SavedDetection};
+use crate::detect::{AlertChange, AlertStore, SavedDetection, Undelivered};
 use crate::detect::{MOST_WAITING, SavedTally, is_told};
 use crate::error::Result;
 use crate::notice::notice;
@@ -50,7 +50,9 @@ impl AlertStore for AlertBook {
     fn commit(&mut self, change: &AlertChange) -> Result<()> {
         self.0.write(|transaction| write(transaction, change))
     }
+}
 
+impl Undelivered for AlertBook {
     fn delivered(&mut self, alerts: &[Alert]) -> Result<()> {
         self.0.write(|transaction| {
             let mut update = transaction.prepare_cached("UPDATE alerts SET delivered = 1 WHERE id = ?1")?;

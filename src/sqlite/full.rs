@@ -8,7 +8,7 @@ use super::alert_book::AlertBook;
 use super::file::DatabaseFile;
 use super::store::Sqlite;
 use crate::count::{Change, Counter, Fingerprint, SavedState, Store};
-use crate::detect::{Alert, AlertChange, AlertStore, SavedDetection};
+use crate::detect::{Alert, AlertChange, AlertStore, SavedDetection, Undelivered};
 use crate::detect::{Detection, Playbook, Playbooks};
 use crate::error::Result;
 use crate::read::{ConsumerHandle, RecordProcessor, StreamId};
@@ -39,7 +39,9 @@ impl AlertStore for Limited<AlertBook> {
     fn commit(&mut self, change: &AlertChange) -> Result<()> {
         self.0.lock().unwrap().commit(change)
     }
+}
 
+impl Undelivered for Limited<AlertBook> {
     fn delivered(&mut self, alerts: &[Alert]) -> Result<()> {
         self.0.lock().unwrap().delivered(alerts)
     }

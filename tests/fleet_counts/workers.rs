@@ -1,6 +1,6 @@
 //! Workers of a fleet without the KCL: who has which lease, and what each is given, is drawn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kinesis_lab::ShardProgress;
 use kinesis_lab::prelude::*;
@@ -18,15 +18,24 @@ impl RecordProcessor for Collected {
     }
 }
 
-const LATENESS: u64 = 30;
+pub(crate) const LATENESS: u64 = 30;
+
+/// A visit every three seconds.
+pub(crate) fn stream_with_reshards() -> Stream {
+    resharded(|minute, n| {
+        let time = Timestamp::from_secs(1_536_220_800 + minute * 60 + n * 3);
+        vec![(format!("192.0.2.{}", n % 7), time.to_string())]
+    })
+}
 
 /// Two shards, one of which is split, and two of which are merged, with events in between: ten minutes.
-pub(crate) fn stream_with_reshards() -> Stream {
+pub(crate) fn resharded(records: impl Fn(i64, i64) -> Vec<(String, String)>) -> Stream {
     let stream = Kinesis::local().unwrap().create_stream("visits", 2).unwrap();
     for minute in 0..10 {
         for n in 0..20 {
-            let time = Timestamp::from_secs(1_536_220_800 + minute * 60 + n * 3);
-            stream.put(format!("192.0.2.{}", n % 7), time.to_string()).unwrap();
+            for (key, data) in records(minute, n) {
+                stream.put(key, data).unwrap();
+            }
         }
         let mut open: Vec<Shard> = stream.shards().unwrap().into_iter().filter(Shard::is_open).collect();
         open.sort_by_key(|shard| shard.hash_range);
@@ -66,6 +75,9 @@ pub(crate) struct Fleet {
     now: Timestamp,
     /// How often a worker was refused.
     pub(crate) fenced: u32,
+    /// By shard: what was written, each once, in the order in which it was.
+    pub(crate) written: Vec<(String, Record)>,
+    known: BTreeSet<(String, String)>,
 }
 
 impl Fleet {
@@ -91,6 +103,8 @@ impl Fleet {
             random: fastrand::Rng::with_seed(seed),
             now: Timestamp::from_secs(1_800_000_000),
             fenced: 0,
+            written: Vec::new(),
+            known: BTreeSet::new(),
         }
     }
 
@@ -147,7 +161,7 @@ impl Fleet {
             return;
         }
         if !at_end {
-            let batch = Batch::new("visits", &id, records);
+            let batch = Batch::new("visits", &id, records.clone());
             child.processor.process(&batch, &mut Context::at(self.now)).unwrap();
         }
         let progress = ShardProgress::reading(&id, &[]);
@@ -157,6 +171,11 @@ impl Fleet {
         });
         if let Err(error) = outcome {
             return self.refused(worker, shard, &error);
+        }
+        for record in records {
+            if self.known.insert((id.clone(), record.sequence_number.clone())) {
+                self.written.push((id.clone(), record));
+            }
         }
         child.next = end;
         let lease = &mut self.leases[shard];

@@ -1,6 +1,7 @@
 //! What a worker does with the records of its shards.
 
 mod count;
+mod detect;
 mod filter;
 
 use clap::Subcommand;
@@ -17,6 +18,8 @@ pub(crate) enum Work {
     Count(count::Count),
     /// Sends on what is to be kept, into another stream
     Filter(filter::SendOn),
+    /// Watches for too much of something, and tells of it
+    Detect(detect::Detect),
 }
 
 /// As a child: one shard, until the daemon lets go of it.
@@ -42,6 +45,10 @@ fn processor(arguments: &Arguments, stream: &Stream) -> Result<Box<dyn RecordPro
         Work::Filter(filter) => {
             let kinesis = common::connect(arguments.endpoint.as_deref())?;
             Box::new(filter.filter(&arguments.postgres, stream, &kinesis)?)
+        }
+        Work::Detect(detect) => {
+            let kinesis = common::connect(arguments.endpoint.as_deref())?;
+            Box::new(detect.detection(&arguments.postgres, stream, &kinesis)?)
         }
     })
 }

@@ -2,7 +2,8 @@
 
 use tokio::sync::watch;
 
-use super::super::alert_store::AlertChange;
+use super::super::alert::Alert;
+use super::super::alert_store::{AlertChange, SavedDetection, Undelivered};
 use super::super::detector::is_told;
 use super::Detection;
 use crate::error::Result;
@@ -14,7 +15,15 @@ const ALERTS_KEPT: usize = 10_000;
 impl Detection {
     pub(super) fn load(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>> {
         let Some(store) = &mut self.store else { return Ok(Vec::new()) };
-        let saved = store.load(stream, &self.playbooks)?;
+        let mut saved = store.load(stream, &self.playbooks)?;
+        let checkpoints = std::mem::take(&mut saved.checkpoints);
+        self.restore(saved);
+        self.checkpoints.restore(&checkpoints);
+        Ok(checkpoints)
+    }
+
+    /// Goes on from what is saved, but for the places in the shards.
+    pub(super) fn restore(&mut self, saved: SavedDetection) {
         // In place of what is in memory: a run that failed may be ahead of what it committed.
         self.detector.restore(saved.watermark, saved.tallies, saved.fired, &saved.beyond_memory);
         self.watermark.restore(saved.watermark, saved.shard_times);
@@ -25,8 +34,6 @@ impl Detection {
         self.unwritten = None;
         self.fresh.clear();
         self.dirty = false;
-        self.checkpoints.restore(&saved.checkpoints);
-        Ok(saved.checkpoints)
     }
 
     /// Writes down what came since the last time, the alerts among it.
@@ -37,11 +44,18 @@ impl Detection {
         if !self.dirty && !self.checkpoints.have_moved() {
             return Ok(());
         }
+        // Taken also where there is no store, or what is new would add up for ever.
+        self.unwritten = Some(self.take_change());
+        self.dirty = false;
+        self.write()
+    }
+
+    /// What changed since this was last called.
+    pub(super) fn take_change(&mut self) -> AlertChange {
         let (gone_origins, origins) = self.copies.changes();
         // An id is needed while any window may be open in which its event counts.
         let ids_from = self.ids.forget(self.watermark.current() - self.playbooks.longest_window());
-        // Taken also where there is no store, or what is new would add up for ever.
-        self.unwritten = Some(AlertChange {
+        AlertChange {
             checkpoints: self.checkpoints.take_moved(),
             shard_times: self.watermark.times().map(|(s, t)| (s.to_owned(), t)).collect(),
             watermark: self.detector.completed_until(),
@@ -54,9 +68,7 @@ impl Detection {
             ids_from,
             gone_origins,
             origins,
-        });
-        self.dirty = false;
-        self.write()
+        }
     }
 
     /// Gives the store what it has not yet; again, if it could not take it before. Nobody hears of an alert that is
@@ -70,10 +82,7 @@ impl Detection {
             store.commit(change)?;
         }
         for alert in self.unwritten.take().map(|change| change.alerts).unwrap_or_default() {
-            if self.recent.len() == ALERTS_KEPT {
-                self.recent.pop_front();
-            }
-            self.recent.push_back(alert.clone());
+            self.keep_recent(&alert);
             if is_told(&alert) {
                 self.outbox.push(alert, self.store.is_some());
             }
@@ -81,8 +90,17 @@ impl Detection {
         Ok(())
     }
 
+    /// To look at.
+    pub(super) fn keep_recent(&mut self, alert: &Alert) {
+        if self.recent.len() == ALERTS_KEPT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(alert.clone());
+    }
+
     /// What is committed, and not delivered.
     pub(super) fn deliver(&mut self, stop: &watch::Receiver<bool>) -> Result<(), ProcessError> {
-        self.outbox.deliver(stop, self.store.as_deref_mut())
+        let store = self.store.as_deref_mut().map(|store| store as &mut dyn Undelivered);
+        self.outbox.deliver(stop, store)
     }
 }

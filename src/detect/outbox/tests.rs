@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use super::super::alert::Response;
-use super::super::alert_store::{AlertChange, SavedDetection};
-use super::super::playbooks::Playbooks;
 use super::*;
-use crate::read::StreamId;
 use crate::stop::Stop;
 use crate::timestamp::Timestamp;
 
@@ -48,15 +45,7 @@ impl Kept {
     }
 }
 
-impl AlertStore for Kept {
-    fn load(&mut self, _: &StreamId, _: &Playbooks) -> Result<SavedDetection> {
-        unreachable!("an outbox loads nothing")
-    }
-
-    fn commit(&mut self, _: &AlertChange) -> Result<()> {
-        unreachable!("an outbox commits nothing")
-    }
-
+impl Undelivered for Kept {
     fn delivered(&mut self, alerts: &[Alert]) -> Result<()> {
         self.answer()?;
         for alert in alerts {
