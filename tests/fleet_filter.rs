@@ -131,8 +131,8 @@ fn whoever_was_replaced_sends_copies_alone_and_keeps_no_place() {
     let two = Some("2".to_owned());
     let expected = [
         (1, None, Timestamp::MIN),
-        (2, None, Timestamp::MIN),
-        (3, two.clone(), Timestamp::MIN),
+        (2, Some("1".to_owned()), at(10)),
+        (3, two.clone(), at(10)),
         (3, two, at(20)), // the copy
         (4, Some("3".to_owned()), at(20)),
     ];
@@ -181,4 +181,27 @@ fn what_was_not_sent_has_no_place() {
     filter.tick(&mut context(9)).unwrap();
     let place = filter.checkpoints(&kinesis_lab::StreamId::new("", Timestamp::MIN)).unwrap();
     assert_eq!((filter.kept(), place[0].sequence_number.as_deref()), (0, None));
+}
+
+/// An hour in one batch, and then nothing: the windows of the second stream are not held for want of a record more.
+#[test]
+fn the_last_record_says_how_far_event_time_is_behind_the_others() {
+    let Some(server) = postgres() else { return };
+    let kinesis = Kinesis::local().unwrap();
+    let (stream, log) =
+        (kinesis.create_stream("visits", 1).unwrap(), kinesis.create_stream("log", 1).unwrap());
+    let mut filter = filter(&server.database("filter behind"), &stream, &log);
+    filter.shard_taken(SHARD, &mut context(0)).unwrap();
+    let hour: Vec<(u64, i64)> = (1..=60).map(|minute| (minute, 60 * minute as i64)).collect();
+    filter.process(&batch(&hour), &mut context(1)).unwrap();
+    filter.tick(&mut context(2)).unwrap();
+    let watermark = |n: usize| sent(&log)[n].2;
+    assert_eq!(watermark(58), Timestamp::MIN);
+    assert_eq!(watermark(59), Timestamp::from_secs(1_536_220_800 + 59 * 60));
+    // What is not far ahead goes in one part; how far event time is, this worker heard when it wrote last.
+    filter.process(&batch(&[(61, 3_601)]), &mut context(3)).unwrap();
+    filter.tick(&mut context(60)).unwrap();
+    filter.process(&batch(&[(62, 3_602), (63, 3_604)]), &mut context(61)).unwrap();
+    let after = |told: &(u64, Option<String>, Timestamp)| told.1.clone();
+    assert_eq!(sent(&log)[60..].iter().filter_map(after).collect::<Vec<_>>(), ["60", "61", "61"]);
 }

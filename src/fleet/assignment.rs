@@ -139,6 +139,11 @@ impl ShardAssignment {
         if !self.shard.as_mut().is_some_and(|shard| shard.looks(now)) {
             return Ok(());
         }
+        self.complete_now()
+    }
+
+    /// The same, without a look at the time.
+    pub(crate) fn complete_now(&mut self) -> Result<()> {
         let outcome = self.store.advance().and_then(|()| self.store.move_windows());
         match outcome {
             Err(error) if error.is_transient() => {

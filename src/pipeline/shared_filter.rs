@@ -18,6 +18,8 @@ use crate::timestamp::Timestamp;
 
 /// The steps in which event time advances for all workers.
 const STEP: Duration = Duration::from_millis(100);
+/// A batch that is further ahead of event time, as this worker knows it, is sent in two parts.
+const BEHIND: Duration = Duration::from_secs(5);
 
 /// A [`Filter`] whose place many workers of the Kinesis Client Library share, in one database; made by
 /// [`Filter::shared_in`].
@@ -28,8 +30,8 @@ const STEP: Duration = Duration::from_millis(100);
 /// ([`Counter`](crate::Counter), [`Detection`](crate::Detection)) counts each event once.
 ///
 /// Each record says how far event time has advanced over all shards of the first stream, as far as this worker knows: it
-/// is told with each batch that it writes, so that is behind by a batch at most, and moves in steps of 0.1 s. While a
-/// shard is read by nobody, it stands still, and so do the windows of the second stream.
+/// is told with each batch that it writes, so that is behind by a batch, or by 5 s at most, and moves in steps of 0.1 s.
+/// While a shard is read by nobody, it stands still, and so do the windows of the second stream.
 pub struct SharedFilter {
     filter: Filter,
     assignment: ShardAssignment,
@@ -105,6 +107,28 @@ impl SharedFilter {
         self.event_time = self.event_time.max(saved.watermark);
     }
 
+    /// Sends a batch on, to be written.
+    fn send(&mut self, batch: &Batch, ctx: &Context) -> Result<(), ProcessError> {
+        let origin = Origin {
+            watermark: self.event_time,
+            after: self.never_again(&batch.records),
+            ..self.filter.origin(batch)
+        };
+        self.filter.whole(batch, |filter| send(filter, batch, &origin, &ctx.stop()))?;
+        self.assignment.shard_of(&batch.shard_id)?.push(batch);
+        Ok(())
+    }
+
+    /// How far event time is now that this worker has written.
+    fn ask_event_time(&mut self) -> Result<()> {
+        self.assignment.complete_now()?;
+        self.assignment.shard.iter_mut().for_each(|shard| shard.stale = true);
+        if let Some(saved) = self.assignment.reload_if_stale()? {
+            self.restore(&saved);
+        }
+        Ok(())
+    }
+
     /// Up to where nobody sends anything again: it is written. Of an aggregate of which a part is, the rest is still to
     /// come under the same number.
     fn never_again(&self, records: &[Record]) -> Option<String> {
@@ -137,6 +161,12 @@ impl SharedFilter {
     }
 }
 
+/// How many records share the last one's number: an aggregate is not cut.
+fn last_of(records: &[Record]) -> usize {
+    let last = records.last().map(|record| &record.sequence_number);
+    records.iter().rev().take_while(|record| Some(&record.sequence_number) == last).count()
+}
+
 fn send(
     filter: &mut Filter,
     batch: &Batch,
@@ -166,15 +196,21 @@ impl RecordProcessor for SharedFilter {
 
     fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
         let batch = Batch { stream: self.assignment.stream.name.clone(), ..batch.clone() };
-        let Some(batch) = self.assignment.shard_of(&batch.shard_id)?.uncovered(&batch) else { return Ok(()) };
-        let origin = Origin {
-            watermark: self.event_time,
-            after: self.never_again(&batch.records),
-            ..self.filter.origin(&batch)
+        let Some(mut batch) = self.assignment.shard_of(&batch.shard_id)?.uncovered(&batch) else {
+            return Ok(());
         };
-        self.filter.whole(&batch, |filter| send(filter, &batch, &origin, &ctx.stop()))?;
-        self.assignment.shard_of(&batch.shard_id)?.push(&batch);
-        Ok(())
+        // After an outage there may be an hour in a batch, and no other for long: its last record says how far event time
+        // is behind the others. Before the first is sent, nothing is known of that.
+        let is_behind = |record: &Record| record.arrival > self.event_time + BEHIND;
+        let at = batch.records.len() - last_of(&batch.records);
+        if at > 0 && batch.records.last().is_some_and(is_behind) {
+            let last = batch.records.split_off(at);
+            self.send(&batch, ctx)?;
+            self.write(ctx.now, false).map_err(ProcessError::of_store)?;
+            self.ask_event_time().map_err(ProcessError::of_store)?;
+            batch.records = last;
+        }
+        self.send(&batch, ctx)
     }
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {

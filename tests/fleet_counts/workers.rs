@@ -162,7 +162,10 @@ impl Fleet {
         }
         if !at_end {
             let batch = Batch::new("visits", &id, records.clone());
-            child.processor.process(&batch, &mut Context::at(self.now)).unwrap();
+            let outcome = self.patiently(|now| child.processor.process(&batch, &mut Context::at(now)));
+            if let Err(error) = outcome {
+                return self.refused(worker, shard, &error);
+            }
         }
         let progress = ShardProgress::reading(&id, &[]);
         let progress = if at_end { progress.idle() } else { progress };
