@@ -101,6 +101,51 @@ fn whoever_was_replaced_writes_nothing_more() {
     assert_eq!(place[0].sequence_number.as_deref(), Some("2"));
 }
 
+/// A lesson's: what the fence is for.
+#[test]
+fn without_the_fence_whoever_was_replaced_makes_the_counts_wrong() {
+    let Some(server) = postgres() else { return };
+    let (url, stream) = (server.database("without a fence"), one_shard());
+    let counter = |url: &str| counter(url, &stream).without_fence();
+    let mut first = counter(&url);
+    first.shard_taken(SHARD, &mut context(0)).unwrap();
+    count(&mut first, 1, 10).unwrap();
+    let mut second = counter(&url);
+    second.shard_taken(SHARD, &mut context(0)).unwrap();
+    for (number, second_of_event) in [(2, 20), (3, 21), (4, 22)] {
+        count(&mut second, number, second_of_event).unwrap();
+    }
+    assert_eq!(open(&url), 4);
+    count(&mut first, 2, 20).unwrap();
+    assert_eq!(open(&url), 2, "what it has not seen is missing");
+    // Two minutes later the window is complete; and then the first one counts what is in it.
+    count(&mut second, 5, 150).unwrap();
+    assert_eq!(Counts::open(&url).unwrap().windows().unwrap().len(), 1);
+    count(&mut first, 3, 21).unwrap();
+    let late: u64 = Counts::open(&url).unwrap().late().unwrap().iter().map(|(_, _, n)| n).sum();
+    assert_eq!(late, 1, "what another has counted is counted again");
+}
+
+/// It does not ask whether what it waits to write is written already, either.
+#[test]
+fn without_the_fence_a_commit_in_doubt_counts_twice() {
+    let Some(server) = postgres() else { return };
+    let (url, stream) = (server.database("in doubt without a fence"), one_shard());
+    let line = CutLine::to(server.port);
+    let mut counter = counter(&line.url(&url), &stream).without_fence();
+    counter.shard_taken(SHARD, &mut context(0)).unwrap();
+    line.cut_next(Cut::Answer);
+    let mut outcome = count(&mut counter, 1, 1);
+    for _ in 0..100 {
+        if outcome.is_ok() {
+            break;
+        }
+        std::thread::sleep(millis(20));
+        outcome = counter.tick(&mut context(10));
+    }
+    assert_eq!(open(&url), 2);
+}
+
 /// The answer to a COMMIT is lost, or the COMMIT is: nobody on this side can tell.
 #[test]
 fn a_commit_in_doubt_is_settled() {

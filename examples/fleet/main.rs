@@ -8,8 +8,10 @@ mod control;
 mod counting;
 mod dynamodb;
 mod journal;
+mod postgres;
 mod processed;
 mod scene;
+mod services;
 mod traffic;
 mod worker;
 
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use kinesis_lab::prelude::*;
 
-use crate::common::say::say;
+use crate::common::say::{ended, say};
 use crate::counting::CountedJournal;
 use crate::journal::Journal;
 
@@ -48,14 +50,23 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) compatible_with_2x: bool,
     /// The children count, too, into this database (postgres://user@host/database), which must have no tables yet: at the
-    /// end each record must be in its counts, once
-    #[arg(long, value_name = "URL")]
+    /// end each record must be in its counts, once [without an address: a PostgreSQL of the fleet's own]
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     pub(crate) postgres: Option<String>,
+    /// For a lesson alone: the counts are written without a look at who has the shard by now
+    #[arg(long, requires = "postgres")]
+    pub(crate) without_fence: bool,
+    /// DynamoDB's stand-in and PostgreSQL alone, without Kinesis and workers
+    #[arg(long)]
+    pub(crate) services: bool,
+    /// The services end when the process of this number is gone
+    #[arg(long, value_name = "PROCESS", requires = "services")]
+    pub(crate) with_process: Option<i32>,
     /// Java's program
     #[arg(long, value_name = "FILE", default_value = "java")]
     pub(crate) java: PathBuf,
     /// The folder with the jars of amazon-kinesis-client-multilang
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", default_value = "lib")]
     pub(crate) jars: PathBuf,
     /// What stands in for DynamoDB: the program dynoxide
     #[arg(long, value_name = "FILE")]
@@ -81,7 +92,11 @@ fn main() -> ExitCode {
             }
         };
     }
-    match scene::play(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    if arguments.services {
+        return ended(services::run(&arguments));
+    }
+    match scene::play(&arguments) {
         Ok(wrong) if wrong.is_empty() => {
             say("fleet: passed");
             ExitCode::SUCCESS

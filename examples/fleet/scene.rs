@@ -14,6 +14,7 @@ use crate::control::{self, Asked, Request};
 use crate::counting;
 use crate::dynamodb::Dynamodb;
 use crate::journal;
+use crate::postgres::Postgres;
 use crate::processed::{Processed, counted};
 use crate::traffic::{self, PUT};
 use crate::worker::{Fleet, Worker};
@@ -42,11 +43,16 @@ pub(crate) fn play(arguments: &Arguments) -> Result<Vec<String>, Error> {
             "a fleet is up here already: end it by `cargo xtask fleet down`",
         ));
     }
-    let _ = std::fs::remove_dir_all(&folder);
+    clear(&folder);
     std::fs::create_dir_all(folder.join("journals"))?;
     let asked = control::listen(&folder)?;
     let kinesis = Local::new().port(0).open()?;
-    let dynamodb = Dynamodb::start(&arguments.dynamodb, &folder)?;
+    let dynamodb = Dynamodb::start(&arguments.dynamodb, &folder, "127.0.0.1")?;
+    let own_postgres = match arguments.postgres.as_deref() {
+        Some("") => Some(Postgres::start("127.0.0.1", &[])?),
+        _ => None,
+    };
+    let postgres = own_postgres.as_ref().map(Postgres::own_url).or_else(|| arguments.postgres.clone());
     let stream = kinesis.create_stream("fleet", arguments.shards)?;
     traffic::put_backlog(&stream, arguments.backlog)?;
     // An application begins on a stream that was resharded before, too.
@@ -54,7 +60,8 @@ pub(crate) fn play(arguments: &Arguments) -> Result<Vec<String>, Error> {
         traffic::reshard(&stream)?;
     }
     let endpoint = kinesis.endpoint_url().unwrap_or_default();
-    let fleet = Fleet { arguments, folder: &folder, kinesis: endpoint, dynamodb: &dynamodb.endpoint };
+    let (dynamodb, postgres) = (&*dynamodb.endpoint, postgres.as_deref());
+    let fleet = Fleet { arguments, folder: &folder, kinesis: endpoint, dynamodb, postgres };
     let mut scene = Scene {
         fleet: &fleet,
         stream,
@@ -74,6 +81,16 @@ pub(crate) fn play(arguments: &Arguments) -> Result<Vec<String>, Error> {
         if scene.wrong.is_empty() { "passed".into() } else { format!("FAILED: {}", scene.wrong.join("; ")) };
     farewells.into_iter().for_each(|asker| asker.answer(&format!("{}\nfleet: {verdict}", scene.sum())));
     Ok(scene.wrong)
+}
+
+/// What is there of an earlier run; but not of services that are up.
+fn clear(folder: &std::path::Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("services") {
+            continue;
+        }
+        let _ = std::fs::remove_dir_all(entry.path()).or_else(|_| std::fs::remove_file(entry.path()));
+    }
 }
 
 impl Scene<'_> {
@@ -228,7 +245,7 @@ impl Scene<'_> {
         self.look()?;
         self.wrong.extend(self.processed.faults(self.put, &self.closed));
         tell(self.sum());
-        if let Some(database) = &self.fleet.arguments.postgres {
+        if let Some(database) = self.fleet.postgres {
             let (sentence, faults) = counting::compare(database, self.put)?;
             tell(sentence);
             self.wrong.extend(faults);

@@ -18,6 +18,8 @@ pub(crate) struct Fleet<'a> {
     pub(crate) folder: &'a Path,
     pub(crate) kinesis: &'a str,
     pub(crate) dynamodb: &'a str,
+    /// The database that the children count into, with its password.
+    pub(crate) postgres: Option<&'a str>,
 }
 
 pub(crate) struct Worker {
@@ -58,8 +60,11 @@ impl Worker {
             (journal::WORKER, &name),
         ]);
         command.env(journal::FOLDER, fleet.folder.join("journals"));
-        if let Some(database) = &fleet.arguments.postgres {
-            command.envs([(counting::DATABASE, database.as_str()), (counting::ENDPOINT, fleet.kinesis)]);
+        if let Some(database) = fleet.postgres {
+            command.envs([(counting::DATABASE, database), (counting::ENDPOINT, fleet.kinesis)]);
+        }
+        if fleet.arguments.without_fence {
+            command.env(counting::WITHOUT_FENCE, "1");
         }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // Ctrl-C is for the fleet, which ends its workers one after the other.

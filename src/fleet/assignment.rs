@@ -19,12 +19,14 @@ pub(crate) struct ShardAssignment<S: ?Sized = dyn FleetStore> {
     pub(crate) store: Box<S>,
     pub(crate) stream: StreamId,
     list: ListShards,
+    /// False for a lesson alone.
+    pub(crate) is_fenced: bool,
     pub(crate) shard: Option<OwnShard>,
 }
 
 impl<S: ?Sized> ShardAssignment<S> {
     pub(crate) fn new(store: Box<S>, stream: StreamId, list: ListShards) -> ShardAssignment<S> {
-        ShardAssignment { store, stream, list, shard: None }
+        ShardAssignment { store, stream, list, is_fenced: true, shard: None }
     }
 
     /// Makes this worker the one that writes for a shard, and gives what it goes on from.
@@ -40,7 +42,7 @@ impl<S: ?Sized> ShardAssignment<S> {
             lineage.push(ShardLineage { shard_id: shard_id.to_owned(), parents: Vec::new() });
         }
         let (taken, saved) = take(&mut self.store, &lineage)?.split();
-        self.shard = Some(OwnShard::new(shard_id, lineage, &taken));
+        self.shard = Some(OwnShard::new(shard_id, lineage, &taken, self.is_fenced));
         Ok(saved)
     }
 

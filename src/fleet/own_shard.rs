@@ -31,9 +31,14 @@ pub(crate) struct OwnShard {
 }
 
 impl OwnShard {
-    pub(crate) fn new(shard_id: &str, lineage: Vec<ShardLineage>, taken: &TakenShard<()>) -> OwnShard {
-        let claim =
-            Claim { shard_id: shard_id.to_owned(), epoch: taken.epoch, position: taken.position.clone() };
+    pub(crate) fn new(
+        shard_id: &str,
+        lineage: Vec<ShardLineage>,
+        taken: &TakenShard<()>,
+        is_fenced: bool,
+    ) -> OwnShard {
+        let (epoch, position) = (taken.epoch, taken.position.clone());
+        let claim = Claim { shard_id: shard_id.to_owned(), epoch, position, is_fenced };
         OwnShard {
             claim,
             lineage,
@@ -70,6 +75,11 @@ impl OwnShard {
 
     /// What is written is as was read just now.
     pub(crate) fn reloaded(&mut self, taken: &TakenShard<()>) {
+        if !self.claim.is_fenced {
+            // Who does not ask whose the shard is does not ask either whether what it waits to write is written already.
+            self.stale = false;
+            return;
+        }
         self.claim.position = taken.position.clone();
         (self.arrival, self.ended, self.stale) = (taken.arrival, taken.ended, false);
         for batch in std::mem::take(&mut self.pending) {

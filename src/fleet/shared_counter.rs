@@ -64,6 +64,22 @@ impl SharedCounter {
         self
     }
 
+    /// For a lesson, and for tests that must see the difference: writes whatever it has counted, without a look at who has
+    /// the shard by now and up to where it is counted. Counts are **wrong** then as soon as a worker is cut off, stands
+    /// still or does not hear that something was written. Default: such a worker is refused.
+    ///
+    /// ```no_run
+    /// # use kinesis_lab::prelude::*;
+    /// let stream = Kinesis::aws().connect()?.stream("visits")?;
+    /// let counter = Counter::per_minute().shared_in("postgres://ann@db.example/shop", &stream)?;
+    /// let mut counter = counter.without_fence(); // to see what the fence is for
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn without_fence(mut self) -> SharedCounter {
+        self.assignment.is_fenced = false;
+        self
+    }
+
     #[cfg(test)]
     pub(super) fn epoch(&self) -> Option<i64> {
         self.assignment.shard.as_ref().map(|shard| shard.claim.epoch)

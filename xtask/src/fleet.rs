@@ -1,6 +1,7 @@
 //! `cargo xtask fleet`: workers of the Kinesis Client Library on this machine, as `examples/fleet/` plays them.
 
 mod parts;
+mod services;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -36,6 +37,10 @@ logs are in target/fleet.")]
     Pause(Pause),
     /// Splits a shard
     Split,
+    /// DynamoDB's stand-in and a PostgreSQL alone, for workers that you start yourself (examples/worker)
+    #[command(after_help = "Prints three lines, DYNAMODB=…, POSTGRES=… and PGPASSWORD=…; what they say is in
+target/fleet/services.json, too, while the services are up. Nothing that was written outlives them.")]
+    Services(services::Options),
     /// Ends the fleet, once everything that was put is processed, and says whether it was
     Down,
 }
@@ -81,10 +86,14 @@ pub struct Options {
     /// Leases as in version 2 of the KCL: the loss of the worker that leads costs seconds, not two minutes
     #[arg(long)]
     pub compatible_with_2x: bool,
-    /// The children count, too, exactly, into this PostgreSQL database, which all workers share and which has no tables yet;
-    /// at the end each record must be in its counts, once
-    #[arg(long, value_name = "URL")]
+    /// The children count, too, exactly, into one PostgreSQL database; at the end each record must be in its counts, once
+    /// [without an address: a PostgreSQL of the fleet's own. A database that is named has no tables yet]
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     pub postgres: Option<String>,
+    /// For a lesson alone: what is counted is written without a look at who has the shard by now. Counts are wrong then, as
+    /// soon as a worker is paused
+    #[arg(long, requires = "postgres")]
+    pub without_fence: bool,
     /// Compiled as for production, which takes some minutes more the first time
     #[arg(long)]
     pub release: bool,
@@ -96,6 +105,7 @@ pub fn run(place: &Place, command: &Command) -> Result<bool> {
     match command {
         Command::Parts => parts::make(place).map(|_| true),
         Command::Up(options) => up(place, options, &folder),
+        Command::Services(options) => services::run(place, options, &folder),
         Command::Status => ask(&folder, "status"),
         Command::Add => ask(&folder, "add"),
         Command::Split => ask(&folder, "split"),
@@ -121,6 +131,7 @@ pub(crate) fn check(place: &Place, full: bool) -> Result<bool> {
         fan_out: false,
         compatible_with_2x: false,
         postgres: None,
+        without_fence: false,
         release: false,
     };
     up(place, &options, &place.target().join("fleet"))
@@ -129,17 +140,20 @@ pub(crate) fn check(place: &Place, full: bool) -> Result<bool> {
 fn up(place: &Place, options: &Options, folder: &Path) -> Result<bool> {
     let parts = parts::make(place)?;
     let program = example::build(place, &["--example", "fleet"], "fleet", options.release)?;
-    // None of the workers outlives the fleet, not even one that is killed.
-    let mut command = example::apart().unwrap_or_else(|| std::process::Command::new("env"));
-    command.arg(&program);
+    let mut command = alone(&program);
     if options.fan_out {
         command.arg("--fan-out");
     }
     if options.compatible_with_2x {
         command.arg("--compatible-with-2x");
     }
-    if let Some(database) = &options.postgres {
-        command.args(["--postgres", database]);
+    match options.postgres.as_deref() {
+        None => {}
+        Some("") => drop(command.arg("--postgres")),
+        Some(database) => drop(command.args(["--postgres", database])),
+    }
+    if options.without_fence {
+        command.arg("--without-fence");
     }
     if let Some(seconds) = options.seconds {
         command.args(["--seconds", &seconds.to_string()]);
@@ -160,9 +174,24 @@ fn up(place: &Place, options: &Options, folder: &Path) -> Result<bool> {
     Ok(command.status().context("the fleet does not run")?.success())
 }
 
+/// None of what the program starts outlives it, not even if it is killed; nor does a folder for what it writes, which the
+/// shell removes. That is outside of the program's namespace, if there is one, and would end with it otherwise.
+fn alone(program: &Path) -> std::process::Command {
+    const SHELL: &str = r#"trap : INT TERM HUP
+        export KINESIS_LAB_FLEET_SCRATCH=$(mktemp -d) && chmod 711 "$KINESIS_LAB_FLEET_SCRATCH" || exit
+        "$@"; status=$?; rm -rf "$KINESIS_LAB_FLEET_SCRATCH"; exit $status"#;
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", SHELL, "sh"]);
+    if let Some(apart) = example::apart() {
+        command.arg(apart.get_program()).args(apart.get_args());
+    }
+    command.arg(program);
+    command
+}
+
 /// A fleet that is up, over the socket in its folder.
 #[cfg(unix)]
-fn ask(folder: &Path, request: &str) -> Result<bool> {
+pub(crate) fn ask(folder: &Path, request: &str) -> Result<bool> {
     use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixStream;
 
@@ -180,7 +209,7 @@ fn ask(folder: &Path, request: &str) -> Result<bool> {
 }
 
 #[cfg(not(unix))]
-fn ask(_: &Path, _: &str) -> Result<bool> {
+pub(crate) fn ask(_: &Path, _: &str) -> Result<bool> {
     bail!("a fleet runs on Linux and macOS only: the children of the KCL need Unix")
 }
 

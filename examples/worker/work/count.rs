@@ -23,6 +23,10 @@ pub(crate) struct Count {
     /// Drop completed windows that ended so long before the watermark: 720h [default: all are kept]
     #[arg(long, value_name = "TIME", value_parser = common::duration)]
     keep: Option<Duration>,
+    /// For a lesson alone: does not ask whether another worker has the shard by now, so that counts are wrong as soon as
+    /// one is cut off or stands still
+    #[arg(long)]
+    without_fence: bool,
     #[command(flatten)]
     format: FormatArguments,
 }
@@ -38,6 +42,7 @@ impl Count {
         }
         let counter = Counter::sliding(self.window, slide).lateness(self.lateness);
         let counter = counter.reading(self.format.format()?).shared_in(database, stream)?;
+        let counter = if self.without_fence { counter.without_fence() } else { counter };
         Ok(match self.keep {
             Some(time) => counter.keep_for(time),
             None => counter,

