@@ -2,6 +2,8 @@
 
 #![cfg(all(feature = "full", unix))]
 
+#[path = "common/certificates.rs"]
+mod certificates;
 mod cut_line;
 #[path = "common/postgres.rs"]
 mod server;
@@ -10,9 +12,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use certificates::{copy_certificate, make_certificates};
 use cut_line::{Cut, CutLine};
 use kinesis_lab::prelude::*;
 use kinesis_lab::{
@@ -611,39 +613,11 @@ fn page(url: &str) -> impl std::io::BufRead + use<> {
     std::io::BufReader::new(stream)
 }
 
-/// An authority, and a certificate of its for `localhost`, in a folder; nothing, visibly, without openssl.
-fn make_certificates(folder: &Path) -> Option<()> {
-    let openssl = |arguments: &str| {
-        let made = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
-        made.is_ok_and(|output| output.status.success())
-    };
-    fs::write(folder.join("name"), "subjectAltName = DNS:localhost\n").unwrap();
-    let done = ["ca", "other"].iter().all(|name| {
-        openssl(&format!(
-            "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"
-        ))
-    }) && openssl(
-        "req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr",
-    ) && openssl(
-        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -set_serial 2 -days 2 -extfile name -out server.crt",
-    );
-    if !done {
-        let _ = writeln!(std::io::stderr(), "SKIPPED: no openssl that makes certificates");
-    }
-    done.then_some(())
-}
-
 #[test]
 fn tls_is_what_sslmode_says() {
     let folder = temporary_folder("postgres-tls").unwrap();
     let Some(()) = make_certificates(&folder) else { return };
-    let copy = |data: &Path| {
-        for file in ["server.crt", "server.key"] {
-            fs::copy(folder.join(file), data.join(file)).unwrap();
-            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-            fs::set_permissions(data.join(file), private).unwrap();
-        }
-    };
+    let copy = |data: &Path| copy_certificate(&folder, data);
     let Some(server) = server::Postgres::start_with(&["ssl=on"], copy) else { return };
     let here = server.database("tls");
     let named = here.replace("127.0.0.1", "localhost");
