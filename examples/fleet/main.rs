@@ -12,6 +12,7 @@ mod postgres;
 mod processed;
 mod scene;
 mod services;
+mod storm;
 mod traffic;
 mod worker;
 
@@ -54,8 +55,20 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     pub(crate) postgres: Option<String>,
     /// For a lesson alone: the counts are written without a look at who has the shard by now
-    #[arg(long, requires = "postgres")]
+    #[arg(long)]
     pub(crate) without_fence: bool,
+    /// So many faults, drawn by the seed, on three workers and four shards, over the seconds
+    #[arg(long, value_name = "FAULTS")]
+    pub(crate) storm: Option<usize>,
+    /// Another seed, another storm
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Workers are hosts of their own: this program is root in namespaces of its own
+    #[arg(long, requires = "storm")]
+    pub(crate) network: bool,
+    /// Python with boto3 and aws_kinesis_agg, which puts the records
+    #[arg(long, value_name = "FILE", requires = "storm")]
+    pub(crate) python: Option<PathBuf>,
     /// DynamoDB's stand-in and PostgreSQL alone, without Kinesis and workers
     #[arg(long)]
     pub(crate) services: bool,
@@ -96,7 +109,11 @@ fn main() -> ExitCode {
     if arguments.services {
         return ended(services::run(&arguments));
     }
-    match scene::play(&arguments) {
+    let outcome = match arguments.storm {
+        Some(faults) => storm::rage(&arguments, faults),
+        None => scene::play(&arguments),
+    };
+    match outcome {
         Ok(wrong) if wrong.is_empty() => {
             say("fleet: passed");
             ExitCode::SUCCESS

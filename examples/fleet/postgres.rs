@@ -113,7 +113,6 @@ impl Postgres {
     }
 
     /// As a crash would end it; and up again.
-    #[expect(dead_code, reason = "for faults, which come next")]
     pub(crate) fn restart(&self) -> Result<(), Error> {
         self.tell("stop")?;
         self.tell("start")?;
@@ -131,6 +130,27 @@ impl Postgres {
                 config.connect(NoTls).await.map_err(|error| failed(&error.to_string()))?;
             tokio::spawn(connection);
             Ok(client)
+        })
+    }
+
+    /// Holds up all transactions that write a shard, until it is dropped; returns when one from this address waits, or
+    /// after 5 s.
+    pub(crate) fn hold(&self, address: &str) -> Result<Held, Error> {
+        let (client, began) = (self.client(DATABASE)?, Instant::now());
+        let waiting = format!(
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND host(client_addr) = '{address}'"
+        );
+        block_on(async move {
+            let refused = |error: tokio_postgres::Error| failed(&error.to_string());
+            client.batch_execute("BEGIN; SELECT 1 FROM shards FOR UPDATE").await.map_err(refused)?;
+            let mut has_one = false;
+            while !has_one && began.elapsed() < Duration::from_secs(5) {
+                // Within a transaction it would see the same again.
+                client.batch_execute("SELECT pg_stat_clear_snapshot()").await.map_err(refused)?;
+                has_one = !client.query(&*waiting, &[]).await.map_err(refused)?.is_empty();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok(Held { has_one, _client: client })
         })
     }
 
@@ -170,6 +190,13 @@ impl Drop for Postgres {
         drop(self.keeper.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take());
         let _ = self.shell.wait();
     }
+}
+
+/// Transactions that wait; its connection, which it ends with.
+pub(crate) struct Held {
+    /// Whether there was one from that address.
+    pub(crate) has_one: bool,
+    _client: Client,
 }
 
 fn failed(why: &str) -> Error {

@@ -61,7 +61,7 @@ pub(crate) fn play(arguments: &Arguments) -> Result<Vec<String>, Error> {
     }
     let endpoint = kinesis.endpoint_url().unwrap_or_default();
     let (dynamodb, postgres) = (&*dynamodb.endpoint, postgres.as_deref());
-    let fleet = Fleet { arguments, folder: &folder, kinesis: endpoint, dynamodb, postgres };
+    let fleet = Fleet { arguments, folder: &folder, kinesis: endpoint, dynamodb, postgres, hosts: false };
     let mut scene = Scene {
         fleet: &fleet,
         stream,
@@ -84,7 +84,7 @@ pub(crate) fn play(arguments: &Arguments) -> Result<Vec<String>, Error> {
 }
 
 /// What is there of an earlier run; but not of services that are up.
-fn clear(folder: &std::path::Path) {
+pub(crate) fn clear(folder: &std::path::Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with("services") {
             continue;

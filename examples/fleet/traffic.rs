@@ -34,6 +34,11 @@ fn put(stream: &Stream, numbers: std::ops::Range<u64>, pack: bool) -> Result<(),
 /// A split and a merge: as many shards as before.
 pub(crate) fn reshard(stream: &Stream) -> Result<(), Error> {
     split(stream)?;
+    merge(stream)
+}
+
+/// The last two of them.
+pub(crate) fn merge(stream: &Stream) -> Result<(), Error> {
     let shards = open(stream)?;
     if let [.., one, other] = &shards[..] {
         stream.merge_shards(&one.id, &other.id)?;

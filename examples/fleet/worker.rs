@@ -1,6 +1,6 @@
 //! A worker: the KCL's daemon, told by a file of properties.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,6 +11,7 @@ use kinesis_lab::prelude::*;
 use crate::Arguments;
 use crate::counting;
 use crate::journal;
+use crate::storm::Network;
 
 /// What all workers of the fleet have in common.
 pub(crate) struct Fleet<'a> {
@@ -20,6 +21,8 @@ pub(crate) struct Fleet<'a> {
     pub(crate) dynamodb: &'a str,
     /// The database that the children count into, with its password.
     pub(crate) postgres: Option<&'a str>,
+    /// Each worker is on a host of its own.
+    pub(crate) hosts: bool,
 }
 
 pub(crate) struct Worker {
@@ -44,8 +47,11 @@ impl Worker {
         })?;
         let file = fleet.folder.join(format!("{name}.properties"));
         std::fs::write(&file, fleet.properties(&name, program))?;
-        let log = File::create(fleet.folder.join(format!("{name}.log")))?;
-        let mut command = Command::new(&fleet.arguments.java);
+        // One that is started again goes on with the log.
+        let log = fleet.folder.join(format!("{name}.log"));
+        let log = OpenOptions::new().create(true).append(true).open(log)?;
+        let java = &fleet.arguments.java;
+        let mut command = if fleet.hosts { Network::command(number, java) } else { Command::new(java) };
         command.args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]);
         command.arg(fleet.arguments.jars.join("*"));
         command.args(["software.amazon.kinesis.multilang.MultiLangDaemon", "--properties-file"]).arg(&file);
@@ -80,6 +86,15 @@ impl Worker {
         if self.gone.is_some() { None } else { self.daemon.try_wait().ok()? }
     }
 
+    pub(crate) fn process(&self) -> u32 {
+        self.daemon.id()
+    }
+
+    /// However it was ended, or ended itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.daemon.try_wait().is_ok_and(|status| status.is_some())
+    }
+
     /// As a machine that loses its power.
     pub(crate) fn kill(&mut self) {
         // Its children end with its pipes.
@@ -90,27 +105,30 @@ impl Worker {
 
     /// Hands its leases on.
     pub(crate) fn terminate(&mut self) {
-        self.signal("-TERM");
-        self.signal("-CONT");
+        self.signal("-TERM", false);
+        self.signal("-CONT", true);
         self.gone = Some("asked to end");
     }
 
     /// As a machine that stands still: it does not know that others have its shards when it goes on.
     pub(crate) fn pause(&mut self, seconds: u64) {
-        self.signal("-STOP");
+        self.signal("-STOP", true);
         self.paused = Some(Instant::now() + Duration::from_secs(seconds));
     }
 
     /// When its time is over.
     pub(crate) fn go_on(&mut self) {
         if self.paused.is_some_and(|until| until <= Instant::now()) {
-            self.signal("-CONT");
+            self.signal("-CONT", true);
             self.paused = None;
         }
     }
 
-    fn signal(&self, signal: &str) {
-        let _ = Command::new("kill").args([signal, &self.daemon.id().to_string()]).status();
+    /// To the daemon, or to its children, too.
+    fn signal(&self, signal: &str, with_children: bool) {
+        let sign = if with_children { "-" } else { "" };
+        let whom = format!("{sign}{}", self.daemon.id());
+        let _ = Command::new("kill").args([signal, "--", &whom]).status();
     }
 
     /// After [`terminate`](Worker::terminate); killed after a time.

@@ -2,6 +2,7 @@
 
 mod parts;
 mod services;
+mod storm;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -37,6 +38,17 @@ logs are in target/fleet.")]
     Pause(Pause),
     /// Splits a shard
     Split,
+    /// Three workers under faults that a seed has drawn; at the end each record must be counted, once
+    #[command(after_help = "Examples:
+  cargo xtask fleet storm                                      100 faults in ten minutes
+  cargo xtask fleet storm --faults 10 --seconds 60 --seed 7    a short one, another
+  cargo xtask fleet storm --without-fence                      the same as the first, and the counts are wrong
+
+Faults: kill -9 of a child, of a daemon, of the one that leads; SIGTERM; a worker that stands still for longer than its
+leases last; PostgreSQL killed and started again; splits and merges; a worker that joins. As root on Linux, workers are
+hosts of their own, and are cut off, too: from everything, from DynamoDB, from PostgreSQL, and from that in the middle of a
+transaction. Who goes is started again. The plan is printed first. Ends with status 1 when counts are wrong.")]
+    Storm(storm::Options),
     /// DynamoDB's stand-in and a PostgreSQL alone, for workers that you start yourself (examples/worker)
     #[command(after_help = "Prints three lines, DYNAMODB=…, POSTGRES=… and PGPASSWORD=…; what they say is in
 target/fleet/services.json, too, while the services are up. Nothing that was written outlives them.")]
@@ -105,6 +117,7 @@ pub fn run(place: &Place, command: &Command) -> Result<bool> {
     match command {
         Command::Parts => parts::make(place).map(|_| true),
         Command::Up(options) => up(place, options, &folder),
+        Command::Storm(options) => storm::run(place, options, &folder),
         Command::Services(options) => services::run(place, options, &folder),
         Command::Status => ask(&folder, "status"),
         Command::Add => ask(&folder, "add"),
@@ -134,13 +147,17 @@ pub(crate) fn check(place: &Place, full: bool) -> Result<bool> {
         without_fence: false,
         release: false,
     };
-    up(place, &options, &place.target().join("fleet"))
+    let folder = place.target().join("fleet");
+    let is_up = up(place, &options, &folder)?;
+    let (faults, seconds) = if full { (100, 600) } else { (6, 30) };
+    let storm = storm::Options { faults, seconds, seed: 1, without_fence: false, release: false };
+    Ok(storm::run(place, &storm, &folder)? && is_up)
 }
 
 fn up(place: &Place, options: &Options, folder: &Path) -> Result<bool> {
     let parts = parts::make(place)?;
     let program = example::build(place, &["--example", "fleet"], "fleet", options.release)?;
-    let mut command = alone(&program);
+    let mut command = alone(&program, &[]);
     if options.fan_out {
         command.arg("--fan-out");
     }
@@ -176,14 +193,14 @@ fn up(place: &Place, options: &Options, folder: &Path) -> Result<bool> {
 
 /// None of what the program starts outlives it, not even if it is killed; nor does a folder for what it writes, which the
 /// shell removes. That is outside of the program's namespace, if there is one, and would end with it otherwise.
-fn alone(program: &Path) -> std::process::Command {
+fn alone(program: &Path, namespaces: &[&str]) -> std::process::Command {
     const SHELL: &str = r#"trap : INT TERM HUP
         export KINESIS_LAB_FLEET_SCRATCH=$(mktemp -d) && chmod 711 "$KINESIS_LAB_FLEET_SCRATCH" || exit
         "$@"; status=$?; rm -rf "$KINESIS_LAB_FLEET_SCRATCH"; exit $status"#;
     let mut command = std::process::Command::new("sh");
     command.args(["-c", SHELL, "sh"]);
     if let Some(apart) = example::apart() {
-        command.arg(apart.get_program()).args(apart.get_args());
+        command.arg(apart.get_program()).args(apart.get_args()).args(namespaces);
     }
     command.arg(program);
     command
