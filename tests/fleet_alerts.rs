@@ -445,3 +445,51 @@ fn older_tables_are_brought_up_to_date() {
     assert_eq!(query(&admin, "SELECT layout FROM kinesis_lab WHERE what = 'alerts'")[0][0], "2");
     assert_eq!((alerts(&url).len(), tallied(&url)), (1, "1".into()));
 }
+
+/// How many batches of some hundred records a database takes, which is on a disk. A number for docs/fleet.md, not a test.
+#[test]
+#[ignore = "a measurement: cargo test --release --features full --test fleet_alerts -- --ignored --nocapture"]
+fn how_many_batches_a_second() {
+    let Some(server) = server::Postgres::start(&["fsync=on"]) else { return };
+    let stream = stream(3);
+    for (workers, records) in [(1, 10_usize), (3, 10), (1, 500), (3, 500)] {
+        let url = server.database(&format!("speed {workers} {records}"));
+        let playbooks = Playbooks::new(vec![
+            Playbook::new("busy", 1_000),
+            Playbook::new("a page", 1_000).key(&["ip", "page"]),
+        ])
+        .unwrap();
+        let children: Vec<SharedDetection> =
+            (0..workers).map(|n| taken_with(detection(&playbooks), &url, &stream, n)).collect();
+        let (began, lasts) = (std::time::Instant::now(), secs(5));
+        let batches: u64 = std::thread::scope(|scope| {
+            let run = |(n, mut child): (usize, SharedDetection)| {
+                scope.spawn(move || {
+                    let mut random = fastrand::Rng::with_seed(n as u64);
+                    let mut done = 0;
+                    while began.elapsed() < lasts {
+                        let record = |at: usize| {
+                            let number = done as usize * records + at;
+                            let time = Timestamp::from_secs(NOON + number as i64 / 1_000);
+                            let (ip, page) = (random.u8(..), random.u8(0..9));
+                            let data = format!(r#"{{"time":"{time}","ip":"192.0.2.{ip}","path":"/{page}"}}"#);
+                            Record::new("any", data, (1_000_000 + number).to_string(), time)
+                        };
+                        let batch = Batch::new("log", &shard(n), (0..records).map(record).collect());
+                        child.process(&batch, &mut context(0)).unwrap();
+                        while child.tick(&mut context(done as i64 / 100)).is_err() {}
+                        done += 1;
+                    }
+                    done
+                })
+            };
+            let threads: Vec<_> = children.into_iter().enumerate().map(run).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        let a_second = batches as f64 / began.elapsed().as_secs_f64();
+        println!(
+            "{workers} workers, {records} records a batch: {a_second:.0} batches and {:.0} records a second",
+            a_second * records as f64
+        );
+    }
+}

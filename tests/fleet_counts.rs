@@ -346,3 +346,34 @@ fn what_is_counted_is_what_one_process_counts() {
     };
     assert_eq!(shown(&ours), shown(&theirs));
 }
+
+/// Of what was sent into a shard, its children know the copies: also its grandchildren, where nothing came in between.
+#[test]
+fn a_copy_is_known_across_a_shard_on_which_nothing_came() {
+    let Some(server) = postgres() else { return };
+    let (url, events, log) = (server.database("fleet copies"), one_shard(), one_shard());
+    events.put("192.0.2.10", "2018-09-06T08:00:10Z").unwrap();
+    let mut filter = kinesis_lab::Filter::new(&log, |_| true);
+    events.consumer().trim_horizon().run_until_caught_up(&mut filter).unwrap();
+    let mut sent = workers::Collected::default();
+    log.consumer().trim_horizon().run_until_caught_up(&mut sent).unwrap();
+    let record = sent.0[SHARD][0].clone();
+    log.split_shard(SHARD).unwrap();
+    let child = log.shards().unwrap().into_iter().find(Shard::is_open).unwrap().id;
+    log.split_shard(&child).unwrap();
+    let all = log.shards().unwrap();
+    let grandchild = all.iter().find(|shard| shard.parent.as_deref() == Some(&*child)).unwrap().id.clone();
+    for (shard, records) in [(SHARD, 1), (&*child, 0), (&*grandchild, 1)] {
+        let mut counter = counter(&url, &log);
+        counter.shard_taken(shard, &mut context(0)).unwrap();
+        if records > 0 {
+            let batch = Batch::new("visits", shard, vec![record.clone()]);
+            counter.process(&batch, &mut context(0)).unwrap();
+        }
+        counter.tick(&mut context(1)).unwrap();
+        if shard != grandchild {
+            counter.shard_ended(shard, &mut context(2)).unwrap();
+        }
+    }
+    assert_eq!((open(&url), Counts::open(&url).unwrap().totals().unwrap().duplicates), (1, 1));
+}

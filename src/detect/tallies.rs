@@ -111,6 +111,7 @@ impl Tallies {
 
     /// Forgets what keys have: it is in a database that others write, too. The room that they were counted to take they
     /// take there, and who made them is remembered.
+    #[cfg(feature = "postgres")]
     pub(super) fn forget_keys(&mut self) {
         self.tallies.clear();
     }
