@@ -446,6 +446,32 @@ fn older_tables_are_brought_up_to_date() {
     assert_eq!((alerts(&url).len(), tallied(&url)), (1, "1".into()));
 }
 
+/// The children of a shard are entered with its end: before anybody reads them, they hold what is counted.
+#[test]
+fn an_end_is_written_with_its_children() {
+    let Some(server) = postgres() else { return };
+    let (url, stream) = (server.database("alerts children"), stream(1));
+    let mut detection = taken(&url, &stream, 0);
+    stream.split_shard(&shard(0)).unwrap();
+    detection.shard_ended(&shard(0), &mut context(1)).unwrap();
+    let rows = query(&connect(&url), "SELECT shard, ended FROM alert_shards ORDER BY shard");
+    assert_eq!(rows.iter().map(|row| &*row[1]).collect::<Vec<_>>(), ["t", "f", "f"]);
+}
+
+/// Whoever was replaced while it had nothing to write is refused, too.
+#[test]
+fn whoever_was_replaced_does_not_say_that_nothing_comes() {
+    let Some(server) = postgres() else { return };
+    let (url, stream) = (server.database("alerts idle zombie"), stream(1));
+    let mut first = taken(&url, &stream, 0);
+    watch(&mut first, 0, 1, 1).unwrap();
+    drop(taken(&url, &stream, 0));
+    let idle = [ShardProgress::reading(&shard(0), &[]).idle()];
+    assert!(said(first.tick(&mut context(99).with_shards(&idle)).unwrap_err()).starts_with("LeaseLost"));
+    assert!(said(first.shard_ended(&shard(0), &mut context(99)).unwrap_err()).starts_with("LeaseLost"));
+    assert_eq!(query(&connect(&url), "SELECT idle, ended FROM alert_shards")[0], ["f", "f"]);
+}
+
 /// How many batches of some hundred records a database takes, which is on a disk. A number for docs/fleet.md, not a test.
 #[test]
 #[ignore = "a measurement: cargo test --release --features full --test fleet_alerts -- --ignored --nocapture"]

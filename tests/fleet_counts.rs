@@ -377,3 +377,82 @@ fn a_copy_is_known_across_a_shard_on_which_nothing_came() {
     }
     assert_eq!((open(&url), Counts::open(&url).unwrap().totals().unwrap().duplicates), (1, 1));
 }
+
+/// A batch that has read the watermark is written before it moves, however long that takes.
+#[test]
+fn no_window_is_completed_under_a_batch() {
+    let Some(server) = postgres() else { return };
+    let (url, stream) =
+        (server.database("under way"), Kinesis::local().unwrap().create_stream("visits", 2).unwrap());
+    let shards = ["shardId-000000000000", "shardId-000000000001"];
+    let mut workers: Vec<SharedCounter> = shards
+        .iter()
+        .map(|shard| {
+            let mut counter = counter(&url, &stream);
+            counter.shard_taken(shard, &mut context(0)).unwrap();
+            counter
+        })
+        .collect();
+    let give = |counter: &mut SharedCounter, shard: usize, number: u64, second: i64| {
+        let mut batch = batch(number, second);
+        batch.shard_id = shards[shard].into();
+        counter.process(&batch, &mut context(0)).unwrap();
+    };
+    // Both are far enough for windows, of which nobody has looked yet.
+    for (number, second) in [(1, 100), (2, 500)] {
+        for (shard, worker) in workers.iter_mut().enumerate() {
+            give(worker, shard, number, second);
+            worker.tick(&mut context(0)).unwrap();
+        }
+    }
+    let admin = connect(&url);
+    let (mut second, mut first) = (workers.pop().unwrap(), workers.pop().unwrap());
+    give(&mut first, 0, 3, 90);
+    execute(&admin, &format!("BEGIN; SELECT FROM shards WHERE shard = '{SHARD}' FOR UPDATE"));
+    std::thread::scope(|scope| {
+        let under_way = scope.spawn(move || while first.tick(&mut context(0)).is_err() {});
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        let eyes = connect(&url);
+        while query(&eyes, waits)[0][0] == "0" {
+            std::thread::sleep(millis(1));
+        }
+        second.tick(&mut context(5)).unwrap();
+        execute(&admin, "COMMIT");
+        under_way.join().unwrap();
+    });
+    second.tick(&mut context(10)).unwrap();
+    let counts = Counts::open(&url).unwrap();
+    let (windows, early) = (counts.windows().unwrap(), counts.early().unwrap());
+    let late: u64 = counts.late().unwrap().iter().map(|(_, _, n)| n).sum();
+    let all = windows.iter().chain(&early).map(Window::total).sum::<u64>() + late;
+    assert_eq!(all, 5, "{windows:?} {early:?} {late}");
+    assert!(
+        !windows.is_empty()
+            && windows.iter().all(|window| early.iter().all(|open| open.start != window.start))
+    );
+}
+
+/// The children of a shard are entered with its end: before anybody reads them, they hold the windows.
+#[test]
+fn an_end_is_written_with_its_children() {
+    let Some(server) = postgres() else { return };
+    let (url, stream) = (server.database("children"), one_shard());
+    let mut counter = taken(&url, &stream);
+    stream.split_shard(SHARD).unwrap();
+    counter.shard_ended(SHARD, &mut context(1)).unwrap();
+    let rows = query(&connect(&url), "SELECT shard, ended FROM shards ORDER BY shard");
+    assert_eq!(rows.iter().map(|row| &*row[1]).collect::<Vec<_>>(), ["t", "f", "f"]);
+}
+
+/// Whoever was replaced while it had nothing to write is refused, too: its word would let windows pass.
+#[test]
+fn whoever_was_replaced_does_not_say_that_nothing_comes() {
+    let Some(server) = postgres() else { return };
+    let (url, stream) = (server.database("idle zombie"), one_shard());
+    let mut first = taken(&url, &stream);
+    count(&mut first, 1, 1).unwrap();
+    drop(taken(&url, &stream));
+    assert!(said(first.tick(&mut idle(99)).unwrap_err()).starts_with("LeaseLost"));
+    assert!(said(first.shard_ended(SHARD, &mut context(99)).unwrap_err()).starts_with("LeaseLost"));
+    assert_eq!(query(&connect(&url), "SELECT idle, ended FROM shards")[0], ["f", "f"]);
+}

@@ -135,6 +135,43 @@ fn when_all_is_full_the_oldest_go_first() {
     assert_eq!(detector.oldest_panes()[0].1, Timestamp::MIN);
 }
 
+/// What others have counted decides; room is taken by whom a key is new to.
+#[cfg(feature = "postgres")]
+#[test]
+fn what_a_store_knows_is_in_place_of_what_is_held() {
+    let mut detector = detector(Playbook::new("a", 3).key(&["ip", "page"]));
+    let known = |key: &str, n| SavedTally {
+        playbook: "a".into(),
+        pane: at(0),
+        key: key.into(),
+        n,
+        items: Vec::new(),
+    };
+    let (key, none) = (detector.keys_of(&event("k", 5, "/")).next().unwrap().1, at(-100));
+    assert!(detector.observe(&event("k", 5, "/")).alerts.is_empty());
+    let room = detector.bytes;
+    // Nothing of it was written: it does not count.
+    detector.refresh(none, Vec::new(), Vec::new());
+    assert!(detector.observe(&event("k", 6, "/")).alerts.is_empty());
+    detector.refresh(none, vec![known(&key, 2)], Vec::new());
+    let before = detector.bytes;
+    assert_eq!(detector.observe(&event("k", 7, "/")).alerts[0].count, 3);
+    assert_eq!(detector.bytes, before, "it is there already");
+    assert!(before > room, "as new, twice");
+    detector.refresh(none, vec![known(&key, 7)], vec![("a".into(), key.clone(), at(7))]);
+    assert!(detector.observe(&event("k", 8, "/")).alerts.is_empty(), "the cool-down of another's alert");
+    assert_eq!(detector.changes(), [known(&key, 8)]);
+    // How many keys a client made is remembered, and goes with the pane.
+    let mut beyond = 0;
+    for n in 0..1_100 {
+        detector.refresh(none, Vec::new(), Vec::new());
+        beyond += detector.observe(&event("k", 9, &format!("/{n}"))).overflow;
+    }
+    assert!(beyond >= 100, "{beyond}");
+    detector.refresh(at(200), Vec::new(), Vec::new());
+    assert_eq!(detector.bytes, 0);
+}
+
 /// The same by trial: all events are kept, and each window is counted from the beginning.
 fn by_trial(events: &[(u8, i64, u8)], playbook: &Playbook, lateness: i64) -> Vec<(String, i64)> {
     let (size, slide) = (playbook.window.as_secs() as i64, playbook.slide.as_secs() as i64);
