@@ -18,22 +18,31 @@ pub(crate) const WITHOUT_FENCE: &str = "KINESIS_LAB_FLEET_WITHOUT_FENCE";
 /// What is put ten times a second is 0.1 s of event time.
 const MICROS: i64 = 5_000;
 
-/// A record's number: it is its key, and says when it was.
+/// How many keys there are, where it is not one a record.
+pub(crate) const KEYS: &str = "KINESIS_LAB_FLEET_KEYS";
+
+/// A record's number: it is its key, or says which of so many it has, and says when it was.
 #[derive(Debug)]
-struct Numbers;
+struct Numbers {
+    keys: u64,
+}
 
 impl Format for Numbers {
     fn read(&self, record: &Record, each: &mut dyn FnMut(Result<kinesis_lab::Event, EventError>)) {
-        let number = str::from_utf8(&record.data).ok().and_then(|text| text.parse().ok());
+        let number: Option<u64> = str::from_utf8(&record.data).ok().and_then(|text| text.parse().ok());
         each(match number {
-            Some(number) => Ok(kinesis_lab::Event::new(format!("{number}"), time(number))),
+            Some(number) => Ok(kinesis_lab::Event::new(key(number, self.keys), time(number))),
             None => Err(EventError::new("no number")),
         });
     }
 }
 
-fn time(number: i64) -> Timestamp {
-    Timestamp::from_micros(1_536_220_800_000_000 + number * MICROS)
+fn time(number: u64) -> Timestamp {
+    Timestamp::from_micros(1_536_220_800_000_000 + number.cast_signed() * MICROS)
+}
+
+fn key(number: u64, keys: u64) -> String {
+    (number % keys).to_string()
 }
 
 /// Written into its journal before it is counted: what is in the database, somebody was given.
@@ -44,10 +53,11 @@ pub(crate) struct CountedJournal {
 
 impl CountedJournal {
     pub(crate) fn open(file: &Path, database: &str) -> Result<CountedJournal, Error> {
+        let keys = std::env::var(KEYS).ok().and_then(|keys| keys.parse().ok()).unwrap_or(u64::MAX);
         let endpoint = std::env::var(ENDPOINT).unwrap_or_default();
         let stream = Kinesis::endpoint(&endpoint)?.stream("fleet")?;
         // As long as a shard is believed to be at its tip, after its worker was cut off: none is late.
-        let counter = Counter::tumbling(secs(2)).lateness(secs(5)).reading(Numbers);
+        let counter = Counter::tumbling(secs(2)).lateness(secs(5)).reading(Numbers { keys });
         let counter = counter.shared_in(database, &stream)?;
         let is_fenced = std::env::var_os(WITHOUT_FENCE).is_none();
         let counter = if is_fenced { counter } else { counter.without_fence() };
@@ -80,7 +90,7 @@ impl RecordProcessor for CountedJournal {
 }
 
 /// How the counts are, in a sentence; and what of them is not as it must be.
-pub(crate) fn compare(database: &str, put: u64) -> Result<(String, Vec<String>), Error> {
+pub(crate) fn compare(database: &str, put: u64, keys: Option<u64>) -> Result<(String, Vec<String>), Error> {
     let counts = Counts::open(database)?;
     let (windows, early) = (counts.windows()?, counts.early()?);
     let (complete, late) = (windows.len(), counts.late()?);
@@ -93,17 +103,19 @@ pub(crate) fn compare(database: &str, put: u64) -> Result<(String, Vec<String>),
     for (_, key, n) in &late {
         *found.entry(key.raw().to_owned()).or_default() += n;
     }
-    let missing = (0..put).filter(|number| !found.contains_key(&number.to_string())).count();
     // Each once, and no other.
-    let extra: u64 = found
-        .iter()
-        .map(|(key, n)| if key.parse().is_ok_and(|number: u64| number < put) { n - 1 } else { *n })
-        .sum();
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    (0..put).for_each(|number| *expected.entry(key(number, keys.unwrap_or(u64::MAX))).or_default() += 1);
+    let less = |of: &BTreeMap<String, u64>, than: &BTreeMap<String, u64>| -> u64 {
+        let there = |key| of.get(key).copied().unwrap_or_default();
+        than.iter().map(|(key, n)| n.saturating_sub(there(key))).sum()
+    };
+    let (missing, extra) = (less(&found, &expected), less(&expected, &found));
     let sentence = format!(
         "counted {} of {put} records in {complete} complete windows, {} still open, {} late: missing {missing}, extra {extra}",
-        found.len(),
+        found.values().sum::<u64>(),
         early.len(),
-        late.len()
+        late.iter().map(|(_, _, n)| n).sum::<u64>()
     );
     let mut faults = Vec::new();
     if missing > 0 || extra > 0 {

@@ -54,6 +54,9 @@ pub(crate) struct Arguments {
     /// end each record must be in its counts, once [without an address: a PostgreSQL of the fleet's own]
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     pub(crate) postgres: Option<String>,
+    /// Counts have so many keys [default: one a record]
+    #[arg(long, value_name = "N")]
+    pub(crate) keys: Option<u64>,
     /// For a lesson alone: the counts are written without a look at who has the shard by now
     #[arg(long)]
     pub(crate) without_fence: bool,

@@ -234,6 +234,7 @@ impl Scene<'_> {
     }
 
     fn end(&mut self) -> Result<(), Error> {
+        let resident = self.workers.iter().find_map(Worker::resident);
         let mut ends = Vec::new();
         self.workers.iter_mut().filter(|worker| worker.gone.is_none()).for_each(Worker::terminate);
         for worker in &mut self.workers {
@@ -246,7 +247,7 @@ impl Scene<'_> {
         self.wrong.extend(self.processed.faults(self.put, &self.closed));
         tell(self.sum());
         if let Some(database) = self.fleet.postgres {
-            let (sentence, faults) = counting::compare(database, self.put)?;
+            let (sentence, faults) = counting::compare(database, self.put, self.fleet.arguments.keys)?;
             tell(sentence);
             self.wrong.extend(faults);
         }
@@ -260,6 +261,9 @@ impl Scene<'_> {
                 millis as f64 / 1e3,
                 backlog as f64 * 1e3 / millis as f64
             ));
+        }
+        if let Some((daemon, child)) = resident {
+            tell(format_args!("resident memory: a daemon {daemon} MiB, a child {child} MiB"));
         }
         let slowest = ends.iter().max().copied().unwrap_or_default().as_secs_f64();
         tell(format_args!("the workers have ended {slowest:.1} s after SIGTERM, at most"));

@@ -69,6 +69,9 @@ impl Worker {
         if let Some(database) = fleet.postgres {
             command.envs([(counting::DATABASE, database), (counting::ENDPOINT, fleet.kinesis)]);
         }
+        if let Some(keys) = fleet.arguments.keys {
+            command.env(counting::KEYS, keys.to_string());
+        }
         if fleet.arguments.without_fence {
             command.env(counting::WITHOUT_FENCE, "1");
         }
@@ -88,6 +91,14 @@ impl Worker {
 
     pub(crate) fn process(&self) -> u32 {
         self.daemon.id()
+    }
+
+    /// The memory of the daemon, and of the largest of its children, in MiB.
+    pub(crate) fn resident(&self) -> Option<(u64, u64)> {
+        let processes = processes();
+        let own = processes.iter().find(|one| one.id == self.process())?.kilobytes;
+        let children = processes.iter().filter(|one| one.parent == self.process());
+        Some((own / 1024, children.map(|one| one.kilobytes).max()? / 1024))
     }
 
     /// However it was ended, or ended itself.
@@ -142,6 +153,25 @@ impl Worker {
         }
         Err(format!("{} did not end within a minute after SIGTERM", self.name))
     }
+}
+
+/// Of all, what `ps` says.
+pub(crate) struct Process {
+    pub(crate) id: u32,
+    pub(crate) parent: u32,
+    kilobytes: u64,
+}
+
+pub(crate) fn processes() -> Vec<Process> {
+    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid=,rss="]).output();
+    let listed =
+        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let read = |line: &str| {
+        let mut numbers = line.split_whitespace().map_while(|word| word.parse().ok());
+        let (id, parent, kilobytes): (u64, u64, u64) = (numbers.next()?, numbers.next()?, numbers.next()?);
+        Some(Process { id: id.try_into().ok()?, parent: parent.try_into().ok()?, kilobytes })
+    };
+    listed.lines().filter_map(read).collect()
 }
 
 impl Drop for Worker {

@@ -102,6 +102,9 @@ pub struct Options {
     /// [without an address: a PostgreSQL of the fleet's own. A database that is named has no tables yet]
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     pub postgres: Option<String>,
+    /// Counts have so many keys [default: one a record]
+    #[arg(long, value_name = "N", requires = "postgres")]
+    pub keys: Option<u64>,
     /// For a lesson alone: what is counted is written without a look at who has the shard by now. Counts are wrong then, as
     /// soon as a worker is paused
     #[arg(long, requires = "postgres")]
@@ -144,6 +147,7 @@ pub(crate) fn check(place: &Place, full: bool) -> Result<bool> {
         fan_out: false,
         compatible_with_2x: false,
         postgres: None,
+        keys: None,
         without_fence: false,
         release: false,
     };
@@ -168,6 +172,9 @@ fn up(place: &Place, options: &Options, folder: &Path) -> Result<bool> {
         None => {}
         Some("") => drop(command.arg("--postgres")),
         Some(database) => drop(command.args(["--postgres", database])),
+    }
+    if let Some(keys) = options.keys {
+        command.args(["--keys", &keys.to_string()]);
     }
     if options.without_fence {
         command.arg("--without-fence");

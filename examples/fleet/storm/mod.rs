@@ -23,8 +23,8 @@ use producer::Producer;
 use station::Station;
 
 const WORKERS: usize = 3;
-/// After the last fault.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// After the last fault: what was put meanwhile is read, by workers that all have just been started.
+const PATIENCE: Duration = Duration::from_secs(600);
 const START: Duration = Duration::from_secs(120);
 
 struct Storm<'a> {
@@ -128,7 +128,7 @@ impl Storm<'_> {
         }
         self.look()?;
         wrong.extend(self.processed.faults(put, &closed));
-        let (sentence, faults) = counting::compare(&self.postgres.own_url(), put)?;
+        let (sentence, faults) = counting::compare(&self.postgres.own_url(), put, self.fleet.arguments.keys)?;
         wrong.extend(faults);
         tell(format_args!(
             "seed {}, {} faults in {:.0} s, {} workers started: put {put} processed {}, {} again; {sentence}",

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use kinesis_lab::prelude::*;
 
 use super::network::Network;
-use crate::worker::{Fleet, Worker};
+use crate::worker::{Fleet, Worker, processes};
 
 /// As a supervisor waits at first.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -129,16 +129,8 @@ impl Station {
     }
 }
 
-/// Of a process, on Linux and elsewhere.
 fn children(process: u32) -> Vec<u32> {
-    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output();
-    let listed =
-        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let pairs = listed.lines().filter_map(|line| {
-        let mut numbers = line.split_whitespace().map_while(|word| word.parse::<u32>().ok());
-        Some((numbers.next()?, numbers.next()?))
-    });
-    pairs.filter(|(_, parent)| *parent == process).map(|(child, _)| child).collect()
+    processes().into_iter().filter(|one| one.parent == process).map(|one| one.id).collect()
 }
 
 /// Who holds the KCL's lock of its leader, in the table of its coordinator.
