@@ -42,7 +42,7 @@ logs are in target/fleet.")]
     #[command(after_help = "Examples:
   cargo xtask fleet storm                                      100 faults in ten minutes
   cargo xtask fleet storm --faults 10 --seconds 60 --seed 7    a short one, another
-  cargo xtask fleet storm --without-fence                      the same as the first, and the counts are wrong
+  cargo xtask fleet storm --without-fence                      the same as the first, and nobody is refused
 
 Faults: kill -9 of a child, of a daemon, of the one that leads; SIGTERM; a worker that stands still for longer than its
 leases last; PostgreSQL killed and started again; splits and merges; a worker that joins. As root on Linux, workers are

@@ -20,8 +20,8 @@ pub struct Options {
     /// Another seed, another storm
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// What is counted is written without a look at who has the shard by now: the counts must be wrong then, or the storm is
-    /// too mild to show anything
+    /// What is counted is written without a look at who has the shard by now. Where the counts are right in spite of that,
+    /// the storm was too mild to show what the fence is for
     #[arg(long)]
     pub without_fence: bool,
     /// Compiled as for production, which takes some minutes more the first time
