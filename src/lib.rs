@@ -77,6 +77,7 @@ pub(crate) mod error;
 pub(crate) mod folder;
 pub(crate) mod harmless;
 pub(crate) mod hash_key;
+pub(crate) mod into_duration;
 pub(crate) mod json_elements;
 pub(crate) mod json_text;
 pub(crate) mod key_parts;
@@ -158,6 +159,7 @@ pub use format::{
 };
 pub use harmless::{Data, Text};
 pub use hash_key::hash_key;
+pub use into_duration::IntoDuration;
 #[cfg(feature = "live")]
 pub use live::{Live, LiveView};
 pub use packed::Parts;

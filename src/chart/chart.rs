@@ -16,6 +16,8 @@ use crate::timestamp::Timestamp;
 ///
 /// In Jupyter it is drawn when it is the last expression of a cell (PNG, SVG and text in one
 /// bundle); the REPL and `println!` show it as text. Nothing is drawn before it is asked for.
+/// A last expression that moves a variable of its own cell, as `a.above(b)` after `let a = …`, is shown as text
+/// with a sentence that says so, because the kernel keeps variables: write `a.clone().above(b.clone())`, or another cell.
 ///
 /// The keys with the most events get a colour each (default: the top 5, at most 8), the rest are
 /// summed up. Bars stand side by side while they fit and are stacked when there are many windows.
@@ -43,7 +45,7 @@ use crate::timestamp::Timestamp;
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Chart {
     pub(super) panel: Panel,
     /// Drawn after this one, in the same picture.
@@ -54,6 +56,10 @@ pub struct Chart {
     pub(super) same_scale: bool,
     pub(super) same_time: bool,
 }
+
+/// What a reader is to do who expected a picture. The runner of our notebooks looks for these words.
+const AS_TEXT: &str = "text, no picture: the cell's last expression moves a variable of the cell; give it a .clone(), or \
+                       put the expression into the next cell";
 
 impl Chart {
     /// A chart of rows (start of the window, then key and count of each key seen in it).
@@ -227,6 +233,14 @@ pub(crate) fn push_content(out: &mut String, mime: &str, content: &str) {
 impl fmt::Display for Chart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text())
+    }
+}
+
+/// The same, and why it is no picture: evcxr shows a cell's last expression so where it moves a variable that the
+/// kernel is to keep.
+impl fmt::Debug for Chart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n\n({AS_TEXT})", self.text())
     }
 }
 

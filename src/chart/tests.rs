@@ -285,6 +285,15 @@ fn a_bundle_is_three_blocks_that_the_kernel_reads() {
     assert_eq!(mimes, ["image/png", "image/svg+xml", "text/plain"]);
 }
 
+/// evcxr falls back to `{:?}` where a cell's last expression moves a variable that it would keep.
+#[test]
+fn what_is_shown_without_a_picture_says_why() {
+    let chart = Chart::bars(HOSTILE, two_by_two());
+    let shown = format!("{chart:?}");
+    assert!(shown.starts_with(&chart.text()) && shown.contains("give it a .clone()"), "{shown}");
+    assert!(!shown.contains("EVCXR_"), "{shown}");
+}
+
 #[test]
 fn an_unwritable_file_is_named() {
     let error = Chart::bars::<Text>("", Vec::new()).save_png("/nowhere/chart.png").unwrap_err().to_string();

@@ -10,6 +10,7 @@ use super::plan::Plan;
 use super::producer_handle::ProducerHandle;
 use super::queue::PutOptions;
 use crate::error::Result;
+use crate::into_duration::IntoDuration;
 use crate::record::{Entry, check_key};
 use crate::stream::Stream;
 use crate::timestamp::Timestamp;
@@ -81,8 +82,8 @@ impl Producer {
     }
 
     /// The time between two records. Default: 1 second.
-    pub fn interval(mut self, interval: Duration) -> Producer {
-        self.interval = interval;
+    pub fn interval(mut self, interval: impl IntoDuration) -> Producer {
+        self.interval = interval.into_duration();
         self
     }
 

@@ -10,6 +10,7 @@ use super::position::Position;
 use super::processor::RecordProcessor;
 use super::report::{ConsumerReport, SharedReport};
 use crate::error::Result;
+use crate::into_duration::IntoDuration;
 use crate::runtime::wait_here;
 use crate::stop::Stop;
 use crate::stream::Stream;
@@ -137,8 +138,8 @@ impl Consumer {
 
     /// The time between two polls of a shard that has nothing new, 0.2 s (the service allows five reads a
     /// second and shard) to a day. Default: 0.5 s. See also [`adaptive_polling`](Self::adaptive_polling).
-    pub fn poll_every(mut self, interval: Duration) -> Consumer {
-        self.options.set_poll_every(interval);
+    pub fn poll_every(mut self, interval: impl IntoDuration) -> Consumer {
+        self.options.set_poll_every(interval.into_duration());
         self
     }
 
@@ -218,7 +219,16 @@ impl Consumer {
     /// [`ErrorKind::Processor`](crate::ErrorKind::Processor) when the processor said *stop*;
     /// [`ErrorKind::StreamNotFound`](crate::ErrorKind::StreamNotFound) when the stream is not there at
     /// the beginning, or another bears its name; whatever else kept a shard from being read for a minute.
-    pub fn run_for(&self, time: Duration, processor: &mut dyn RecordProcessor) -> Result<ConsumerReport> {
+    pub fn run_for(
+        &self,
+        time: impl IntoDuration,
+        processor: &mut dyn RecordProcessor,
+    ) -> Result<ConsumerReport> {
+        self.run_as_long(time.into_duration(), processor)
+    }
+
+    // Not generic: a notebook cell would compile the run.
+    fn run_as_long(&self, time: Duration, processor: &mut dyn RecordProcessor) -> Result<ConsumerReport> {
         wait_here(drive::whole(
             &self.options,
             Some(time),

@@ -299,6 +299,9 @@ def fault(outputs, failed, tags, wanted=UNSOLVED):
     if wrong:
         return ("it wrote to stderr, as a failed `?` does (meant? tag the cell `stderr`):\n" + stderr)
     for output in outputs:
+        # What `Debug` of a chart says: the kernel shows that where the last expression moves the cell's own variables.
+        if "(text, no picture: " in output.get("data", {}).get("text/plain", ""):
+            return "its chart is shown as text: give what its last expression moves a .clone(), or a cell of its own"
         if "image/png" in output.get("data", {}):
             try:
                 png_size(output.data["image/png"])

@@ -13,6 +13,8 @@ struct Cell {
     source: String,
     slide: Option<String>,
     tags: Vec<String>,
+    /// Kinds of what is stored below it: `image/png`.
+    shows: BTreeSet<String>,
 }
 
 fn cells(path: &Path) -> Vec<Cell> {
@@ -27,6 +29,13 @@ fn cells(path: &Path) -> Vec<Cell> {
         },
         slide: cell["metadata"]["slideshow"]["slide_type"].as_str().map(str::to_owned),
         tags: cell["metadata"]["tags"].as_array().into_iter().flatten().map(text).collect(),
+        shows: cell["outputs"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|output| output["data"].as_object())
+            .flat_map(|data| data.keys().cloned())
+            .collect(),
     };
     notebook["cells"].as_array().unwrap().iter().map(cell).collect()
 }
@@ -119,6 +128,7 @@ fn code_on_a_slide_stands_with_its_sentence_and_comes_after_it() {
         source: source.to_owned(),
         slide: Some(slide.to_owned()),
         tags: Vec::new(),
+        shows: BTreeSet::new(),
     };
     let talk = [
         cell("a", "## A heading", "slide"),
@@ -147,6 +157,28 @@ fn code_on_a_slide_stands_with_its_sentence_and_comes_after_it() {
             }
         }
     }
+}
+
+/// Whether a cell's last expression is a chart or a figure: what follows its last semicolon.
+fn draws(code: &str) -> bool {
+    let last = code.rsplit(";\n").next().unwrap_or_default().trim_end();
+    let named = [".chart()", ".figure()", "Chart::"].iter().any(|maker| last.contains(maker));
+    named && !last.ends_with([';', '}']) && !last.starts_with("fn ")
+}
+
+/// The kernel shows text where an expression moves what the cell has made: `let a = …; let b = …; a.above(b)`.
+#[test]
+fn where_a_cell_ends_with_a_chart_a_picture_is_stored() {
+    assert!(draws("let a = 1;\ncounter.chart().top(3)") && draws("Chart::small_multiples(vec![\n    a,\n])"));
+    assert!(!draws("let chart = counter.chart();") && !draws("fn f() -> Chart {\n    Chart::bars(a, b)\n}"));
+    let mut drawn = 0;
+    for (name, cells) in course() {
+        for cell in cells.iter().filter(|cell| cell.code && draws(&cell.source)) {
+            drawn += 1;
+            assert!(cell.shows.contains("image/png"), "{name}: no picture is stored with {}", cell.id);
+        }
+    }
+    assert!(drawn >= 15, "{drawn} cells draw");
 }
 
 /// The map's minutes are those of the headers, and both are what the map says how to reckon.

@@ -69,6 +69,7 @@ fn what_must_fail_fails() {
         ("question_mark.ipynb", "--dry", "invalid digit found in string"),
         ("compile_error.ipynb", "--dry", "mismatched types"),
         ("damaged_png.ipynb", "--dry", "its PNG cannot be decoded"),
+        ("moved_chart.ipynb", "--dry", "its chart is shown as text"),
         ("raises_nothing.ipynb", "--dry", "nothing went wrong"),
         ("other_output.ipynb", "--check", "its output is not the stored one"),
         ("unfolded.ipynb", "--check", "the tags of cell-02, cell-03 are not those of `folding.py`"),
