@@ -234,6 +234,7 @@ fn what_it_is_not_for_it_refuses() {
     std::thread::sleep(secs(1)); // a stream is its name and the second of its creation
     let again = kinesis.create_stream("s", 1).unwrap();
     refused(&again, Counter::per_minute(), "created at another time");
+    refused(&again, Counter::per_minute(), "delete that file if the earlier stream is gone");
 
     let error = |file: &Path| Counter::per_minute().stored_in(file).map(drop).unwrap_err();
     let held = counter(&file);

@@ -134,7 +134,7 @@ impl DatabaseFile {
                 return Err(Error::new(
                     ErrorKind::Store,
                     format!(
-                        "{} is of another {} ({}; this one's is {}): give this one a file of its own",
+                        "{} is of another {} ({}; this one's is {}): give this one a file of its own{}",
                         self.path.display(),
                         match *name {
                             "stream" => "stream".to_owned(),
@@ -143,6 +143,10 @@ impl DatabaseFile {
                         },
                         printable(found.as_bytes()),
                         printable(value.as_bytes()),
+                        match *name {
+                            "stream_created" => ", or delete that file if the earlier stream is gone for good",
+                            _ => "",
+                        },
                     ),
                 ));
             }
