@@ -144,7 +144,8 @@ impl DatabaseFile {
                         printable(found.as_bytes()),
                         printable(value.as_bytes()),
                         match *name {
-                            "stream_created" => ", or delete that file if the earlier stream is gone for good",
+                            "stream_created" =>
+                                ", or delete that file if the earlier stream is gone for good",
                             _ => "",
                         },
                     ),
