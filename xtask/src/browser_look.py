@@ -1,5 +1,7 @@
 """What is seen at several widths, and in both themes: a chart that is not cut, an error that can be read."""
 
+from urllib.parse import unquote
+
 from looking import PAGE, RUN, require, wait_for
 
 WIDTHS = (700, 1280, 1920)
@@ -13,6 +15,21 @@ BOX = """image => {
     return {cut: Math.max(seen.left - box.left, box.right - seen.right, place.scrollWidth - place.clientWidth,
                           box.right - innerWidth),
             width: box.width, height: box.height, room: seen.width};
+}"""
+# A telephone is 390 wide, of which a page keeps some for its margins: how high the letters are there, in pixels.
+TELEPHONE, LETTERS_AT_LEAST = 358, 9
+LETTERS = """async ([svg, width]) => {
+    const frame = document.createElement("iframe");
+    frame.style = `position: fixed; top: 0; left: 0; border: 0; width: ${width}px; height: 400px`;
+    frame.srcdoc = `<body style="margin: 0">${svg}`;
+    const loaded = new Promise((done) => frame.onload = done);
+    document.body.append(frame);
+    await loaded;
+    const seen = [...frame.contentDocument.querySelectorAll("text")].filter((text) => text.getClientRects().length);
+    const sizes = seen.map((text) =>
+        parseFloat(frame.contentWindow.getComputedStyle(text).fontSize) * text.getScreenCTM().a);
+    frame.remove();
+    return sizes;
 }"""
 # Each piece of text, and its contrast to what is under it, 1 to 21.
 CONTRASTS = """element => {
@@ -44,6 +61,9 @@ def chart_at_widths(page, name):
             require(f"at {width} pixels the chart is bent: {box}", 2.0 < box["width"] / box["height"] < 2.3)
     finally:
         page.page.set_viewport_size(USUAL)
+    letters = page.page.evaluate(LETTERS, [unquote(chart.get_attribute("src").split(",", 1)[1]), TELEPHONE])
+    require(f"on a telephone, letters are {min(letters, default=0):.1f} pixels high",
+            len(letters) > 5 and min(letters) >= LETTERS_AT_LEAST)
 
 
 def error_in_both_themes(page, checkout, name):
