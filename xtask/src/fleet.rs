@@ -105,8 +105,8 @@ pub struct Options {
     /// Counts have so many keys [default: one a record]
     #[arg(long, value_name = "N", requires = "postgres")]
     pub keys: Option<u64>,
-    /// For a lesson alone: what is counted is written without a look at who has the shard by now. Counts are wrong then, as
-    /// soon as a worker is paused
+    /// For a lesson alone: what is counted is written without a look at who has the shard by now. Counts can be
+    /// wrong then, when a worker is paused
     #[arg(long, requires = "postgres")]
     pub without_fence: bool,
     /// Compiled as for production, which takes some minutes more the first time
