@@ -16,6 +16,16 @@ pub(crate) fn asked_to_end() -> Arc<AtomicBool> {
     asked
 }
 
+/// Sets it, too, when standard input ends: at the latest, when whoever has its other end has ended, in whatever way.
+pub(crate) fn set_when_stdin_ends(asked: &Arc<AtomicBool>) {
+    let set = asked.clone();
+    std::thread::spawn(move || {
+        // What stands there is for nobody.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        set.store(true, Ordering::Relaxed);
+    });
+}
+
 /// Calls `end` at the first signal; a second Ctrl-C or SIGTERM ends the program at once, with a status of 1.
 pub(crate) fn when_asked_to_end(end: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let mut wanted = vec![SIGINT, SIGTERM];

@@ -6,9 +6,18 @@
 pub(crate) mod ending;
 pub(crate) mod say;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kinesis_lab::prelude::*;
+
+/// Where `cargo xtask fleet parts` puts what it makes: jars of the Kinesis Client Library, DynamoDB's stand-in.
+pub(crate) fn cache() -> Option<PathBuf> {
+    let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    path("KINESIS_LAB_CACHE")
+        .or_else(|| path("XDG_CACHE_HOME").map(|folder| folder.join("kinesis-lab")))
+        .or_else(|| path("HOME").map(|folder| folder.join(".cache/kinesis-lab")))
+}
 
 /// AWS in the region of the environment, or an endpoint. One on this machine is an emulator, which takes
 /// any credentials: nobody should need an account for it.

@@ -2,11 +2,19 @@
 
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kinesis_lab::prelude::*;
+
+use crate::common::cache;
+
+/// Where `cargo xtask fleet parts` puts the program, in the version that this was tried with.
+pub(crate) fn made() -> PathBuf {
+    const PROGRAM: &str = "dynoxide-3.2.0/bin/dynoxide";
+    cache().map_or_else(|| PROGRAM.into(), |folder| folder.join(PROGRAM))
+}
 
 /// The program dynoxide, which ends with this.
 pub(crate) struct Dynamodb {

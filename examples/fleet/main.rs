@@ -78,6 +78,9 @@ pub(crate) struct Arguments {
     /// The services end when the process of this number is gone
     #[arg(long, value_name = "PROCESS", requires = "services")]
     pub(crate) with_process: Option<i32>,
+    /// The services have one more database of this name (more than one: repeat it)
+    #[arg(long, value_name = "NAME", requires = "services")]
+    pub(crate) database: Vec<String>,
     /// Java's program
     #[arg(long, value_name = "FILE", default_value = "java")]
     pub(crate) java: PathBuf,
@@ -85,7 +88,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FOLDER", default_value = "lib")]
     pub(crate) jars: PathBuf,
     /// What stands in for DynamoDB: the program dynoxide
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value_os_t = dynamodb::made())]
     pub(crate) dynamodb: PathBuf,
     /// Where logs go; what is there of an earlier run is deleted
     #[arg(long, value_name = "FOLDER", default_value = "target/fleet")]

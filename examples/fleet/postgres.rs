@@ -49,7 +49,11 @@ impl Postgres {
         let programs = programs().ok_or_else(|| Error::new(ErrorKind::InvalidInput, ADVICE))?;
         let folder = match std::env::var_os(SCRATCH) {
             Some(scratch) => PathBuf::from(scratch).join("postgres"),
-            None => std::env::temp_dir().join(format!("kinesis-lab-fleet-{:016x}", unguessable()?)),
+            None => {
+                // As root, the server is another user, to whom root's own folder may be closed.
+                let temporary = if server_user().is_some() { "/tmp".into() } else { std::env::temp_dir() };
+                temporary.join(format!("kinesis-lab-fleet-{:016x}", unguessable()?))
+            }
         };
         fs::create_dir(&folder)?;
         let (data, secret) = (folder.join("data"), folder.join("secret"));
@@ -93,8 +97,7 @@ impl Postgres {
             let (folder, password) = (folder.clone(), password.clone());
             let server = Postgres { address, port, password, folder, keeper, shell };
             if server.answers(Duration::from_secs(30)) {
-                let create = format!("CREATE DATABASE {DATABASE}");
-                server.execute("postgres", &create)?;
+                server.create(DATABASE)?;
                 return Ok(server);
             }
         }
@@ -152,6 +155,11 @@ impl Postgres {
             }
             Ok(Held { has_one, _client: client })
         })
+    }
+
+    /// One more database.
+    pub(crate) fn create(&self, name: &str) -> Result<(), Error> {
+        self.execute("postgres", &format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\"")))
     }
 
     fn execute(&self, database: &str, sql: &str) -> Result<(), Error> {

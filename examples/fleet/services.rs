@@ -30,8 +30,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
     std::fs::create_dir_all(&own)?;
     let signal = asked_to_end();
     let asked = control::listen(&own)?;
+    if !arguments.dynamodb.is_file() {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            "what stands in for DynamoDB is not there: `cargo xtask fleet parts`, in the folder of the project, makes it, \
+             and fetches the Kinesis Client Library",
+        ));
+    }
     let dynamodb = Dynamodb::start(&arguments.dynamodb, &own, "127.0.0.1")?;
     let postgres = Postgres::start("127.0.0.1", &[])?;
+    arguments.database.iter().try_for_each(|name| postgres.create(name))?;
     let (leases, counts, password) = (&dynamodb.endpoint, postgres.url(), &postgres.password);
     let file = Found(&folder.join(FILE));
     // Whole or not there. None of the three has a character that JSON would have otherwise.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use kinesis_lab::prelude::*;
 
 use crate::back_off::BackOff;
-use crate::common::ending::asked_to_end;
+use crate::common::ending::{asked_to_end, set_when_stdin_ends};
 use crate::common::say::{ended, say};
 use crate::daemon_log::DaemonLog;
 use crate::property_file::PropertyFile;
@@ -22,6 +22,9 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) fn keep_alive(arguments: &Arguments, line: &[String]) -> ExitCode {
     // From the beginning: who is asked to end while it starts a daemon leaves none behind.
     let asked = asked_to_end();
+    if arguments.end_with_stdin {
+        set_when_stdin_ends(&asked);
+    }
     ended(run(arguments, line, &asked))
 }
 

@@ -14,6 +14,7 @@ mod daemon;
 mod daemon_log;
 #[path = "../common/formats.rs"]
 mod formats;
+mod leases;
 #[path = "../common/pages.rs"]
 mod pages;
 mod parts;
@@ -98,12 +99,18 @@ pub(crate) struct Arguments {
     /// After what time without a sign of life a worker's shards are others'
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = common::duration)]
     pub(crate) failover: Duration,
+    /// Ends, as by SIGTERM, when its standard input ends: for a program that starts workers, none of which is to outlive it
+    #[arg(long)]
+    pub(crate) end_with_stdin: bool,
     /// Prints all that the daemon logs, on stderr [default: what it calls an error]
     #[arg(long)]
     pub(crate) verbose: bool,
     /// Prints from the database which shards there are, who has them and how far they are, and ends
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) status: bool,
+    /// Prints the table of leases in what stands in for DynamoDB, and ends (on AWS: `aws dynamodb scan --table-name NAME`)
+    #[arg(long, requires = "dynamodb", conflicts_with_all = ["status", "dry_run"])]
+    pub(crate) leases: bool,
     /// Prints the properties that the daemon would be told, and ends
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -129,6 +136,9 @@ fn main() -> ExitCode {
             Work::Detect(_) => status::show_alerts(&arguments.postgres),
             _ => status::show(&arguments.postgres),
         });
+    }
+    if arguments.leases {
+        return ended(leases::show(arguments.dynamodb.as_deref().unwrap_or_default(), &arguments.app));
     }
     if arguments.dry_run {
         let properties = properties::of_this_program(&arguments);

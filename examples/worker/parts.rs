@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use kinesis_lab::prelude::*;
 
+use crate::common::cache;
+
 /// The version that this was tried with, in the folder where `cargo xtask fleet parts` puts it.
 const MADE: &str = "kcl-3.1.3/lib";
 const MULTILANG: &str = "amazon-kinesis-client-multilang-3.";
@@ -39,13 +41,9 @@ pub(crate) fn jars(said: Option<&Path>) -> Result<PathBuf, Error> {
 }
 
 fn usual() -> Vec<PathBuf> {
-    let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let program = std::env::current_exe().ok();
-    let cache = path("KINESIS_LAB_CACHE")
-        .or_else(|| path("XDG_CACHE_HOME").map(|folder| folder.join("kinesis-lab")))
-        .or_else(|| path("HOME").map(|folder| folder.join(".cache/kinesis-lab")));
     let beside = program.as_deref().and_then(Path::parent).map(|folder| folder.join("lib"));
-    [Some("lib".into()), beside, cache.map(|folder| folder.join(MADE))].into_iter().flatten().collect()
+    [Some("lib".into()), beside, cache().map(|folder| folder.join(MADE))].into_iter().flatten().collect()
 }
 
 fn has_jars(folder: &Path) -> bool {

@@ -59,6 +59,29 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat()).into_owned()
 }
 
+/// Notebook 17, on a machine without Java.
+#[test]
+#[ignore = "needs the set-up: cargo xtask test --only kernel"]
+fn what_a_cell_skips_keeps_its_stored_output() {
+    let (place, folder) = (place(), scratch("skipped"));
+    let stored = "of another machine\n";
+    for (tags, passes) in [(vec!["fleet"], true), (vec![], false)] {
+        let cell = json!({
+            "cell_type": "code", "id": "cell-1", "metadata": { "slideshow": { "slide_type": "skip" }, "tags": tags },
+            "execution_count": 1, "source": "println!(\"SKIPPED: no Java\");",
+            "outputs": [{ "output_type": "stream", "name": "stdout", "text": stored }],
+        });
+        let path = folder.join("skipped.ipynb");
+        let text_of_all = json!({ "cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5 });
+        fs::write(&path, text_of_all.to_string()).unwrap();
+        let checked = run(&place, &path, &["--check"]);
+        assert_eq!(checked.status.success(), passes, "{}", text(&checked));
+        assert!(run(&place, &path, &[]).status.success());
+        let after = fs::read_to_string(&path).unwrap();
+        assert_eq!(after.contains("of another machine"), passes, "{after}");
+    }
+}
+
 #[test]
 #[ignore = "needs the set-up: cargo xtask test --only kernel"]
 fn what_must_fail_fails() {
