@@ -1,11 +1,12 @@
 //! With `--postgres`: the children count what they are given, into a database that all workers share. Each record is a key
-//! of its own, so what is counted twice, or not at all, can be told.
+//! of its own, or has one of a few; its window follows from its number, so what is counted twice, or not at all, can be told.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use kinesis_lab::prelude::*;
-use kinesis_lab::{Checkpoint, EventError, Format, SharedCounter, StreamId};
+use kinesis_lab::{Checkpoint, EventError, Format, SharedCounter, StreamId, Text};
 
 use crate::journal::Journal;
 
@@ -17,6 +18,7 @@ pub(crate) const WITHOUT_FENCE: &str = "KINESIS_LAB_FLEET_WITHOUT_FENCE";
 
 /// What is put ten times a second is 0.1 s of event time.
 const MICROS: i64 = 5_000;
+const WINDOW: Duration = Duration::from_secs(2);
 
 /// How many keys there are, where it is not one a record.
 pub(crate) const KEYS: &str = "KINESIS_LAB_FLEET_KEYS";
@@ -57,7 +59,7 @@ impl CountedJournal {
         let endpoint = std::env::var(ENDPOINT).unwrap_or_default();
         let stream = Kinesis::endpoint(&endpoint)?.stream("fleet")?;
         // As long as a shard is believed to be at its tip, after its worker was cut off: none is late.
-        let counter = Counter::tumbling(secs(2)).lateness(secs(5)).reading(Numbers { keys });
+        let counter = Counter::tumbling(WINDOW).lateness(secs(5)).reading(Numbers { keys });
         let counter = counter.shared_in(database, &stream)?;
         let is_fenced = std::env::var_os(WITHOUT_FENCE).is_none();
         let counter = if is_fenced { counter } else { counter.without_fence() };
@@ -94,19 +96,23 @@ pub(crate) fn compare(database: &str, put: u64, keys: Option<u64>) -> Result<(St
     let counts = Counts::open(database)?;
     let (windows, early) = (counts.windows()?, counts.early()?);
     let (complete, late) = (windows.len(), counts.late()?);
-    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+    // By window, too: what is missing in one and too much in another would make up for each other.
+    let mut found: BTreeMap<(Timestamp, String), u64> = BTreeMap::new();
+    let mut count = |start: Timestamp, key: &Text, n: u64| {
+        *found.entry((start, key.raw().to_owned())).or_default() += n;
+    };
     for window in windows.iter().chain(&early) {
-        for (key, n) in &window.counts {
-            *found.entry(key.raw().to_owned()).or_default() += n;
-        }
+        window.counts.iter().for_each(|(key, n)| count(window.start, key, *n));
     }
-    for (_, key, n) in &late {
-        *found.entry(key.raw().to_owned()).or_default() += n;
-    }
+    late.iter().for_each(|(start, key, n)| count(*start, key, *n));
     // Each once, and no other.
-    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
-    (0..put).for_each(|number| *expected.entry(key(number, keys.unwrap_or(u64::MAX))).or_default() += 1);
-    let less = |of: &BTreeMap<String, u64>, than: &BTreeMap<String, u64>| -> u64 {
+    let mut expected: BTreeMap<(Timestamp, String), u64> = BTreeMap::new();
+    for number in 0..put {
+        let time = time(number).as_micros();
+        let start = Timestamp::from_micros(time - time.rem_euclid(WINDOW.as_micros() as i64));
+        *expected.entry((start, key(number, keys.unwrap_or(u64::MAX)))).or_default() += 1;
+    }
+    let less = |of: &BTreeMap<_, u64>, than: &BTreeMap<_, u64>| -> u64 {
         let there = |key| of.get(key).copied().unwrap_or_default();
         than.iter().map(|(key, n)| n.saturating_sub(there(key))).sum()
     };

@@ -183,7 +183,7 @@ impl Drop for Worker {
 
 impl Fleet<'_> {
     /// Intervals are those of a test: leases move in seconds, not in half a minute. CBOR and HTTP/2 are what it speaks
-    /// unless told otherwise.
+    /// unless told otherwise. Why leases are not handed over gracefully, the example `worker` says.
     fn properties(&self, worker: &str, program: &str) -> String {
         let Fleet { kinesis, dynamodb, arguments, .. } = self;
         let leader = match arguments.compatible_with_2x {
@@ -214,6 +214,7 @@ workerMetricsReporterFreqInMillis = 2000
 disableWorkerMetrics = true
 callProcessRecordsEvenForEmptyRecordList = true
 shutdownGraceMillis = 10000
+isGracefulLeaseHandoffEnabled = false
 {leader}"
         )
     }

@@ -8,6 +8,10 @@ use anyhow::{Context, Result};
 use super::{alone, parts};
 use crate::{Place, example, requirements};
 
+/// Of which many records have one: of a key that a single record has, one who was replaced writes the same count again, and
+/// nobody would see it.
+const KEYS: &str = "10";
+
 /// How many faults, and in what time.
 #[derive(clap::Args, Debug)]
 pub struct Options {
@@ -36,7 +40,7 @@ pub(super) fn run(place: &Place, options: &Options, folder: &Path) -> Result<boo
     let with_network = can_have_hosts();
     let mut command = alone(&program, if with_network { &["--net"] } else { &[] });
     command.args(["--storm", &options.faults.to_string(), "--seconds", &options.seconds.to_string()]);
-    command.args(["--seed", &options.seed.to_string()]);
+    command.args(["--seed", &options.seed.to_string(), "--keys", KEYS]);
     if with_network {
         command.arg("--network");
     }
