@@ -429,7 +429,7 @@ def run(notebook, kernel, arguments):
         tags = cell.metadata.get("tags", [])
         stored, began = copy.deepcopy(cell.outputs), time.monotonic()
         never_ran = cell.execution_count is None and cell.source.strip()
-        said, fatal = None, False
+        said, fatal, verdicts = None, False, {}
         try:
             raw, failed = kernel.execute(cell.source, arguments.timeout)
             cell.execution_count, cell.outputs = number, as_stored(raw, number)
@@ -443,7 +443,6 @@ def run(notebook, kernel, arguments):
                 said = difference(stored, cell.outputs, tags)
                 if never_ran:
                     said = "it was never run: `cargo xtask notebooks` runs it and stores its output"
-            verdicts = {}
             if said is None and cell.get("id") in wrong:
                 verdicts, said = refuse(kernel, wrong[cell.id], cell.source, arguments.timeout)
             if said is None and cell.get("id") in solved:
