@@ -136,12 +136,17 @@ impl Postgres {
         })
     }
 
-    /// Holds up all transactions that write a shard, until it is dropped; returns when one from this address waits, or
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Holds up all transactions that write a shard, until it is dropped; returns when one from these ports waits, or
     /// after 5 s.
-    pub(crate) fn hold(&self, address: &str) -> Result<Held, Error> {
+    pub(crate) fn hold(&self, ports: &[u16]) -> Result<Held, Error> {
         let (client, began) = (self.client(DATABASE)?, Instant::now());
         let waiting = format!(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND host(client_addr) = '{address}'"
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND client_port = ANY ('{{{}}}')",
+            ports.iter().map(u16::to_string).collect::<Vec<_>>().join(",")
         );
         block_on(async move {
             let refused = |error: tokio_postgres::Error| failed(&error.to_string());

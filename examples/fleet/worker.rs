@@ -11,7 +11,7 @@ use kinesis_lab::prelude::*;
 use crate::Arguments;
 use crate::counting;
 use crate::journal;
-use crate::storm::Network;
+use crate::storm::{Line, Network};
 
 /// What all workers of the fleet have in common.
 pub(crate) struct Fleet<'a> {
@@ -21,6 +21,8 @@ pub(crate) struct Fleet<'a> {
     pub(crate) dynamodb: &'a str,
     /// The database that the children count into, with its password.
     pub(crate) postgres: Option<&'a str>,
+    /// To that database, of each worker; none where all have the same.
+    pub(crate) lines: &'a [Line],
     /// Each worker is on a host of its own.
     pub(crate) hosts: bool,
 }
@@ -67,7 +69,9 @@ impl Worker {
         ]);
         command.env(journal::FOLDER, fleet.folder.join("journals"));
         if let Some(database) = fleet.postgres {
-            command.envs([(counting::DATABASE, database), (counting::ENDPOINT, fleet.kinesis)]);
+            let database =
+                fleet.lines.get(number - 1).map_or(database.to_owned(), |line| line.address(database));
+            command.envs([(counting::DATABASE, &*database), (counting::ENDPOINT, fleet.kinesis)]);
         }
         if let Some(keys) = fleet.arguments.keys {
             command.env(counting::KEYS, keys.to_string());

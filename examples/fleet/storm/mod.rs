@@ -17,7 +17,7 @@ use crate::postgres::Postgres;
 use crate::processed::Processed;
 use crate::worker::Fleet;
 use crate::{control, counting, scene, traffic};
-pub(crate) use network::Network;
+pub(crate) use network::{Line, Network};
 use plan::{Fault, From, Planned};
 use producer::Producer;
 use station::Station;
@@ -67,8 +67,11 @@ pub(crate) fn rage(arguments: &Arguments, faults: usize) -> Result<Vec<String>, 
         _ => own.clone(),
     };
     let dynamodb = Dynamodb::start(&arguments.dynamodb, &folder, here(network::DYNAMODB))?;
-    let postgres = Postgres::start(here(network::POSTGRES), &[])?;
+    let postgres = Postgres::start(here(network::POSTGRES), &["max_connections=300"])?;
     let stream = kinesis.create_stream("fleet", 4)?;
+    // A line is a worker's for good, whichever process it is.
+    let lines = (0..if hosts { WORKERS + 1 } else { 0 }).map(|_| Line::to_postgres(postgres.port()));
+    let lines = lines.collect::<Result<Vec<Line>, Error>>()?;
     let (database, leases) = (postgres.own_url(), &*dynamodb.endpoint);
     let fleet = Fleet {
         arguments,
@@ -76,6 +79,7 @@ pub(crate) fn rage(arguments: &Arguments, faults: usize) -> Result<Vec<String>, 
         kinesis: &endpoint,
         dynamodb: leases,
         postgres: Some(&database),
+        lines: &lines,
         hosts,
     };
     let (seed, seconds) = (arguments.seed, Duration::from_secs(arguments.seconds.unwrap_or(600)));
@@ -174,15 +178,19 @@ impl Storm<'_> {
         let Some(network) = &self.network else { return Ok(()) };
         let services: &[&str] = match from {
             From::Everything => &[network::KINESIS, network::DYNAMODB, network::POSTGRES],
-            From::Dynamodb => &[network::DYNAMODB],
+            From::Dynamodb | From::Held => &[network::DYNAMODB],
             From::Postgres | From::InTransaction => &[network::POSTGRES],
         };
-        let held = (from == From::InTransaction).then(|| self.postgres.hold(&network::address(number)));
+        let line = &self.fleet.lines[number - 1];
+        let held = (from == From::InTransaction).then(|| self.postgres.hold(&line.ports()));
         let held = held.transpose()?;
         if held.as_ref().is_some_and(|held| !held.has_one) {
             say(format_args!("worker-{number} had no transaction within 5 s: it is cut off without"));
         }
         self.stations[number - 1].cut(network, services, length)?;
+        if from == From::Held {
+            self.stations[number - 1].hold(line);
+        }
         // What its transaction waits for is free now, of which it does not hear.
         drop(held);
         Ok(())

@@ -4,6 +4,9 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kinesis_lab::prelude::*;
 
@@ -67,21 +70,66 @@ fn host(number: usize) -> String {
 
 /// Makes what listens on 127.0.0.1 known at the address of Kinesis, at the same port.
 pub(crate) fn publish(port: u16) -> Result<(), Error> {
-    let listener = TcpListener::bind((KINESIS, port))?;
-    std::thread::spawn(move || {
-        for one in listener.incoming().flatten() {
-            let Ok(other) = TcpStream::connect(("127.0.0.1", port)) else { continue };
-            let (Ok(one_too), Ok(other_too)) = (one.try_clone(), other.try_clone()) else { continue };
-            std::thread::spawn(move || copy(one, other));
-            std::thread::spawn(move || copy(other_too, one_too));
-        }
-    });
+    forward(TcpListener::bind((KINESIS, port))?, ("127.0.0.1", port), Line::default());
     Ok(())
 }
 
-fn copy(mut from: TcpStream, mut to: TcpStream) {
+/// A worker's own way to PostgreSQL. It can hold what is sent on it, and deliver it later: as a network does that loses
+/// packets for a while, which are sent again, and nobody gives the connection up.
+#[derive(Clone, Default)]
+pub(crate) struct Line {
+    /// At the address of PostgreSQL.
+    pub(crate) port: u16,
+    is_held: Arc<AtomicBool>,
+    /// By which PostgreSQL knows the connections of this worker.
+    ports: Arc<Mutex<Vec<u16>>>,
+}
+
+impl Line {
+    pub(crate) fn to_postgres(port: u16) -> Result<Line, Error> {
+        let listener = TcpListener::bind((POSTGRES, 0))?;
+        let line = Line { port: listener.local_addr()?.port(), ..Line::default() };
+        forward(listener, (POSTGRES, port), line.clone());
+        Ok(line)
+    }
+
+    /// Of a database, by this way to it.
+    pub(crate) fn address(&self, url: &str) -> String {
+        let (user, place) = url.split_once('@').unwrap_or(("", url));
+        let (_, path) = place.split_once('/').unwrap_or((place, ""));
+        format!("{user}@{POSTGRES}:{}/{path}", self.port)
+    }
+
+    pub(crate) fn hold(&self, is_held: bool) {
+        self.is_held.store(is_held, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn forward(listener: TcpListener, to: (&'static str, u16), line: Line) {
+    std::thread::spawn(move || {
+        for one in listener.incoming().flatten() {
+            let Ok(other) = TcpStream::connect(to) else { continue };
+            let port = other.local_addr().map(|address| address.port());
+            line.ports.lock().unwrap_or_else(PoisonError::into_inner).extend(port);
+            let (Ok(one_too), Ok(other_too)) = (one.try_clone(), other.try_clone()) else { continue };
+            for (from, to) in [(one, other), (other_too, one_too)] {
+                let is_held = line.is_held.clone();
+                std::thread::spawn(move || copy(from, to, &is_held));
+            }
+        }
+    });
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream, is_held: &AtomicBool) {
     let mut bytes = [0; 16_384];
     while let Ok(n) = from.read(&mut bytes) {
+        while is_held.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         if n == 0 || to.write_all(&bytes[..n]).is_err() {
             break;
         }

@@ -11,6 +11,8 @@ pub(crate) enum From {
     Postgres,
     /// From PostgreSQL, while it has a transaction open.
     InTransaction,
+    /// From DynamoDB; and what it sends to PostgreSQL is held, and delivered when others have its shards.
+    Held,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,7 @@ pub(crate) fn faults(
     let mut random = fastrand::Rng::with_seed(seed);
     let mut busy_until = vec![Duration::ZERO; workers];
     let (mut deck, mut planned): (Vec<u8>, Vec<Planned>) = (Vec::new(), Vec::new());
-    let kinds = if network { 12 } else { 8 };
+    let kinds = if network { 13 } else { 8 };
     for n in 0..count {
         // Somewhere in its own part of the time.
         let part = over.as_secs_f64() / count.max(1) as f64;
@@ -91,7 +93,8 @@ pub(crate) fn faults(
             8 => Fault::CutOff(number, From::Everything, length),
             9 => Fault::CutOff(number, From::Dynamodb, length),
             10 => Fault::CutOff(number, From::Postgres, length),
-            _ => Fault::CutOff(number, From::InTransaction, length),
+            11 => Fault::CutOff(number, From::InTransaction, length),
+            _ => Fault::CutOff(number, From::Held, length),
         };
         // The leader is whoever it is then.
         let fault = if kind == 5 && draw < 4 { Fault::KillLeader } else { fault };
@@ -118,11 +121,15 @@ impl fmt::Display for Fault {
             Fault::KillDaemon(worker) => write!(f, "kill -9 of worker-{worker}"),
             Fault::KillLeader => write!(f, "kill -9 of the worker that leads"),
             Fault::CutOff(worker, from, length) => {
+                if *from == From::Held {
+                    let length = length.as_secs();
+                    return write!(f, "what worker-{worker} sends to PostgreSQL is held for {length} s");
+                }
                 let from = match from {
                     From::Everything => "everything",
                     From::Dynamodb => "DynamoDB",
                     From::Postgres => "PostgreSQL",
-                    From::InTransaction => "PostgreSQL inside a transaction",
+                    From::Held | From::InTransaction => "PostgreSQL inside a transaction",
                 };
                 write!(f, "worker-{worker} is cut off from {from} for {} s", length.as_secs())
             }
@@ -166,7 +173,7 @@ mod tests {
             };
             let kinds: std::collections::BTreeSet<String> =
                 planned.iter().map(|one| kind(&one.fault)).collect();
-            assert_eq!(kinds.len(), 13, "seed {seed}: {kinds:?}");
+            assert_eq!(kinds.len(), 14, "seed {seed}: {kinds:?}");
             let mut shards = 4_i32;
             for one in &planned {
                 shards += match one.fault {

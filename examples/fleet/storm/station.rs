@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use kinesis_lab::prelude::*;
 
-use super::network::Network;
+use super::network::{Line, Network};
 use crate::worker::{Fleet, Worker, processes};
 
 /// As a supervisor waits at first.
@@ -21,6 +21,7 @@ pub(crate) struct Station {
     gone: Instant,
     cut_until: Option<Instant>,
     cut_from: Vec<&'static str>,
+    held: Option<Line>,
     stays_until: Option<Instant>,
 }
 
@@ -28,7 +29,7 @@ impl Station {
     pub(crate) fn start(fleet: &Fleet<'_>, number: usize) -> Result<Station, Error> {
         let worker = Some(Worker::start(fleet, number)?);
         let (cut_until, cut_from, gone) = (None, Vec::new(), Instant::now());
-        Ok(Station { number, worker, starts: 1, gone, cut_until, cut_from, stays_until: None })
+        Ok(Station { number, worker, starts: 1, gone, cut_until, cut_from, held: None, stays_until: None })
     }
 
     pub(crate) fn is(&self, name: &str) -> bool {
@@ -85,7 +86,14 @@ impl Station {
         Ok(())
     }
 
+    /// As long as it is cut off.
+    pub(crate) fn hold(&mut self, line: &Line) {
+        line.hold(true);
+        self.held = Some(line.clone());
+    }
+
     fn mend(&mut self, network: &Network) -> Result<(), Error> {
+        self.held.take().iter().for_each(|line| line.hold(false));
         for service in std::mem::take(&mut self.cut_from) {
             network.cut(self.number, service, false)?;
         }
