@@ -8,6 +8,7 @@ mod control;
 mod counting;
 mod dynamodb;
 mod journal;
+mod measure;
 mod postgres;
 mod processed;
 mod scene;
@@ -25,6 +26,7 @@ use kinesis_lab::prelude::*;
 use crate::common::say::{ended, say};
 use crate::counting::CountedJournal;
 use crate::journal::Journal;
+use crate::measure::Measured;
 
 /// Runs workers of the Kinesis Client Library on an embedded Kinesis: every record is processed, in the order of its
 /// shard. Ends with status 1, and what is missing, when not.
@@ -72,6 +74,9 @@ pub(crate) struct Arguments {
     /// Python with boto3 and aws_kinesis_agg, which puts the records
     #[arg(long, value_name = "FILE", requires = "storm")]
     pub(crate) python: Option<PathBuf>,
+    /// What a fleet costs and how quickly it mends, for BENCHMARKS.md
+    #[arg(long)]
+    pub(crate) measure: bool,
     /// DynamoDB's stand-in and PostgreSQL alone, without Kinesis and workers
     #[arg(long)]
     pub(crate) services: bool,
@@ -99,9 +104,12 @@ fn main() -> ExitCode {
     // A daemon starts this program again, for each of its shards.
     if let Some(file) = Journal::of_a_child() {
         let child = kinesis_lab::kcl::Child::new().checkpoint_every(secs(1));
-        let outcome = match std::env::var(counting::DATABASE) {
-            Ok(database) => CountedJournal::open(&file, &database).and_then(|mut both| child.run(&mut both)),
-            Err(_) => Journal::open(&file).and_then(|mut journal| child.run(&mut journal)),
+        let outcome = match (Measured::of_this_process(&file), std::env::var(counting::DATABASE)) {
+            (Some(measured), _) => measured.and_then(|mut measured| child.run(&mut measured)),
+            (None, Ok(database)) => {
+                CountedJournal::open(&file, &database).and_then(|mut both| child.run(&mut both))
+            }
+            (None, Err(_)) => Journal::open(&file).and_then(|mut journal| child.run(&mut journal)),
         };
         return match outcome {
             Ok(_) => ExitCode::SUCCESS,
@@ -116,6 +124,7 @@ fn main() -> ExitCode {
         return ended(services::run(&arguments));
     }
     let outcome = match arguments.storm {
+        _ if arguments.measure => measure::run(&arguments),
         Some(faults) => storm::rage(&arguments, faults),
         None => scene::play(&arguments),
     };

@@ -61,8 +61,16 @@ pub(crate) fn play(arguments: &Arguments) -> Result<Vec<String>, Error> {
     }
     let endpoint = kinesis.endpoint_url().unwrap_or_default();
     let (dynamodb, postgres) = (&*dynamodb.endpoint, postgres.as_deref());
-    let fleet =
-        Fleet { arguments, folder: &folder, kinesis: endpoint, dynamodb, postgres, lines: &[], hosts: false };
+    let fleet = Fleet {
+        arguments,
+        folder: &folder,
+        kinesis: endpoint,
+        dynamodb,
+        postgres,
+        lines: &[],
+        hosts: false,
+        gate: None,
+    };
     let mut scene = Scene {
         fleet: &fleet,
         stream,

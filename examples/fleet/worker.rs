@@ -11,6 +11,7 @@ use kinesis_lab::prelude::*;
 use crate::Arguments;
 use crate::counting;
 use crate::journal;
+use crate::measure;
 use crate::storm::{Line, Network};
 
 /// What all workers of the fleet have in common.
@@ -25,6 +26,8 @@ pub(crate) struct Fleet<'a> {
     pub(crate) lines: &'a [Line],
     /// Each worker is on a host of its own.
     pub(crate) hosts: bool,
+    /// Where the children are measured: the file for which they wait.
+    pub(crate) gate: Option<&'a Path>,
 }
 
 pub(crate) struct Worker {
@@ -78,6 +81,9 @@ impl Worker {
         }
         if fleet.arguments.without_fence {
             command.env(counting::WITHOUT_FENCE, "1");
+        }
+        if let Some(gate) = fleet.gate {
+            command.env(measure::GATE, gate);
         }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // Ctrl-C is for the fleet, which ends its workers one after the other.

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: ratios taken in one run, written to BENCHMARKS.md.
 
+mod fleet;
 mod kernel;
 mod page;
 mod programs;
@@ -13,7 +14,7 @@ use crate::{Place, setup};
 /// Which benchmarks.
 #[derive(clap::Args, Debug)]
 pub struct Options {
-    /// Only this one (more than one: repeat it): kernel, setup, throughput, puts, counting, stored, agent, service, latency, detection
+    /// Only this one (more than one: repeat it): kernel, setup, throughput, puts, counting, stored, agent, service, latency, detection, fleet
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
     /// Runs of each subject in the kernel, interleaved
@@ -23,8 +24,8 @@ pub struct Options {
 
 type Work = fn(&Place, &Options) -> Result<String>;
 
-/// In the order of the page. The set-up is left out unless it is named: it takes a quarter of an hour.
-const ALL: [(&str, Work); 10] = [
+/// In the order of the page.
+const ALL: [(&str, Work); 11] = [
     ("kernel", kernel::measure),
     ("setup", set_up::measure),
     ("throughput", |place, _| programs::throughput(place)),
@@ -35,17 +36,24 @@ const ALL: [(&str, Work); 10] = [
     ("service", |place, _| programs::service(place)),
     ("latency", |place, _| programs::latency(place)),
     ("detection", |place, _| programs::detection(place)),
+    ("fleet", |place, _| fleet::measure(place)),
 ];
+
+/// Left out unless they are named: each takes a quarter of an hour; the one needs the network, the other Java.
+const ONLY_NAMED: [&str; 2] = ["setup", "fleet"];
 
 /// Measures, and puts what was measured in place of what the page said before.
 pub fn run(place: &Place, options: &Options) -> Result<()> {
     if let Some(unknown) = options.only.iter().find(|name| !ALL.iter().any(|bench| bench.0 == **name)) {
         bail!("no benchmark `{unknown}`; there are: {}", ALL.map(|bench| bench.0).join(", "));
     }
-    setup::run(place)?;
+    // A fleet needs no kernel.
+    if options.only.is_empty() || options.only.iter().any(|name| name != "fleet") {
+        setup::run(place)?;
+    }
     for (name, work) in ALL {
         let chosen = match options.only.is_empty() {
-            true => name != "setup",
+            true => !ONLY_NAMED.contains(&name),
             false => options.only.iter().any(|only| only == name),
         };
         if chosen {

@@ -158,6 +158,24 @@ pub(crate) fn check(place: &Place, full: bool) -> Result<bool> {
     Ok(storm::run(place, &storm, &folder)? && is_up)
 }
 
+/// The program's own measurements: what it prints. Where a part is missing, a sentence says how it is made.
+pub(crate) fn measure(place: &Place) -> Result<String> {
+    if !parts::are_there(place) {
+        bail!(
+            "what a fleet needs is not here; `cargo xtask fleet parts` makes it, in some minutes (Java 11, Maven)"
+        );
+    }
+    let parts = parts::make(place)?;
+    let program = example::build(place, &["--example", "fleet"], "fleet", true)?;
+    let mut command = alone(&program, &[]);
+    command.arg("--measure").arg("--java").arg(&parts.java).arg("--jars").arg(&parts.jars);
+    command.arg("--dynamodb").arg(&parts.dynamodb).arg("--folder").arg(place.target().join("fleet"));
+    command.current_dir(&place.checkout).stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = command.output().context("the fleet does not run")?;
+    anyhow::ensure!(output.status.success(), "the fleet could not be measured; see above");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 fn up(place: &Place, options: &Options, folder: &Path) -> Result<bool> {
     let parts = parts::make(place)?;
     let program = example::build(place, &["--example", "fleet"], "fleet", options.release)?;

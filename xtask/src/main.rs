@@ -74,9 +74,10 @@ They show the outputs that are stored. Slides whose cells run are in `cargo xtas
     Test(checks::Options),
     /// Measures, in ratios, and writes BENCHMARKS.md.
     #[command(after_help = "Examples:
-  cargo xtask bench                all but the set-up: 15 minutes and more; leave the machine alone
+  cargo xtask bench                all but the set-up and the fleet: 15 minutes and more; leave the machine alone
   cargo xtask bench --only kernel  one section
-  cargo xtask bench --only setup   the set-up from nothing: about 15 minutes, and the network")]
+  cargo xtask bench --only setup   the set-up from nothing: about 15 minutes, and the network
+  cargo xtask bench --only fleet   workers of the KCL: about 12 minutes, and what `cargo xtask fleet parts` makes")]
     Bench(bench::Options),
     /// A shop with its pipeline and visitors, while parts are killed, disks fill and clocks step: exact at the end.
     #[command(after_help = "Examples:

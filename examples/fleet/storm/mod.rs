@@ -21,6 +21,7 @@ pub(crate) use network::{Line, Network};
 use plan::{Fault, From, Planned};
 use producer::Producer;
 use station::Station;
+pub(crate) use station::leader;
 
 const WORKERS: usize = 3;
 /// After the last fault: what was put meanwhile is read, by workers that all have just been started.
@@ -81,6 +82,7 @@ pub(crate) fn rage(arguments: &Arguments, faults: usize) -> Result<Vec<String>, 
         postgres: Some(&database),
         lines: &lines,
         hosts,
+        gate: None,
     };
     let (seed, seconds) = (arguments.seed, Duration::from_secs(arguments.seconds.unwrap_or(600)));
     let plan = plan::faults(seed, faults, seconds, WORKERS, 4, hosts);
