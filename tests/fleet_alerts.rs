@@ -236,6 +236,25 @@ fn whoever_was_replaced_sets_nothing_off() {
     assert_eq!((alerts(&url).len(), tallied(&url)), (1, "3".into()));
 }
 
+/// A lesson's: what the fence is for.
+#[test]
+fn without_the_fence_an_event_counts_twice() {
+    let Some(server) = postgres() else { return };
+    let (url, stream) = (server.database("alerts without a fence"), stream(1));
+    let taken = || {
+        let mut detection = detection(&busy(3)).shared_in(&url, &stream).unwrap().without_fence();
+        detection.shard_taken(&shard(0), &mut context(0)).unwrap();
+        detection
+    };
+    let mut first = taken();
+    watch(&mut first, 0, 1, 10).unwrap();
+    let mut second = taken();
+    watch(&mut second, 0, 2, 11).unwrap();
+    assert!(alerts(&url).is_empty());
+    watch(&mut first, 0, 2, 11).unwrap();
+    assert_eq!((alerts(&url).len(), tallied(&url)), (1, "3".into()), "of two events");
+}
+
 /// The answer to a COMMIT is lost, or the COMMIT is: nobody on this side can tell.
 #[test]
 fn a_commit_in_doubt_is_settled() {

@@ -53,6 +53,24 @@ impl SharedDetection {
         SharedDetection { detection, assignment: ShardAssignment::new(store, stream, list), has_news: false }
     }
 
+    /// For a lesson, and for tests that must see the difference: writes whatever it has seen, without a look at who has the
+    /// shard by now and up to where it is watched. An event may count twice then as soon as a worker is cut off or stands
+    /// still, and alerts are **wrong**. Default: such a worker is refused.
+    ///
+    /// ```no_run
+    /// # use kinesis_lab::prelude::*;
+    /// # use kinesis_lab::{Detection, Playbook, Playbooks};
+    /// let log = Kinesis::aws().connect()?.stream("log")?;
+    /// let playbooks = Playbooks::new(vec![Playbook::new("busy", 300)])?;
+    /// let detection = Detection::new(&playbooks).shared_in("postgres://ann@db.example/shop", &log)?;
+    /// let mut detection = detection.without_fence(); // to see what the fence is for
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn without_fence(mut self) -> SharedDetection {
+        self.assignment.is_fenced = false;
+        self
+    }
+
     fn take(&mut self, shard_id: &str) -> Result<()> {
         let (playbooks, lateness) = (self.detection.playbooks(), self.detection.waits_for_late_events());
         let stream = self.assignment.stream.clone();
