@@ -2,22 +2,15 @@
 //! of its own, or has one of a few; its window follows from its number, so what is counted twice, or not at all, can be told.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use kinesis_lab::prelude::*;
-use kinesis_lab::{Checkpoint, EventError, Format, SharedCounter, StreamId, Text};
-
-use crate::journal::Journal;
-
-/// In the environment of a daemon, which its children inherit: the database, and where the stream is.
-pub(crate) const DATABASE: &str = "KINESIS_LAB_FLEET_POSTGRES";
-pub(crate) const ENDPOINT: &str = "KINESIS_LAB_FLEET_KINESIS";
-/// And whether it is a lesson.
-pub(crate) const WITHOUT_FENCE: &str = "KINESIS_LAB_FLEET_WITHOUT_FENCE";
+use kinesis_lab::{EventError, Format, Text};
 
 /// What is put ten times a second is 0.1 s of event time.
 const MICROS: i64 = 5_000;
+/// When the first one was, in microseconds: at the start of an hour, and so of a window of any length that divides it.
+const BEGIN: i64 = 1_536_220_800_000_000;
 const WINDOW: Duration = Duration::from_secs(2);
 
 /// How many keys there are, where it is not one a record.
@@ -31,64 +24,36 @@ struct Numbers {
 
 impl Format for Numbers {
     fn read(&self, record: &Record, each: &mut dyn FnMut(Result<kinesis_lab::Event, EventError>)) {
-        let number: Option<u64> = str::from_utf8(&record.data).ok().and_then(|text| text.parse().ok());
-        each(match number {
+        each(match number(record) {
             Some(number) => Ok(kinesis_lab::Event::new(key(number, self.keys), time(number))),
             None => Err(EventError::new("no number")),
         });
     }
 }
 
-fn time(number: u64) -> Timestamp {
-    Timestamp::from_micros(1_536_220_800_000_000 + number.cast_signed() * MICROS)
+pub(crate) fn number(record: &Record) -> Option<u64> {
+    str::from_utf8(&record.data).ok()?.parse().ok()
+}
+
+pub(crate) fn time(number: u64) -> Timestamp {
+    Timestamp::from_micros(BEGIN + number.cast_signed() * MICROS)
+}
+
+/// Of the record that has this time.
+pub(crate) fn number_at(time: Timestamp) -> Option<u64> {
+    let micros = u64::try_from(time.as_micros() - BEGIN).ok()?;
+    micros.is_multiple_of(MICROS.unsigned_abs()).then_some(micros / MICROS.unsigned_abs())
 }
 
 fn key(number: u64, keys: u64) -> String {
     (number % keys).to_string()
 }
 
-/// Written into its journal before it is counted: what is in the database, somebody was given.
-pub(crate) struct CountedJournal {
-    journal: Journal,
-    counter: SharedCounter,
-}
-
-impl CountedJournal {
-    pub(crate) fn open(file: &Path, database: &str) -> Result<CountedJournal, Error> {
-        let keys = std::env::var(KEYS).ok().and_then(|keys| keys.parse().ok()).unwrap_or(u64::MAX);
-        let endpoint = std::env::var(ENDPOINT).unwrap_or_default();
-        let stream = Kinesis::endpoint(&endpoint)?.stream("fleet")?;
-        // As long as a shard is believed to be at its tip, after its worker was cut off: none is late.
-        let counter = Counter::tumbling(WINDOW).lateness(secs(5)).reading(Numbers { keys });
-        let counter = counter.shared_in(database, &stream)?;
-        let is_fenced = std::env::var_os(WITHOUT_FENCE).is_none();
-        let counter = if is_fenced { counter } else { counter.without_fence() };
-        Ok(CountedJournal { journal: Journal::open(file)?, counter })
-    }
-}
-
-impl RecordProcessor for CountedJournal {
-    fn shard_taken(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
-        self.counter.shard_taken(shard_id, ctx)
-    }
-
-    fn checkpoints(&mut self, stream: &StreamId) -> Result<Vec<Checkpoint>, ProcessError> {
-        self.counter.checkpoints(stream)
-    }
-
-    fn process(&mut self, batch: &Batch, ctx: &mut Context) -> Result<(), ProcessError> {
-        self.journal.process(batch, ctx)?;
-        self.counter.process(batch, ctx)
-    }
-
-    fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
-        self.counter.tick(ctx)
-    }
-
-    fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
-        self.journal.shard_ended(shard_id, ctx)?;
-        self.counter.shard_ended(shard_id, ctx)
-    }
+/// In memory, until it is told otherwise.
+pub(crate) fn counter() -> Counter {
+    let keys = std::env::var(KEYS).ok().and_then(|keys| keys.parse().ok()).unwrap_or(u64::MAX);
+    // As long as a shard is believed to be at its tip, after its worker was cut off: none is late.
+    Counter::tumbling(WINDOW).lateness(secs(5)).reading(Numbers { keys })
 }
 
 /// How the counts are, in a sentence; and what of them is not as it must be.

@@ -2,6 +2,8 @@
 //! and merged meanwhile, and workers are killed; at the end every record must have been processed. `cargo xtask fleet`
 //! finds Java and the jars, builds DynamoDB's stand-in, and starts this.
 
+mod alerts;
+mod child;
 #[path = "../common/mod.rs"]
 mod common;
 mod control;
@@ -23,8 +25,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use kinesis_lab::prelude::*;
 
+use crate::child::FleetChild;
 use crate::common::say::{ended, say};
-use crate::counting::CountedJournal;
 use crate::journal::Journal;
 use crate::measure::Measured;
 
@@ -52,14 +54,15 @@ pub(crate) struct Arguments {
     /// Leases as in version 2 of the KCL: the loss of the worker that leads costs seconds, not two minutes
     #[arg(long)]
     pub(crate) compatible_with_2x: bool,
-    /// The children count, too, into this database (postgres://user@host/database), which must have no tables yet: at the
-    /// end each record must be in its counts, once [without an address: a PostgreSQL of the fleet's own]
+    /// The children count, too, and watch by playbooks, into this database (postgres://user@host/database), which must
+    /// have no tables yet: at the end each record must be in its counts, once, and each alert must be there, once [without
+    /// an address: a PostgreSQL of the fleet's own]
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     pub(crate) postgres: Option<String>,
     /// Counts have so many keys [default: one a record]
     #[arg(long, value_name = "N")]
     pub(crate) keys: Option<u64>,
-    /// For a lesson alone: the counts are written without a look at who has the shard by now
+    /// For a lesson alone: counts and alerts are written without a look at who has the shard by now
     #[arg(long)]
     pub(crate) without_fence: bool,
     /// So many faults, drawn by the seed, on three workers and four shards, over the seconds
@@ -104,10 +107,10 @@ fn main() -> ExitCode {
     // A daemon starts this program again, for each of its shards.
     if let Some(file) = Journal::of_a_child() {
         let child = kinesis_lab::kcl::Child::new().checkpoint_every(secs(1));
-        let outcome = match (Measured::of_this_process(&file), std::env::var(counting::DATABASE)) {
+        let outcome = match (Measured::of_this_process(&file), std::env::var(child::DATABASE)) {
             (Some(measured), _) => measured.and_then(|mut measured| child.run(&mut measured)),
             (None, Ok(database)) => {
-                CountedJournal::open(&file, &database).and_then(|mut both| child.run(&mut both))
+                FleetChild::open(&file, &database).and_then(|mut all| child.run(&mut all))
             }
             (None, Err(_)) => Journal::open(&file).and_then(|mut journal| child.run(&mut journal)),
         };

@@ -140,17 +140,18 @@ impl Postgres {
         self.port
     }
 
-    /// Holds up all transactions that write a shard, until it is dropped; returns when one from these ports waits, or
-    /// after 5 s.
-    pub(crate) fn hold(&self, ports: &[u16]) -> Result<Held, Error> {
+    /// Holds up all transactions that write into this table of shards, until it is dropped; returns when one from these
+    /// ports waits, or after 5 s.
+    pub(crate) fn hold(&self, shards: &str, ports: &[u16]) -> Result<Held, Error> {
         let (client, began) = (self.client(DATABASE)?, Instant::now());
         let waiting = format!(
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND client_port = ANY ('{{{}}}')",
             ports.iter().map(u16::to_string).collect::<Vec<_>>().join(",")
         );
+        let hold = format!("BEGIN; SELECT 1 FROM {shards} FOR UPDATE");
         block_on(async move {
             let refused = |error: tokio_postgres::Error| failed(&error.to_string());
-            client.batch_execute("BEGIN; SELECT 1 FROM shards FOR UPDATE").await.map_err(refused)?;
+            client.batch_execute(&hold).await.map_err(refused)?;
             let mut has_one = false;
             while !has_one && began.elapsed() < Duration::from_secs(5) {
                 // Within a transaction it would see the same again.

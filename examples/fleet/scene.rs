@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use kinesis_lab::prelude::*;
 
 use crate::Arguments;
+use crate::alerts::{self, Found};
 use crate::common::ending::asked_to_end;
 use crate::common::say::{say, tell};
 use crate::control::{self, Asked, Request};
@@ -26,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) struct Scene<'a> {
     fleet: &'a Fleet<'a>,
     stream: Stream,
+    alerts: Stream,
     workers: Vec<Worker>,
     put: u64,
     processed: Processed,
@@ -54,6 +56,7 @@ pub(crate) fn play(arguments: &Arguments) -> Result<Vec<String>, Error> {
     };
     let postgres = own_postgres.as_ref().map(Postgres::own_url).or_else(|| arguments.postgres.clone());
     let stream = kinesis.create_stream("fleet", arguments.shards)?;
+    let alerts = kinesis.create_stream(alerts::STREAM, 1)?;
     traffic::put_backlog(&stream, arguments.backlog)?;
     // An application begins on a stream that was resharded before, too.
     if arguments.backlog == 0 {
@@ -74,6 +77,7 @@ pub(crate) fn play(arguments: &Arguments) -> Result<Vec<String>, Error> {
     let mut scene = Scene {
         fleet: &fleet,
         stream,
+        alerts,
         workers: Vec::new(),
         put: arguments.backlog,
         processed: Processed::timing(arguments.backlog),
@@ -244,6 +248,9 @@ impl Scene<'_> {
 
     fn end(&mut self) -> Result<(), Error> {
         let resident = self.workers.iter().find_map(Worker::resident);
+        if self.fleet.postgres.is_some() && self.is_done() {
+            alerts::wait_until_delivered(&self.alerts, self.put)?;
+        }
         let mut ends = Vec::new();
         self.workers.iter_mut().filter(|worker| worker.gone.is_none()).for_each(Worker::terminate);
         for worker in &mut self.workers {
@@ -257,6 +264,9 @@ impl Scene<'_> {
         tell(self.sum());
         if let Some(database) = self.fleet.postgres {
             let (sentence, faults) = counting::compare(database, self.put, self.fleet.arguments.keys)?;
+            tell(sentence);
+            self.wrong.extend(faults);
+            let (sentence, faults) = Found::read(database, &self.alerts)?.compare(self.put);
             tell(sentence);
             self.wrong.extend(faults);
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use kinesis_lab::prelude::*;
 
 use crate::Arguments;
+use crate::child;
 use crate::counting;
 use crate::journal;
 use crate::measure;
@@ -74,13 +75,13 @@ impl Worker {
         if let Some(database) = fleet.postgres {
             let database =
                 fleet.lines.get(number - 1).map_or(database.to_owned(), |line| line.address(database));
-            command.envs([(counting::DATABASE, &*database), (counting::ENDPOINT, fleet.kinesis)]);
+            command.envs([(child::DATABASE, &*database), (child::ENDPOINT, fleet.kinesis)]);
         }
         if let Some(keys) = fleet.arguments.keys {
             command.env(counting::KEYS, keys.to_string());
         }
         if fleet.arguments.without_fence {
-            command.env(counting::WITHOUT_FENCE, "1");
+            command.env(child::WITHOUT_FENCE, "1");
         }
         if let Some(gate) = fleet.gate {
             command.env(measure::GATE, gate);

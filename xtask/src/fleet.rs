@@ -38,7 +38,7 @@ logs are in target/fleet.")]
     Pause(Pause),
     /// Splits a shard
     Split,
-    /// Three workers under faults that a seed has drawn; at the end each record must be counted, once
+    /// Three workers under faults that a seed has drawn; at the end each record must be counted, once, and each alert set off, once
     #[command(after_help = "Examples:
   cargo xtask fleet storm                                      100 faults in ten minutes
   cargo xtask fleet storm --faults 10 --seconds 60 --seed 7    a short one, another
@@ -47,7 +47,8 @@ logs are in target/fleet.")]
 Faults: kill -9 of a child, of a daemon, of the one that leads; SIGTERM; a worker that stands still for longer than its
 leases last; PostgreSQL killed and started again; splits and merges; a worker that joins. As root on Linux, workers are
 hosts of their own, and are cut off, too: from everything, from DynamoDB, from PostgreSQL, and from that in the middle of a
-transaction. Who goes is started again. The plan is printed first. Ends with status 1 when counts are wrong.")]
+transaction. Who goes is started again. The plan is printed first. Ends with status 1 when
+counts or alerts are wrong, or the workers stand still.")]
     Storm(storm::Options),
     /// DynamoDB's stand-in and a PostgreSQL alone, for workers that you start yourself (examples/worker)
     #[command(after_help = "Prints three lines, DYNAMODB=…, POSTGRES=… and PGPASSWORD=…; what they say is in
@@ -98,15 +99,15 @@ pub struct Options {
     /// Leases as in version 2 of the KCL: the loss of the worker that leads costs seconds, not two minutes
     #[arg(long)]
     pub compatible_with_2x: bool,
-    /// The children count, too, exactly, into one PostgreSQL database; at the end each record must be in its counts, once
-    /// [without an address: a PostgreSQL of the fleet's own. A database that is named has no tables yet]
+    /// The children count and watch, too, exactly, into one PostgreSQL database; at the end each record must be in its
+    /// counts, once, and each alert there [without an address: a PostgreSQL of the fleet's own. A database that is named has no tables yet]
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     pub postgres: Option<String>,
     /// Counts have so many keys [default: one a record]
     #[arg(long, value_name = "N", requires = "postgres")]
     pub keys: Option<u64>,
-    /// For a lesson alone: what is counted is written without a look at who has the shard by now. Counts can be
-    /// wrong then, when a worker is paused
+    /// For a lesson alone: counts and alerts are written without a look at who has the shard by now. They can be wrong
+    /// then, when a worker is paused
     #[arg(long, requires = "postgres")]
     pub without_fence: bool,
     /// Compiled as for production, which takes some minutes more the first time

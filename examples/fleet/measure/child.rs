@@ -10,7 +10,7 @@ use kinesis_lab::{Checkpoint, SharedCounter, StreamId};
 
 use super::load;
 use super::notes::Note;
-use crate::counting;
+use crate::child::{DATABASE, ENDPOINT};
 use crate::journal::now;
 
 /// In the environment of a daemon: a file for which the children wait, so that all begin at once.
@@ -32,9 +32,9 @@ impl Measured {
 
     fn open(journal: &Path, gate: PathBuf) -> Result<Measured, Error> {
         let notes = OpenOptions::new().create(true).append(true).open(journal)?;
-        let counter = match std::env::var(counting::DATABASE) {
+        let counter = match std::env::var(DATABASE) {
             Ok(database) => {
-                let endpoint = std::env::var(counting::ENDPOINT).unwrap_or_default();
+                let endpoint = std::env::var(ENDPOINT).unwrap_or_default();
                 let stream = Kinesis::endpoint(&endpoint)?.stream("fleet")?;
                 Some(load::counter().shared_in(&database, &stream)?)
             }

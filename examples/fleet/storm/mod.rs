@@ -4,6 +4,7 @@
 mod network;
 mod plan;
 mod producer;
+mod standstill;
 mod station;
 
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use kinesis_lab::prelude::*;
 
 use crate::Arguments;
+use crate::alerts::{self, Found};
 use crate::common::say::{say, tell};
 use crate::dynamodb::Dynamodb;
 use crate::postgres::Postgres;
@@ -20,6 +22,7 @@ use crate::{control, counting, scene, traffic};
 pub(crate) use network::{Line, Network};
 use plan::{Fault, From, Planned};
 use producer::Producer;
+use standstill::Standstill;
 use station::Station;
 pub(crate) use station::leader;
 
@@ -33,8 +36,11 @@ struct Storm<'a> {
     network: Option<Network>,
     postgres: &'a Postgres,
     stream: Stream,
+    alerts: Stream,
     stations: Vec<Station>,
     processed: Processed,
+    /// The next that is cut off inside a transaction is in one of alerts, not of counts.
+    holds_alerts: bool,
     began: Instant,
 }
 
@@ -70,6 +76,7 @@ pub(crate) fn rage(arguments: &Arguments, faults: usize) -> Result<Vec<String>, 
     let dynamodb = Dynamodb::start(&arguments.dynamodb, &folder, here(network::DYNAMODB))?;
     let postgres = Postgres::start(here(network::POSTGRES), &["max_connections=300"])?;
     let stream = kinesis.create_stream("fleet", 4)?;
+    let alerts = kinesis.create_stream(alerts::STREAM, 1)?;
     // A line is a worker's for good, whichever process it is.
     let lines = (0..if hosts { WORKERS + 1 } else { 0 }).map(|_| Line::to_postgres(postgres.port()));
     let lines = lines.collect::<Result<Vec<Line>, Error>>()?;
@@ -94,7 +101,17 @@ pub(crate) fn rage(arguments: &Arguments, faults: usize) -> Result<Vec<String>, 
     }
     let stations = (1..=WORKERS).map(|number| Station::start(&fleet, number)).collect::<Result<_, _>>()?;
     let (processed, began) = (Processed::default(), Instant::now());
-    let mut storm = Storm { fleet: &fleet, network, postgres: &postgres, stream, stations, processed, began };
+    let mut storm = Storm {
+        fleet: &fleet,
+        network,
+        postgres: &postgres,
+        stream,
+        alerts,
+        stations,
+        processed,
+        holds_alerts: false,
+        began,
+    };
     storm.run(&plan, producer)
 }
 
@@ -127,6 +144,12 @@ impl Storm<'_> {
         let everything = self.wait(PATIENCE, "not everything was processed", |storm| {
             storm.processed.records.len() as u64 >= put && closed.is_subset(&storm.processed.ended)
         });
+        if everything.is_ok() {
+            // Those that do not come are told below.
+            let _ = self.wait(alerts::DELIVERED_WITHIN, "alerts are on their way", |storm| {
+                alerts::are_delivered(&storm.alerts, put).unwrap_or(false)
+            });
+        }
         let mut wrong: Vec<String> = everything.err().map(|error| error.to_string()).into_iter().collect();
         self.stations.iter_mut().for_each(Station::end);
         for station in &mut self.stations {
@@ -134,10 +157,13 @@ impl Storm<'_> {
         }
         self.look()?;
         wrong.extend(self.processed.faults(put, &closed));
-        let (sentence, faults) = counting::compare(&self.postgres.own_url(), put, self.fleet.arguments.keys)?;
+        let database = self.postgres.own_url();
+        let (counts, faults) = counting::compare(&database, put, self.fleet.arguments.keys)?;
+        wrong.extend(faults);
+        let (alerts, faults) = Found::read(&database, &self.alerts)?.compare(put);
         wrong.extend(faults);
         tell(format_args!(
-            "seed {}, {} faults in {:.0} s, {} workers started: put {put} processed {}, {} again; {sentence}",
+            "seed {}, {} faults in {:.0} s, {} workers started: put {put} processed {}, {} again; {counts}; {alerts}",
             self.fleet.arguments.seed,
             plan.len(),
             self.began.elapsed().as_secs_f64(),
@@ -184,8 +210,14 @@ impl Storm<'_> {
             From::Postgres | From::InTransaction => &[network::POSTGRES],
         };
         let line = &self.fleet.lines[number - 1];
-        let held = (from == From::InTransaction).then(|| self.postgres.hold(&line.ports()));
-        let held = held.transpose()?;
+        let held = match from {
+            From::InTransaction => {
+                let shards = if self.holds_alerts { "alert_shards" } else { "shards" };
+                self.holds_alerts = !self.holds_alerts;
+                Some(self.postgres.hold(shards, &line.ports())?)
+            }
+            _ => None,
+        };
         if held.as_ref().is_some_and(|held| !held.has_one) {
             say(format_args!("worker-{number} had no transaction within 5 s: it is cut off without"));
         }
@@ -216,12 +248,16 @@ impl Storm<'_> {
         why: &str,
         is_done: impl Fn(&Storm<'_>) -> bool,
     ) -> Result<(), Error> {
-        let began = Instant::now();
+        let (began, mut standstill) = (Instant::now(), Standstill::default());
         loop {
             self.look_after(true)?;
             self.look()?;
             if is_done(self) {
                 return Ok(());
+            }
+            let done = self.processed.records.len() + self.processed.ended.len();
+            if standstill.is_too_long(done, began.elapsed()) {
+                return Err(Error::new(ErrorKind::Timeout, format!("{why}: {standstill}")));
             }
             if began.elapsed() > patience {
                 let sentence = format!("{why} within {} s: logs are in target/fleet", patience.as_secs());
