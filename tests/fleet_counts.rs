@@ -13,7 +13,7 @@ mod workers;
 
 use cut_line::{Cut, CutLine};
 use kinesis_lab::prelude::*;
-use kinesis_lab::{ShardProgress, SharedCounter, StreamId};
+use kinesis_lab::{Live, ShardProgress, SharedCounter, StreamId};
 use server::{connect, execute, postgres, query};
 use workers::{Fleet, stream_with_reshards};
 
@@ -345,6 +345,51 @@ fn what_is_counted_is_what_one_process_counts() {
         format!("{windows:?}\n{early:?}\n{late:?}\n{totals:?}\n{}", counts.pairs().unwrap())
     };
     assert_eq!(shown(&ours), shown(&theirs));
+    // So the picture is one, too, and so is what a page shows of it.
+    let picture = |counts: &Counts| counts.chart().unwrap().svg().unwrap();
+    assert_eq!(picture(&ours), picture(&theirs));
+}
+
+/// Two workers, each with the half of a key's events: who looks sees what all of them have, before a window is complete and
+/// after.
+#[test]
+fn a_page_shows_what_all_workers_have_counted() {
+    let Some(server) = postgres() else { return };
+    let url = server.database("fleet page");
+    let stream = Kinesis::local().unwrap().create_stream("visits", 2).unwrap();
+    let shards: Vec<String> = stream.shards().unwrap().into_iter().map(|shard| shard.id).collect();
+    let mut workers: Vec<SharedCounter> = shards.iter().map(|_| counter(&url, &stream)).collect();
+    let live = Live::of(&url).title("Shop").start().unwrap();
+    for (worker, shard) in workers.iter_mut().zip(&shards) {
+        worker.shard_taken(shard, &mut context(0)).unwrap();
+    }
+    let mut number = 0;
+    let mut count = |second: i64, now: i64| {
+        for (worker, shard) in workers.iter_mut().zip(&shards) {
+            number += 1;
+            let time = Timestamp::from_secs(1_536_220_800 + second);
+            let record = Record::new("192.0.2.10", time.to_string(), number.to_string(), time);
+            worker.process(&Batch::new("visits", shard, vec![record]), &mut context(now)).unwrap();
+            worker.tick(&mut context(now)).unwrap();
+        }
+    };
+    count(10, 1);
+    count(20, 10);
+    let text = live.chart().unwrap().text().to_owned();
+    assert!(text.starts_with("Requests per minute, still open from 08:00"), "{text}");
+    assert!(text.contains("192.0.2.10") && text.contains(" 4"), "{text}");
+    // Past its end, and late events have been waited for: on both shards, or the window would stay open.
+    count(100, 20);
+    count(200, 40);
+    count(201, 60);
+    let complete = Counts::open(&url).unwrap().windows().unwrap();
+    assert_eq!(complete.first().map(Window::total), Some(4), "{complete:?}");
+    let picture = live.chart().unwrap();
+    assert!(picture.text().starts_with("Requests per minute, still open from 08:03"), "{picture}");
+    // What is final, alone.
+    let chart = Counts::open(&url).unwrap().chart().unwrap();
+    assert!(chart.text().starts_with("Requests per minute\n") && chart.text().contains("08:01"), "{chart}");
+    assert!(!chart.text().contains("08:03"), "{chart}");
 }
 
 /// Of what was sent into a shard, its children know the copies: also its grandchildren, where nothing came in between.
