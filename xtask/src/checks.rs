@@ -1,9 +1,11 @@
 //! `cargo xtask test`: everything that CI runs, step by step.
 
-use std::process::{Command, Stdio};
+use std::io::{self, Read as _};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::offline::{self, Away};
 use crate::steps::elapsed;
@@ -78,15 +80,33 @@ const STEPS: [(&str, &str, Work); 23] = [
     ),
 ];
 
+/// Minutes in which a shop and a fleet are watched, and little is computed: so they run beside the steps after them, which
+/// compile, until the kernel is measured. Alone where they are named.
+const WATCHED: [&str; 2] = ["soak", "fleet"];
+const UNTIL: &str = "kernel";
+
 /// All steps, also after one that fails: a report of everything is worth more than the first fault.
 pub fn run(place: &Place, options: &Options) -> Result<bool> {
     if let Some(unknown) = options.only.iter().find(|name| !STEPS.iter().any(|step| step.0 == **name)) {
         bail!("no step `{unknown}`; there are: {}", STEPS.map(|step| step.0).join(", "));
     }
-    let mut results: Vec<(&str, bool, Duration)> = Vec::new();
+    let mut results: Vec<(String, bool, Duration)> = Vec::new();
+    let mut watched: Option<Watched> = None;
     for (name, title, work) in STEPS {
         if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
             continue;
+        }
+        if options.only.is_empty() && WATCHED.contains(&name) {
+            println!("\n=== {name}: {title}\nbeside the next steps; what it says comes before `{UNTIL}`");
+            if watched.is_none() {
+                watched = Some(Watched::start(place, options)?);
+            }
+            continue;
+        }
+        if name == UNTIL
+            && let Some(watched) = watched.take()
+        {
+            results.push(watched.end()?);
         }
         println!("\n=== {name}: {title}");
         let began = Instant::now();
@@ -94,7 +114,7 @@ pub fn run(place: &Place, options: &Options) -> Result<bool> {
             println!("error: {error:#}");
             false
         });
-        results.push((name, passed, began.elapsed()));
+        results.push((name.to_owned(), passed, began.elapsed()));
         println!("=== {name}: {} in {}", if passed { "passed" } else { "FAILED" }, elapsed(began.elapsed()));
     }
     println!();
@@ -104,6 +124,37 @@ pub fn run(place: &Place, options: &Options) -> Result<bool> {
     let passed = results.iter().filter(|result| result.1).count();
     println!("\n{passed} passed, {} failed", results.len() - passed);
     Ok(passed == results.len())
+}
+
+/// The steps that are watched, in a process of their own: what they say would be mixed with the others'.
+struct Watched {
+    child: Child,
+    said: JoinHandle<io::Result<Vec<u8>>>,
+    began: Instant,
+}
+
+impl Watched {
+    fn start(place: &Place, options: &Options) -> Result<Watched> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("test").args(options.full.then_some("--full"));
+        command.args(WATCHED.iter().flat_map(|step| ["--only", step]));
+        // One for both, as on a terminal; and read as it is written, or it would be full.
+        let (mut reader, writer) = io::pipe()?;
+        command.current_dir(&place.checkout).stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+        let child = command.spawn()?;
+        let said = std::thread::spawn(move || {
+            let mut said = Vec::new();
+            reader.read_to_end(&mut said).map(|_| said)
+        });
+        Ok(Watched { child, said, began: Instant::now() })
+    }
+
+    fn end(mut self) -> Result<(String, bool, Duration)> {
+        let status = self.child.wait()?;
+        let said = self.said.join().map_err(|_| anyhow!("what the watched steps said was not read"))??;
+        println!("{}", String::from_utf8_lossy(&said));
+        Ok((WATCHED.join(", "), status.success(), self.began.elapsed()))
+    }
 }
 
 fn fmt(place: &Place, _: &Options) -> Result<bool> {
