@@ -11,9 +11,11 @@ mod server;
 #[path = "fleet_counts/workers.rs"]
 mod workers;
 
+use std::sync::Barrier;
+
 use cut_line::{Cut, CutLine};
 use kinesis_lab::prelude::*;
-use kinesis_lab::{Live, ShardProgress, SharedCounter, StreamId};
+use kinesis_lab::{Detection, Live, Playbooks, ShardProgress, SharedCounter, StreamId};
 use server::{connect, execute, postgres, query};
 use workers::{Fleet, stream_with_reshards};
 
@@ -305,6 +307,33 @@ fn older_tables_are_brought_up_to_date() {
     }
     assert_eq!(query(&admin, "SELECT layout FROM kinesis_lab WHERE what = 'counts'")[0][0], "2");
     assert_eq!(open(&url), 1);
+}
+
+/// A fleet that begins: each worker finds an empty database, and all make the tables.
+#[test]
+fn workers_that_start_at_once_make_the_tables_once() {
+    let Some(server) = postgres() else { return };
+    let (stream, playbooks) = (one_shard(), Playbooks::shipped());
+    for round in 0..8 {
+        let url = server.database(&format!("at once {round}"));
+        let (start, stream, playbooks, url) = (Barrier::new(8), &stream, &playbooks, &url);
+        std::thread::scope(|scope| {
+            let workers = (0..8).map(|n| {
+                let start = &start;
+                scope.spawn(move || {
+                    let mut processor: Box<dyn RecordProcessor> = match n % 2 {
+                        0 => Box::new(counter(url, stream)),
+                        _ => Box::new(Detection::new(playbooks).shared_in(url, stream).unwrap()),
+                    };
+                    start.wait();
+                    processor.shard_taken(SHARD, &mut context(0)).map_err(said)
+                })
+            });
+            for worker in workers.collect::<Vec<_>>() {
+                assert_eq!(worker.join().unwrap(), Ok(()), "round {round}");
+            }
+        });
+    }
 }
 
 /// Overlapping windows, a cap, late events and ids: as one process has them.

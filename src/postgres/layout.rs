@@ -33,6 +33,10 @@ impl TableSet {
     }
 }
 
+/// The first half of the lock of whoever makes tables: one for all sets, which share `kinesis_lab`. ("KLMK". A writer has
+/// its own for days.)
+const MAKING: i32 = 0x4b4c_4d4b;
+
 /// "KLAB".
 pub(super) const COUNTS: TableSet = TableSet {
     what: "counts",
@@ -65,8 +69,7 @@ pub(super) async fn make(
     let (transaction, _) = session.begin().await?;
     answered(transaction.batch_execute("SET LOCAL lock_timeout = '10s'")).await?;
     let lock = "SELECT pg_advisory_xact_lock($1, current_schema()::regnamespace::oid::int4)";
-    // Of another number than the writer's: it may hold that for days.
-    answered(transaction.execute(lock, &[&(kind.lock ^ 1 << 30)])).await?;
+    answered(transaction.execute(lock, &[&MAKING])).await?;
     let marks = "CREATE TABLE IF NOT EXISTS kinesis_lab \
         (what text PRIMARY KEY, layout int NOT NULL, made timestamptz NOT NULL DEFAULT now())";
     let found = layout(transaction.client(), url, kind).await?.unwrap_or(0);
@@ -87,6 +90,9 @@ pub(super) async fn layout(
     url: &PostgresUrl,
     kind: &TableSet,
 ) -> Result<Option<i32>, DatabaseFault> {
+    // Each statement sees what is committed by then, and somebody may be making them all in one commit: of a table that was
+    // there before its mark was looked for, the mark is there, too, or it is another program's.
+    let has_tables = is_there(client, kind.first_table).await?;
     let found = if is_there(client, "kinesis_lab").await? {
         let sql = "SELECT layout FROM kinesis_lab WHERE what = $1";
         answered(client.query_opt(sql, &[&kind.what])).await?
@@ -94,7 +100,7 @@ pub(super) async fn layout(
         None
     };
     let Some(row) = found else {
-        return match is_there(client, kind.first_table).await? {
+        return match has_tables {
             false => Ok(None),
             true => Err(said(format!(
                 "{url} has a table {} of another program: give the {} a database of their own, or a schema \
