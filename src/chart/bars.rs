@@ -8,11 +8,13 @@ use crate::text::grouped;
 
 /// Narrower bars side by side cannot be compared by eye; they are stacked instead.
 const MIN_BESIDE: i32 = 6;
+/// Where a line stands to compare with, they are so for longer: on top of one another, their sum would be compared.
+const MIN_COMPARED: i32 = 4;
 const MAX_BAR: i32 = 80;
 
 /// Whether so many bars, in a place so wide, can stand side by side.
-pub(super) fn fit_side_by_side(bars: i32, place: i32) -> bool {
-    bars == 1 || place * 4 / 5 / bars >= MIN_BESIDE
+pub(super) fn fit_side_by_side(bars: i32, place: i32, compared: bool) -> bool {
+    bars == 1 || place * 4 / 5 / bars >= if compared { MIN_COMPARED } else { MIN_BESIDE }
 }
 
 /// How wide the bars of a place are together: the rest keeps it apart from the next one.

@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::panel::{MAX_KEYS, Panel};
-use super::{paint, svg, table, words};
+use super::svg::{self, Narrow};
+use super::{paint, table, words};
 use crate::harmless::Text;
 use crate::timestamp::Timestamp;
 
@@ -119,7 +120,9 @@ impl Chart {
     /// The picture as an SVG document, safe to put into a page: every text in it is escaped.
     ///
     /// It has no width of its own and takes the room that it is given, in the proportions of [`size`](Self::size);
-    /// where that is less than 520 pixels wide, as on a telephone, its letters are larger and stand closer.
+    /// where that is less than 520 pixels wide, as on a telephone, its letters are larger and stand closer. Several
+    /// charts stand below each other there, if they are given the height: within a page the picture takes it; as an
+    /// `<img>` it takes the proportions that its style has as `aspect-ratio`, if the `<img>` has them, too.
     /// Its colours follow the light or dark of the page (`prefers-color-scheme`), where the PNG is always light. For
     /// a screen reader it has the title, and the [`description`](Self::description).
     ///
@@ -127,12 +130,11 @@ impl Chart {
     /// As for [`png`](Self::png).
     pub fn svg(&self) -> Result<String, ChartError> {
         let drawing = (self.drawing()?, self.whole_size());
-        let narrow = match self.narrow() {
-            Some(narrow) => Some((narrow.drawing()?, narrow.whole_size())),
-            None => None,
-        };
+        let drawn =
+            |chart: Option<Chart>| chart.map(|chart| Ok((chart.drawing()?, chart.whole_size()))).transpose();
+        let narrow = Narrow { flat: drawn(self.narrow())?, high: drawn(self.below_each_other())? };
         let titles: Vec<&str> = self.panels().iter().map(|panel| panel.title.as_str()).collect();
-        Ok(svg::document(&drawing, narrow.as_ref(), &titles.join("; "), &self.description()))
+        Ok(svg::document(&drawing, &narrow, &titles.join("; "), &self.description()))
     }
 
     /// As plotters draws it, for a page that has words and colours of its own.

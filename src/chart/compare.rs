@@ -6,7 +6,7 @@ use super::panel::Panel;
 use super::plot::Colors;
 use super::scale::shared;
 use super::scene::Scene;
-use super::spacing::{DENSE, LEAST, NARROW_PLACE, NARROW_WIDTH};
+use super::spacing::{DENSE, LEAST, LEAST_BELOW, NARROW_PLACE, NARROW_WIDTH};
 use super::{key_colors, paint};
 
 /// One of several charts in a picture, beside others.
@@ -112,6 +112,8 @@ impl Chart {
 
     /// Several charts in one picture, two in a row, with the same scale and the same time axis.
     ///
+    /// In a narrow place, as [`svg`](Self::svg) has it, they stand below each other.
+    ///
     /// ```
     /// use kinesis_lab::{Chart, Timestamp};
     ///
@@ -169,6 +171,24 @@ impl Chart {
         let width = self.whole_size().0;
         let mut narrow = self.clone();
         (width > NARROW_PLACE && narrow.shrink(width)).then_some(narrow)
+    }
+
+    /// Several charts for a narrow place that may be as high as they need: one below the other, each as wide as the
+    /// place. `None` where there is one chart alone, and where the picture has these proportions itself.
+    pub(super) fn below_each_other(&self) -> Option<Chart> {
+        let (width, height) = self.whole_size();
+        let mut high = self.clone();
+        high.stack();
+        let whole = high.whole_size().1 * width / NARROW_WIDTH;
+        (width > NARROW_PLACE && !self.more.is_empty() && whole > height + height / 20).then_some(high)
+    }
+
+    fn stack(&mut self) {
+        let (wide, high) = self.panel.size;
+        self.panel.size = (NARROW_WIDTH, (high * NARROW_WIDTH / wide).max(LEAST_BELOW));
+        self.panel.spacing = &DENSE;
+        self.columns = 1;
+        self.more.iter_mut().for_each(Chart::stack);
     }
 
     /// From so wide to [`NARROW_WIDTH`]. False where it is too much.

@@ -28,7 +28,8 @@ impl Places {
         let room = right - 2 * spacing.margin - axes::line_room(&panel.lines, right, spacing, measure) - 80;
         let axis = slots(panel, series, (room / MIN_PLACE).max(1) as usize);
         let place = room / axis.slots.len().max(1) as i32;
-        let beside = panel.as_lines || bars::fit_side_by_side(series.names.len().max(1) as i32, place);
+        let (keys, compared) = (series.names.len().max(1) as i32, !panel.lines.is_empty());
+        let beside = panel.as_lines || bars::fit_side_by_side(keys, place, compared);
         let counts = || axis.slots.iter().filter_map(|slot| slot.counts.as_deref());
         let highest = match beside {
             true => counts().flatten().copied().max().unwrap_or(0),

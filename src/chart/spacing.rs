@@ -76,5 +76,7 @@ pub(super) static DENSE: Spacing = Spacing {
 pub(super) const NARROW_WIDTH: u32 = 420;
 /// Where there is less room for it than this, it is that picture which is seen.
 pub(super) const NARROW_PLACE: u32 = 520;
+/// So high at least is each of several charts that stand below each other there.
+pub(super) const LEAST_BELOW: u32 = 220;
 /// A chart that would be smaller than this has no room for its words.
 pub(super) const LEAST: (u32, u32) = (200, 130);

@@ -6,34 +6,46 @@ use super::spacing::NARROW_PLACE;
 /// What plotters drew, and its width and height.
 pub(super) type PlottersSvg = (String, (u32, u32));
 
+/// What is seen where there is less room than [`NARROW_PLACE`].
+#[derive(Default)]
+pub(super) struct Narrow {
+    /// In the proportions of the picture.
+    pub(super) flat: Option<PlottersSvg>,
+    /// In proportions of its own, higher: for a place that has them, too.
+    pub(super) high: Option<PlottersSvg>,
+}
+
 /// In the document
 ///
 /// - there is no width and no height: it takes the room that there is, and keeps its proportions;
-/// - where that is little, it is the other drawing which is seen, if there is one;
+/// - where that is little, it is one of the other drawings which is seen, if there are any;
 /// - colours follow the light or dark of the page (`prefers-color-scheme`; in an `<img>` that is the element's
 ///   `color-scheme`), and programs that know nothing of that show the light ones;
 /// - a screen reader has a name and a description.
 pub(super) fn document(
-    (drawing, (width, height)): &PlottersSvg,
-    narrow: Option<&PlottersSvg>,
+    (drawing, size): &PlottersSvg,
+    narrow: &Narrow,
     title: &str,
     description: &str,
 ) -> String {
-    let (title, description) = (escape(title), escape(description));
-    let mut style = style(drawing, narrow.map_or("", |(drawing, _)| drawing));
+    let (title, description, (width, height)) = (escape(title), escape(description), size);
+    let (flat, high) = (narrow.flat.as_ref(), narrow.high.as_ref());
+    let drawn = |other: Option<&'_ PlottersSvg>| other.map_or("", |(drawing, _)| drawing).to_owned();
+    let mut style = style(&[drawing, &drawn(flat), &drawn(high)]);
     let mut marks = marks(drawing).to_owned();
-    if let Some((drawing, (narrow_width, _))) = narrow {
-        let scale = f64::from(*width) / f64::from(*narrow_width);
-        let inner = self::marks(drawing);
-        // By attributes where nothing is known of style: then it is the wide one.
-        marks = format!(
-            "<g class=\"wide\">\n{marks}</g>\n<g class=\"narrow\" display=\"none\" \
-             transform=\"scale({scale:.4})\">\n{inner}</g>\n"
-        );
+    if flat.is_some() || high.is_some() {
+        marks = format!("<g class=\"wide\">\n{marks}</g>\n");
+    }
+    if let Some(flat) = flat {
+        marks += &hidden("narrow", flat, *size);
         style += &format!(
             "@media (max-width:{NARROW_PLACE}px){{.kinesis-lab-chart .wide{{display:none}}.kinesis-lab-chart \
              .narrow{{display:inline}}}}"
         );
+    }
+    if let Some(high) = high {
+        marks += &hidden("high", high, *size);
+        style += &where_it_has_the_height(high.1);
     }
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" class=\"kinesis-lab-chart\" \
@@ -48,15 +60,50 @@ fn marks(drawing: &str) -> &str {
     inner.trim_end().strip_suffix("</svg>").unwrap_or(inner)
 }
 
+/// Another drawing, as wide as the picture, its middle at the picture's: where the picture is given more height than
+/// it has, it is put into the middle of it.
+fn hidden(
+    class: &str,
+    (drawing, (own_width, own_height)): &PlottersSvg,
+    (width, height): (u32, u32),
+) -> String {
+    let scale = f64::from(width) / f64::from(*own_width);
+    let down = (f64::from(height) - f64::from(*own_height) * scale) / 2.0;
+    // In the same proportions it is there but for what is cut to whole pixels.
+    let down = if down > -scale { String::new() } else { format!("translate(0 {down:.2}) ") };
+    // By attributes where nothing is known of style: then it is the wide one.
+    format!(
+        "<g class=\"{class}\" display=\"none\" transform=\"{down}scale({scale:.4})\">\n{}</g>\n",
+        marks(drawing)
+    )
+}
+
+/// Shows what is `high`. As a part of a page, the picture takes the height; as an image of its own (there it is the
+/// root) it looks whether it was given it, and may be wider by a hundredth for what is cut to whole pixels.
+fn where_it_has_the_height((width, height): (u32, u32)) -> String {
+    let shown = |of: &str| {
+        format!("{of} .wide{{display:none}}{of} .narrow{{display:none}}{of} .high{{display:inline}}")
+    };
+    let (part, root) = (".kinesis-lab-chart:not(:root)", ".kinesis-lab-chart:root");
+    format!(
+        "@media (max-width:{NARROW_PLACE}px){{{part}{{aspect-ratio:{width}/{height}}}{}}}\
+         @media (max-width:{NARROW_PLACE}px) and (max-aspect-ratio:{}/{}){{{}}}",
+        shown(part),
+        width * 101,
+        height * 100,
+        shown(root),
+    )
+}
+
 /// By the colours themselves, so that each mark is a rectangle or a text as plotters draws it. The class keeps the
 /// rules to this picture where it is part of a page.
-fn style(wide: &str, narrow: &str) -> String {
+fn style(drawings: &[&str]) -> String {
     let mut rules = String::new();
     for (light, dark) in DARK {
         let (light, dark) = (hex(light), hex(dark));
         for what in ["fill", "stroke"] {
             let this = format!("{what}=\"{light}\"");
-            if wide.contains(&this) || narrow.contains(&this) {
+            if drawings.iter().any(|drawing| drawing.contains(&this)) {
                 rules += &format!(".kinesis-lab-chart [{what}=\"{light}\"]{{{what}:{dark}}}");
             }
         }

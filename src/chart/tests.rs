@@ -81,6 +81,9 @@ fn check(name: &str, chart: &Chart) -> Vec<Mark> {
     if let Some(narrow) = chart.narrow() {
         readable(&format!("{name}, narrow"), &narrow);
     }
+    if let Some(high) = chart.below_each_other() {
+        readable(&format!("{name}, below each other"), &high);
+    }
     readable(name, chart)
 }
 

@@ -171,12 +171,26 @@ def faults(pages):
     return sorted(set(found))
 
 
+def give_height(made):
+    """A chart of several says in its style which proportions it would have in a narrow place. As an image it can't take
+    them: the page gives them (`book.css`)."""
+    for page in made.glob("*.html"):
+        def with_style(image):
+            path = made / unquote(image[1])
+            chart = path.read_text(encoding="utf-8") if path.is_file() else ""
+            high = re.search(r"\.kinesis-lab-chart[^{]*\{aspect-ratio:(\d+/\d+)\}", chart)
+            return f'{image[0]} style="--high: {high[1]}"' if high else image[0]
+        text = page.read_text(encoding="utf-8")
+        page.write_text(re.sub(r'<img\b[^>]*?\bsrc="([^":]+\.svg)"', with_style, text), encoding="utf-8")
+
+
 def site(folder, notebooks, work, out, api):
     """The book, made in `work` and laid over what lies in `out`; gives what is wrong with it."""
     pages, made = work / "pages", work / "made"
     sources(folder, notebooks, pages, api is not None)
     options = ["-W", "--keep-going", "-q", "-b", "html", "-c", str(HERE / "book"), "-d", str(work / "read")]
     wrong = ["Sphinx has said above what is wrong"] if sphinx([*options, str(pages), str(made)]) else []
+    give_height(made)
     if api:
         shutil.copytree(api, made / "api")
     wrong += faults(sorted(made.glob("*.html")))

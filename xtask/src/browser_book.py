@@ -84,6 +84,21 @@ def a_guess(book, theme, folder):
     book.page.screenshot(path=folder / f"guess-{theme}.png")
 
 
+def small_multiples(book, size, theme, folder):
+    """Beside each other where there is room; on a telephone below each other, where each has some."""
+    book.open(GUESSED)
+    # Answers are folded, and what is folded has no size.
+    book.page.evaluate("document.querySelectorAll('details').forEach((details) => details.open = true)")
+    picture = book.page.locator(".cell_output img[style*='--high']").first
+    picture.scroll_into_view_if_needed()
+    wait_for("the chart is drawn", PAGE, lambda: picture.evaluate("image => image.naturalWidth > 0"))
+    shown = picture.bounding_box()
+    book.page.screenshot(path=folder / f"multiples-{size}-{theme}.png")
+    higher = shown["height"] / shown["width"]
+    require(f"on a {size}, small multiples are {shown['width']:.0f} x {shown['height']:.0f}",
+            higher > 1 if size == "telephone" else higher < 0.5)
+
+
 def a_figure(book, size, theme, folder):
     book.open(TOUCHED)
     host = book.page.locator(".kinesis-figure").first
@@ -146,6 +161,7 @@ def main():
                 try:
                     every_page(book, names, size, theme, arguments.folder)
                     a_guess(book, theme, arguments.folder)
+                    small_multiples(book, size, theme, arguments.folder)
                     a_figure(book, size, theme, arguments.folder)
                     if (size, theme) == ("desk", "light"):
                         search(context, book, arguments.folder)

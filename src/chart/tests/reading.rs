@@ -188,6 +188,86 @@ fn one_scale_and_one_time_for_both() {
     check("same_never", &later.above(Chart::bars("", vec![(Timestamp::MIN, vec![("a", 1)])])).same_time());
 }
 
+/// The charts of notebook 6: a day, and the same with one key that has most of the records.
+#[test]
+fn in_a_narrow_place_small_multiples_stand_below_each_other() {
+    let day = |title: &str, most: u64| {
+        let counts = |most| {
+            (0..4u64).map(|k| (format!("shardId-00000000000{k}"), if k == 1 { most } else { 14 })).collect()
+        };
+        Chart::bars(title, (0..4).map(|w| (start() + MINUTE * w, counts(most))).collect())
+    };
+    let both = Chart::small_multiples(vec![
+        day("A good day: requests per shard", 80),
+        day("A hot key, on the same scale", 256),
+    ]);
+    check("narrow_multiples", &both);
+    let high = both.below_each_other().unwrap();
+    assert_eq!(high.whole_size(), (420, 560));
+    let marks = high.scene().marks;
+    for whole in ["A good day: requests per shard", "A hot key, on the same scale", "shardId-000000000003"] {
+        assert!(texts(&marks).contains(&whole), "{whole} in {:?}", texts(&marks));
+    }
+    // Each shard has a bar of its own in each minute, wide enough to be seen, and the highest is high.
+    let bars = |mark: &&Mark| matches!(mark, Mark::Rect { width, color, y, height, .. } if *width >= 8 && palette::KEYS.contains(color) && y + height > 100 && (*width, *height) != (12, 12));
+    let bars: Vec<&Mark> = marks.iter().filter(bars).collect();
+    assert_eq!(bars.len(), 2 * 4 * 4);
+    let highest = bars.iter().map(|bar| if let Mark::Rect { height, .. } = bar { *height } else { 0 }).max();
+    assert!(highest >= Some(90), "{highest:?}");
+
+    let svg = both.svg().unwrap();
+    assert!(svg.contains(".kinesis-lab-chart:not(:root){aspect-ratio:420/560}"), "{svg}");
+    assert_eq!(svg.matches("<g class=").count(), 3);
+    // One chart alone keeps its proportions, and needs no more than before.
+    let alone = day("Alone", 9).svg().unwrap();
+    assert!(alone.matches("<g class=").count() == 2 && !alone.contains("aspect-ratio"), "{alone}");
+}
+
+/// As in notebook 16: two below each other, which would be 140 pixels high.
+#[test]
+fn in_a_narrow_place_charts_are_high_enough() {
+    let wide = |top: usize| {
+        Chart::bars("Requests in a minute", attack()).top(top).lines().line_at(10, "threshold").size(900, 300)
+    };
+    let both = wide(5).above(wide(2)).same_scale().same_time();
+    let marks = check("narrow_lines", &both.clone());
+    assert!(!marks.is_empty());
+    let high = both.below_each_other().unwrap();
+    assert_eq!(high.whole_size(), (420, 2 * 220));
+    let marks = high.scene().marks;
+    for chart in 0..2 {
+        let inside = |y: &i32| (chart * 220..(chart + 1) * 220).contains(y);
+        let ys = || {
+            paths(&marks).into_iter().flat_map(|(points, _)| points.iter().map(|(_, y)| *y)).filter(inside)
+        };
+        assert!(ys().max().unwrap() - ys().min().unwrap() >= 75, "{:?}", ys().collect::<Vec<_>>());
+    }
+}
+
+/// As in notebook 11: each key is below the limit, and their sum is above it.
+#[test]
+fn with_a_line_to_compare_with_bars_are_not_stacked_in_a_narrow_place() {
+    let rows = |every: u32, places: u32| {
+        let counts = || vec![("192.0.2.66", 15), ("192.0.2.10", 8)];
+        (0..places).map(|n| (start() + Duration::from_secs(10) * every * n, counts())).collect()
+    };
+    let minutes = Chart::bars("A minute, and then the next", rows(6, 3)).line_at(20, "limit").size(900, 320);
+    let sliding = Chart::bars("A minute, every ten seconds", rows(1, 20)).line_at(20, "limit").size(900, 320);
+    let both = minutes.above(sliding).same_scale().same_time();
+    for narrow in [both.narrow().unwrap(), both.below_each_other().unwrap()] {
+        let marks = readable("a limit, narrow", &narrow);
+        let limit = top_of(&marks, palette::INK, 6).unwrap();
+        let highest = palette::KEYS.into_iter().filter_map(|color| {
+            let bars = marks.iter().filter_map(|mark| match mark {
+                Mark::Rect { y, height, color: of, .. } if *of == color && *height != 12 => Some(*y),
+                _ => None,
+            });
+            bars.min()
+        });
+        assert!(highest.min().unwrap() > limit);
+    }
+}
+
 #[test]
 fn small_multiples_stand_side_by_side() {
     let chart =
