@@ -81,7 +81,7 @@ impl Chart {
     /// let minute: Timestamp = "2018-09-06T08:04:00Z".parse()?;
     /// let chart = |count: u64| Chart::bars("Requests", vec![(minute, vec![("192.0.2.10", count)])]);
     /// let both = chart(1_000).above(chart(10)).same_scale().same_time();
-    /// assert_eq!(both.svg()?.matches(">\n1,000\n<").count(), 6); // on each axis, and on the bar; in a narrow place, too
+    /// assert_eq!(both.svg()?.matches(">\n1,000\n<").count(), 9); // on each axis, and on the bar; in narrow places, too
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn same_scale(mut self) -> Chart {
