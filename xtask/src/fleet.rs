@@ -173,8 +173,12 @@ pub(crate) fn measure(place: &Place) -> Result<String> {
     command.arg("--dynamodb").arg(&parts.dynamodb).arg("--folder").arg(place.target().join("fleet"));
     command.current_dir(&place.checkout).stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().context("the fleet does not run")?;
-    anyhow::ensure!(output.status.success(), "the fleet could not be measured; see above");
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let measured = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        eprint!("{measured}");
+        bail!("the fleet could not be measured; see above");
+    }
+    Ok(measured)
 }
 
 fn up(place: &Place, options: &Options, folder: &Path) -> Result<bool> {
