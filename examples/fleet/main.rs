@@ -14,6 +14,7 @@ mod measure;
 mod postgres;
 mod processed;
 mod scene;
+mod server;
 mod services;
 mod storm;
 mod traffic;

@@ -11,7 +11,8 @@ use crate::common::ending::asked_to_end;
 use crate::common::say::tell;
 use crate::control::{self, Request};
 use crate::dynamodb::Dynamodb;
-use crate::postgres::{Postgres, private};
+use crate::postgres::Postgres;
+use crate::server::private;
 
 /// Where their addresses are, in the folder of the fleet; the password, too, so it is its owner's alone.
 const FILE: &str = "services.json";
