@@ -13,6 +13,7 @@ mod workers;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use cut_line::{Cut, CutLine};
 use kinesis_lab::prelude::*;
@@ -540,5 +541,26 @@ fn how_many_batches_a_second() {
             "{workers} workers, {records} records a batch: {a_second:.0} batches and {:.0} records a second",
             a_second * records as f64
         );
+    }
+}
+
+/// As with counts: a word that waited before it was written moves no watermark past what came meanwhile.
+#[test]
+fn a_word_that_waited_is_not_believed_anew() {
+    let Some(server) = postgres() else { return };
+    let stream = stream(2);
+    for (age, moves) in [(0, true), (20, false)] {
+        let url = server.database(&format!("a word of alerts {age} s old"));
+        let (mut waiting, mut other) = (taken(&url, &stream, 0), taken(&url, &stream, 1));
+        for (n, detection) in [&mut waiting, &mut other].into_iter().enumerate() {
+            watch(detection, n, 1, 10).unwrap();
+        }
+        let heard = Instant::now().checked_sub(secs(age)).unwrap();
+        let tip = [ShardProgress::reading(&shard(0), &[]).idle_since(heard)];
+        waiting.tick(&mut context(20).with_shards(&tip)).unwrap();
+        watch(&mut other, 1, 2, 500).unwrap();
+        watch(&mut other, 1, 3, 501).unwrap();
+        let sql = format!("SELECT watermark > to_timestamp({NOON}) FROM alert_progress");
+        assert_eq!(query(&connect(&url), &sql)[0][0], if moves { "t" } else { "f" }, "{age} s");
     }
 }

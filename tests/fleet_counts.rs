@@ -12,6 +12,7 @@ mod server;
 mod workers;
 
 use std::sync::Barrier;
+use std::time::Instant;
 
 use cut_line::{Cut, CutLine};
 use kinesis_lab::prelude::*;
@@ -333,6 +334,36 @@ fn workers_that_start_at_once_make_the_tables_once() {
                 assert_eq!(worker.join().unwrap(), Ok(()), "round {round}");
             }
         });
+    }
+}
+
+/// A word that a shard is read to its tip is as old as it is: written after a wait, it lets no window pass in which the
+/// shard has events that came meanwhile.
+#[test]
+fn a_word_that_waited_is_not_believed_anew() {
+    let Some(server) = postgres() else { return };
+    let stream = Kinesis::local().unwrap().create_stream("visits", 2).unwrap();
+    let shards: Vec<String> = stream.shards().unwrap().into_iter().map(|shard| shard.id).collect();
+    for (age, windows) in [(0, 1), (2, 1), (20, 0)] {
+        let url = server.database(&format!("a word {age} s old"));
+        let mut workers: Vec<SharedCounter> = shards.iter().map(|_| counter(&url, &stream)).collect();
+        for (worker, shard) in workers.iter_mut().zip(&shards) {
+            worker.shard_taken(shard, &mut context(0)).unwrap();
+            let time = Timestamp::from_secs(1_536_220_810);
+            let record = Record::new("192.0.2.10", time.to_string(), "1", time);
+            worker.process(&Batch::new("visits", shard, vec![record]), &mut context(0)).unwrap();
+            worker.tick(&mut context(0)).unwrap();
+        }
+        // One waits for the database; what is in the others' hands goes on.
+        let heard = Instant::now().checked_sub(secs(age)).unwrap();
+        let tip = [ShardProgress::reading(&shards[0], &[]).idle_since(heard)];
+        workers[0].tick(&mut context(10).with_shards(&tip)).unwrap();
+        let time = Timestamp::from_secs(1_536_220_800 + 190);
+        let record = Record::new("192.0.2.10", time.to_string(), "2", time);
+        workers[1].process(&Batch::new("visits", &*shards[1], vec![record]), &mut context(20)).unwrap();
+        workers[1].tick(&mut context(20)).unwrap();
+        workers[1].tick(&mut context(30)).unwrap();
+        assert_eq!(Counts::open(&url).unwrap().windows().unwrap().len(), windows, "{age} s");
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::claim::Claim;
 use super::position::CountedPosition;
 use super::store::{ShardLineage, TakenShard};
+use super::tip::Tip;
 use crate::detect::{Alert, AlertChange, KeysAndIds, KnownState, Playbooks, SavedDetection, Undelivered};
 use crate::error::Result;
 use crate::read::StreamId;
@@ -29,7 +30,7 @@ pub(crate) trait AlertFleetStore: Undelivered {
     ) -> Result<Vec<Alert>>;
 
     /// Writes that a shard was read to its tip, or not, and nothing came of it.
-    fn report(&mut self, claim: &Claim, idle: bool) -> Result<()>;
+    fn report(&mut self, claim: &Claim, tip: Tip) -> Result<()>;
 
     /// Enters the children of a shard, and that it is processed to its end.
     fn end(&mut self, claim: &Claim, lineage: &[ShardLineage]) -> Result<()>;

@@ -23,6 +23,7 @@ mod shared_detection;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tip;
 
 pub use shared_counter::SharedCounter;
 pub use shared_detection::SharedDetection;
@@ -34,3 +35,4 @@ pub(crate) use completion::{WindowSpan, next_watermark};
 pub(crate) use frontier::{ShardRow, event_time};
 pub(crate) use position::CountedPosition;
 pub(crate) use store::{FleetStore, ShardChange, ShardLineage, TakenShard, Taking, ancestors};
+pub(crate) use tip::Tip;

@@ -172,7 +172,7 @@ impl FleetStore for ModelStore {
         shared.tables.duplicates.insert(id.clone(), change.totals.duplicates);
         let row = shared.tables.shards.get_mut(id).unwrap();
         row.sequence = written.position.map(|at| (at.sequence_number, at.sub_sequence_number));
-        (row.arrival, row.idle) = (written.arrival, written.idle);
+        (row.arrival, row.idle) = (written.arrival, written.tip.reached);
         row.newest = row.newest.max(written.newest_event);
         if fault.is_some() { Err(lost()) } else { Ok(()) }
     }

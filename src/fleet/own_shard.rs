@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::claim::Claim;
 use super::position::CountedPosition;
 use super::store::{ShardLineage, TakenShard, ancestors};
+use super::tip::Tip;
 use crate::read::{Checkpoint, Context};
 use crate::record::Batch;
 use crate::stream::ShardProgress;
@@ -104,9 +105,12 @@ impl OwnShard {
     }
 
     /// Read to its tip, as the driver says, and nothing of it waits.
-    pub(crate) fn is_idle(&self, ctx: &Context) -> bool {
-        self.pending.is_empty()
-            && ctx.shards.iter().any(|shard| *shard.shard_id == *self.claim.shard_id && shard.idle)
+    pub(crate) fn tip(&self, ctx: &Context) -> Tip {
+        let told = ctx.shards.iter().find(|shard| *shard.shard_id == *self.claim.shard_id && shard.idle);
+        match told.filter(|_| self.pending.is_empty()) {
+            Some(told) => Tip { reached: true, heard: told.heard },
+            None => Tip::default(),
+        }
     }
 
     /// Whether there is something to be written.

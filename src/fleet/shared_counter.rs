@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::assignment::{ListShards, ShardAssignment};
 use super::completion::WindowSpan;
 use super::store::{FleetStore, ShardChange};
+use super::tip::Tip;
 use crate::count::{Counter, Fingerprint, STORED_LATENESS};
 use crate::error::Result;
 use crate::read::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
@@ -95,12 +96,12 @@ impl SharedCounter {
     }
 
     /// Writes what was counted; again, if it could not be written before.
-    pub(super) fn write(&mut self, now: Timestamp, idle: bool) -> Result<()> {
+    pub(super) fn write(&mut self, now: Timestamp, tip: Tip) -> Result<()> {
         if let Some(saved) = self.assignment.reload_if_stale()? {
             self.counter.restore(saved);
         }
         let ShardAssignment { store, shard: Some(shard), .. } = &mut self.assignment else { return Ok(()) };
-        if !shard.has_news(now, idle) {
+        if !shard.has_news(now, tip.reached) {
             return Ok(());
         }
         shard.stale = true;
@@ -119,10 +120,10 @@ impl SharedCounter {
             let change = counter.take_change();
             let newest_event =
                 change.shard_times.iter().find(|(shard, _)| shard == id).map(|(_, time)| *time);
-            ShardChange { change, position: position.clone(), arrival, newest_event, idle }
+            ShardChange { change, position: position.clone(), arrival, newest_event, tip }
         })?;
         debug_assert_eq!(failed, None, "a counter takes any batch");
-        shard.written(now, idle);
+        shard.written(now, tip.reached);
         Ok(())
     }
 
@@ -162,13 +163,13 @@ impl RecordProcessor for SharedCounter {
     }
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
-        let idle = self.assignment.shard.as_ref().is_some_and(|shard| shard.is_idle(ctx));
-        self.write(ctx.now, idle).map_err(ProcessError::of_store)?;
-        self.complete(ctx.now, idle).map_err(ProcessError::of_store)
+        let tip = self.assignment.shard.as_ref().map_or(Tip::default(), |shard| shard.tip(ctx));
+        self.write(ctx.now, tip).map_err(ProcessError::of_store)?;
+        self.complete(ctx.now, tip.reached).map_err(ProcessError::of_store)
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
-        self.write(ctx.now, false).map_err(ProcessError::of_store)?;
+        self.write(ctx.now, Tip::default()).map_err(ProcessError::of_store)?;
         self.assignment.end(shard_id)
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::alert_fleet_store::{AlertFleetStore, ShardAlerts, TakingAlerts, WatchedBatch};
 use super::assignment::{ListShards, ShardAssignment};
+use super::tip::Tip;
 use crate::detect::{Detection, is_told};
 use crate::error::Result;
 use crate::read::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
@@ -82,20 +83,20 @@ impl SharedDetection {
     }
 
     /// Writes what was processed; again, if it could not be written before.
-    fn write(&mut self, now: Timestamp, idle: bool) -> Result<()> {
+    fn write(&mut self, now: Timestamp, tip: Tip) -> Result<()> {
         if let Some(saved) =
             self.assignment.reload_by(|store, claim, lineage| store.reload(claim, lineage))?
         {
             self.detection.take_up(saved);
         }
         let ShardAssignment { store, shard: Some(shard), .. } = &mut self.assignment else { return Ok(()) };
-        if !shard.has_news(now, idle) {
+        if !shard.has_news(now, tip.reached) {
             return Ok(());
         }
         shard.stale = true;
         if shard.pending.is_empty() {
-            store.report(&shard.claim, idle)?;
-            shard.written(now, idle);
+            store.report(&shard.claim, tip)?;
+            shard.written(now, tip.reached);
             return Ok(());
         }
         let looks = shard.looks(now);
@@ -154,13 +155,13 @@ impl RecordProcessor for SharedDetection {
     }
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
-        let idle = self.assignment.shard.as_ref().is_some_and(|shard| shard.is_idle(ctx));
-        self.write(ctx.now, idle).map_err(ProcessError::of_store)?;
+        let tip = self.assignment.shard.as_ref().map_or(Tip::default(), |shard| shard.tip(ctx));
+        self.write(ctx.now, tip).map_err(ProcessError::of_store)?;
         self.deliver(ctx)
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
-        self.write(ctx.now, false).map_err(ProcessError::of_store)?;
+        self.write(ctx.now, Tip::default()).map_err(ProcessError::of_store)?;
         self.assignment.end_by(shard_id, |store, claim, lineage| store.end(claim, lineage))
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::claim::Claim;
 use super::position::CountedPosition;
+use super::tip::Tip;
 use crate::count::{Change, Fingerprint, SavedState};
 use crate::error::Result;
 use crate::stream::Shard;
@@ -106,5 +107,5 @@ pub(crate) struct ShardChange {
     pub(crate) position: Option<CountedPosition>,
     pub(crate) arrival: Option<Timestamp>,
     pub(crate) newest_event: Option<Timestamp>,
-    pub(crate) idle: bool,
+    pub(crate) tip: Tip,
 }

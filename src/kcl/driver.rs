@@ -92,6 +92,9 @@ impl<'a, D: Daemon> Driver<'a, D> {
                 reached => reached?,
             };
             drop(panics);
+            if let Some(shard) = self.shard.as_mut() {
+                shard.acted(Instant::now());
+            }
             let answered = reached == Reached::Yes && {
                 let answer = self.conversation.answer()?.to_string();
                 self.daemon.send(&answer)?
@@ -142,7 +145,7 @@ impl<'a, D: Daemon> Driver<'a, D> {
     }
 
     async fn initialize(&mut self, shard_id: String, position: &LeasePosition) -> Result<Reached> {
-        let now = Timestamp::now();
+        let (now, began) = (Timestamp::now(), Instant::now());
         let context = || Context::at(now).stopped_by(self.stop);
         let delivering = delivering(self.stream, &self.report, self.stop, &context);
         if !delivering.shard_taken(&shard_id, self.processor).await? {
@@ -155,14 +158,8 @@ impl<'a, D: Daemon> Driver<'a, D> {
         if let (LeasePosition::After(lease), Some(checkpoint)) = (position, &remembered) {
             check_not_ahead(&shard_id, lease, checkpoint)?;
         }
-        self.shard = Some(LeasedShard {
-            id: shard_id.into(),
-            since: if *position == LeasePosition::Latest { now } else { Timestamp::MIN },
-            remembered,
-            millis_behind_latest: None,
-            idle: false,
-            lost: None,
-        });
+        let since = if *position == LeasePosition::Latest { now } else { Timestamp::MIN };
+        self.shard = Some(LeasedShard::new(shard_id, since, remembered, began));
         Ok(Reached::Yes)
     }
 
@@ -171,7 +168,7 @@ impl<'a, D: Daemon> Driver<'a, D> {
         if shard.is_lost(Instant::now())? {
             return Ok(Reached::Yes);
         }
-        shard.idle = records.records.is_empty() && behind == Some(0);
+        shard.hears(records.records.is_empty() && behind == Some(0), Instant::now());
         shard.millis_behind_latest = behind;
         let last = records.last.clone();
         let (shard, stop) = (&*shard, self.stop);

@@ -21,7 +21,12 @@ pub(super) struct LeasedShard {
     /// What the processor remembers of it.
     pub(super) remembered: Option<Checkpoint>,
     pub(super) millis_behind_latest: Option<u64>,
+    /// Read to its tip, by the last message; and when that was so, at the earliest.
     pub(super) idle: bool,
+    heard: Instant,
+    received: Instant,
+    /// While a message was acted upon for long, the daemon has fetched others: since when, and how many of them may come.
+    fetched_before: Option<(Instant, u32)>,
     /// Since when another worker has it, though the daemon has not said so yet.
     pub(super) lost: Option<Instant>,
 }
@@ -30,7 +35,50 @@ pub(super) struct LeasedShard {
 /// `failoverTimeMillis`, 10 s unless told otherwise.
 const LETS_GO: Duration = Duration::from_secs(60);
 
+/// What takes longer lets the daemon fetch ahead.
+const LONG: Duration = Duration::from_secs(1);
+/// How many answers of the service a daemon holds ready. KCL 3.1.3: 3 of a poll
+/// (`PollingConfig.maxPendingProcessRecordsInput` has 3 as its default), 10 events of a subscription
+/// (`FanOutRecordsPublisher.MAX_EVENT_BURST_FROM_SERVICE`), and one on its way.
+const FETCHED_AHEAD: u32 = 11;
+
 impl LeasedShard {
+    pub(super) fn new(
+        id: String,
+        since: Timestamp,
+        remembered: Option<Checkpoint>,
+        now: Instant,
+    ) -> LeasedShard {
+        LeasedShard {
+            id: id.into(),
+            since,
+            remembered,
+            millis_behind_latest: None,
+            idle: false,
+            heard: now,
+            received: now,
+            fetched_before: None,
+            lost: None,
+        }
+    }
+
+    /// Of a message that has just come: whether nothing was in it, and the service had nothing more.
+    pub(super) fn hears(&mut self, idle: bool, now: Instant) {
+        (self.idle, self.heard, self.received) = (idle, now, now);
+        if let Some((since, left)) = self.fetched_before {
+            self.heard = since;
+            self.fetched_before = (left > 1).then_some((since, left - 1));
+        }
+    }
+
+    /// It was acted upon.
+    pub(super) fn acted(&mut self, now: Instant) {
+        if now.duration_since(self.received) > LONG {
+            let since = self.fetched_before.map_or(self.received, |(since, _)| since);
+            self.fetched_before = Some((since, FETCHED_AHEAD));
+        }
+    }
+
     /// Its lease is another worker's.
     ///
     /// # Errors
@@ -74,7 +122,7 @@ impl LeasedShard {
 
     pub(super) fn context(&self, stop: &Stop) -> Context {
         let mut progress = ShardProgress::reading(&self.id, &[]).since(self.since);
-        progress.idle = self.idle;
+        (progress.idle, progress.heard) = (self.idle, Some(self.heard.into_std()));
         let mut context = Context::at(Timestamp::now()).with_shards(&[progress]).stopped_by(stop);
         context.millis_behind_latest = self.millis_behind_latest;
         context
@@ -111,4 +159,33 @@ pub(super) fn check_not_ahead(
             place.unwrap_or("TRIM_HORIZON"),
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_fetched_while_a_message_was_acted_upon_is_as_old() {
+        let began = Instant::now();
+        let at = |secs: u64| began + Duration::from_secs(secs);
+        let mut shard = LeasedShard::new("shardId-000000000000".into(), Timestamp::MIN, None, began);
+        shard.hears(true, at(1));
+        shard.acted(at(1));
+        assert!(shard.idle && shard.heard == at(1), "what is quick is as it is told");
+        shard.hears(false, at(2));
+        shard.acted(at(22));
+        for n in 0..FETCHED_AHEAD {
+            shard.hears(true, at(22));
+            assert_eq!(shard.heard, at(2), "{n}");
+        }
+        shard.hears(true, at(23));
+        assert_eq!(shard.heard, at(23));
+        // One that takes long among them makes them older, not younger.
+        shard.acted(at(33));
+        shard.hears(true, at(33));
+        shard.acted(at(43));
+        shard.hears(true, at(43));
+        assert_eq!(shard.heard, at(23));
+    }
 }

@@ -9,7 +9,7 @@ use super::filter::{Filter, RECORDS_OF_A_CALL};
 use crate::count::{Change, Fingerprint, SavedState, Totals, Unparsed};
 use crate::error::Result;
 use crate::event::Origin;
-use crate::fleet::{FleetStore, ListShards, ShardAssignment, ShardChange};
+use crate::fleet::{FleetStore, ListShards, ShardAssignment, ShardChange, Tip};
 use crate::postgres::{PostgresFleet, PostgresUrl};
 use crate::read::{Checkpoint, Context, ProcessError, RecordProcessor, StreamId};
 use crate::record::{Batch, Record};
@@ -137,12 +137,12 @@ impl SharedFilter {
     }
 
     /// Writes where the shard is; again, if it could not be written before.
-    fn write(&mut self, now: Timestamp, idle: bool) -> Result<()> {
+    fn write(&mut self, now: Timestamp, tip: Tip) -> Result<()> {
         if let Some(saved) = self.assignment.reload_if_stale()? {
             self.restore(&saved);
         }
         let ShardAssignment { store, shard: Some(shard), .. } = &mut self.assignment else { return Ok(()) };
-        if !shard.has_news(now, idle) {
+        if !shard.has_news(now, tip.reached) {
             return Ok(());
         }
         shard.stale = true;
@@ -154,9 +154,9 @@ impl SharedFilter {
             *event_time = watermark.max(*event_time);
             let totals = Totals { unparsed, ..Totals::default() };
             let change = Change { totals, watermark, oldest_pane: Timestamp::MIN, ..Change::default() };
-            ShardChange { change, position: position.clone(), arrival, newest_event, idle }
+            ShardChange { change, position: position.clone(), arrival, newest_event, tip }
         })?;
-        shard.written(now, idle);
+        shard.written(now, tip.reached);
         Ok(())
     }
 }
@@ -206,7 +206,7 @@ impl RecordProcessor for SharedFilter {
         if at > 0 && batch.records.last().is_some_and(is_behind) {
             let last = batch.records.split_off(at);
             self.send(&batch, ctx)?;
-            self.write(ctx.now, false).map_err(ProcessError::of_store)?;
+            self.write(ctx.now, Tip::default()).map_err(ProcessError::of_store)?;
             self.ask_event_time().map_err(ProcessError::of_store)?;
             batch.records = last;
         }
@@ -214,13 +214,13 @@ impl RecordProcessor for SharedFilter {
     }
 
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
-        let idle = self.assignment.shard.as_ref().is_some_and(|shard| shard.is_idle(ctx));
-        self.write(ctx.now, idle).map_err(ProcessError::of_store)?;
+        let tip = self.assignment.shard.as_ref().map_or(Tip::default(), |shard| shard.tip(ctx));
+        self.write(ctx.now, tip).map_err(ProcessError::of_store)?;
         self.assignment.complete(ctx.now).map_err(ProcessError::of_store)
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
-        self.write(ctx.now, false).map_err(ProcessError::of_store)?;
+        self.write(ctx.now, Tip::default()).map_err(ProcessError::of_store)?;
         self.assignment.end(shard_id)
     }
 }

@@ -11,19 +11,20 @@ use super::fleet_rows::{FleetPlace, OF_ALERTS, emptied};
 use super::fleet_terms::AlertTerms;
 use super::layout::ALERTS;
 use super::link::{Prepared, Session, answered};
-use super::sql_types::unsigned;
+use super::sql_types::{Length, unsigned};
 use super::texts::{self, stored};
 use super::url::PostgresUrl;
 use super::{fleet_lock, origins};
 use crate::detect::{Alert, KeysAndIds, KnownState, SavedTally};
 use crate::error::{Error, ErrorKind};
-use crate::fleet::{Claim, ShardAlerts, WatchedBatch, event_time};
+use crate::fleet::{Claim, ShardAlerts, Tip, WatchedBatch, event_time};
 use crate::timestamp::Timestamp;
 
 const PROGRESS: &str = "SELECT watermark, playbooks FROM alert_progress";
 const ADVANCE: &str = "UPDATE alert_progress SET watermark = $1, committed = clock_timestamp()";
 /// Of a shard on which nothing came.
-const REPORT: &str = "UPDATE alert_shards SET idle = $2, reported = clock_timestamp() WHERE shard = $1";
+const REPORT: &str =
+    "UPDATE alert_shards SET idle = $2, reported = clock_timestamp() - $3::interval WHERE shard = $1";
 const TALLIES: &str = "SELECT t.playbook, t.pane, t.key, sum(t.count)::int8 \
     FROM unnest($1::text[], $2::text[]) AS a (playbook, key) \
     JOIN open_tallies AS t ON t.playbook = a.playbook AND t.key = a.key GROUP BY 1, 2, 3";
@@ -71,7 +72,7 @@ pub(super) async fn write(
     let origins = origins::OF_ALERTS.write(&transaction, prepared, &change.gone_origins, &change.origins);
     origins.await?;
     let (position, arrival) = (batch.position.as_ref(), batch.arrival);
-    let place = FleetPlace { position, arrival, newest_event: decided.newest_event, idle: false };
+    let place = FleetPlace { position, arrival, newest_event: decided.newest_event, tip: Tip::default() };
     OF_ALERTS.write(&transaction, prepared, claim, &place).await?;
     if watermark > before {
         answered(transaction.execute(prepared.get(ADVANCE)?, &[&watermark])).await?;
@@ -85,13 +86,16 @@ pub(super) async fn report(
     session: &mut Session,
     url: &PostgresUrl,
     claim: &Claim,
-    idle: bool,
+    tip: Tip,
 ) -> Result<(), DatabaseFault> {
     session.prepare(&OF_ALERTS.statements()).await?;
     session.prepare(&[REPORT]).await?;
     let (transaction, prepared) = session.begin().await?;
     OF_ALERTS.check(&transaction, prepared, url, claim).await?;
-    answered(transaction.execute(prepared.get(REPORT)?, &[&claim.shard_id, &idle])).await?;
+    answered(
+        transaction.execute(prepared.get(REPORT)?, &[&claim.shard_id, &tip.reached, &Length(tip.age())]),
+    )
+    .await?;
     answered(transaction.commit()).await
 }
 

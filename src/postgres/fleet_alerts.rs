@@ -14,7 +14,7 @@ use super::{fleet_alert_take, fleet_alert_write, fleet_lock};
 use crate::detect::{Alert, KnownState, SavedDetection, Undelivered};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fleet::{
-    AlertFleetStore, Claim, ShardAlerts, ShardLineage, TakenShard, TakingAlerts, WatchedBatch,
+    AlertFleetStore, Claim, ShardAlerts, ShardLineage, TakenShard, TakingAlerts, Tip, WatchedBatch,
 };
 
 /// A worker's connection. One shard a connection: its transactions come one after the other.
@@ -80,10 +80,10 @@ impl AlertFleetStore for PostgresFleetAlerts {
         })
     }
 
-    fn report(&mut self, claim: &Claim, idle: bool) -> Result<()> {
+    fn report(&mut self, claim: &Claim, tip: Tip) -> Result<()> {
         self.link.with(async |link: &mut Link| {
             let url = link.url.clone();
-            fleet_alert_write::report(shared(link).await?, &url, claim, idle).await
+            fleet_alert_write::report(shared(link).await?, &url, claim, tip).await
         })
     }
 

@@ -10,7 +10,7 @@ use super::link::{Prepared, answered};
 use super::sql_types::{Length, signed, unsigned};
 use super::url::PostgresUrl;
 use crate::error::{Error, ErrorKind};
-use crate::fleet::{Claim, CountedPosition, ShardLineage, ShardRow, TakenShard};
+use crate::fleet::{Claim, CountedPosition, ShardLineage, ShardRow, TakenShard, Tip};
 use crate::timestamp::Timestamp;
 
 /// How long a shard is believed to be at its tip, after whoever reads it has said so: not longer than late events are
@@ -68,7 +68,7 @@ macro_rules! fleet_table {
                 "UPDATE ",
                 $table,
                 " SET sequence = $2, sub_sequence = $3, arrival = $4, newest_event = greatest(newest_event, $5), \
-                 idle = $6, reported = clock_timestamp() WHERE shard = $1"
+                 idle = $6, reported = clock_timestamp() - $7::interval WHERE shard = $1"
             ),
             // Empty until then, it has no arrival; without one, it would pass for one that nobody has read.
             end: concat!(
@@ -113,7 +113,7 @@ pub(super) struct FleetPlace<'a> {
     pub(super) position: Option<&'a CountedPosition>,
     pub(super) arrival: Option<Timestamp>,
     pub(super) newest_event: Option<Timestamp>,
-    pub(super) idle: bool,
+    pub(super) tip: Tip,
 }
 
 fn position(number: Option<String>, sub: Option<i64>) -> Option<CountedPosition> {
@@ -197,8 +197,9 @@ impl FleetTable {
     ) -> Result<(), DatabaseFault> {
         let number = place.position.map(|at| &at.sequence_number);
         let sub = place.position.and_then(|at| at.sub_sequence_number).map(signed);
-        let values: [&(dyn ToSql + Sync); 6] =
-            [&claim.shard_id, &number, &sub, &place.arrival, &place.newest_event, &place.idle];
+        let (idle, age) = (place.tip.reached, Length(place.tip.age()));
+        let values: [&(dyn ToSql + Sync); 7] =
+            [&claim.shard_id, &number, &sub, &place.arrival, &place.newest_event, &idle, &age];
         answered(transaction.execute(prepared.get(self.write)?, &values)).await.map(drop)
     }
 

@@ -47,7 +47,7 @@ pub(super) async fn write(
         position: counted.position.as_ref(),
         arrival: counted.arrival,
         newest_event: counted.newest_event,
-        idle: counted.idle,
+        tip: counted.tip,
     };
     OF_COUNTS.write(&transaction, prepared, claim, &place).await?;
     answered(transaction.commit()).await

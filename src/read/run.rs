@@ -310,6 +310,7 @@ impl Run {
             since: self.origin.created,
             answered: true,
             idle: false,
+            heard: None,
             ended: true,
         });
         Context {

@@ -90,6 +90,7 @@ impl ShardState {
             since: self.since,
             answered: self.millis_behind.is_some(),
             idle: self.idle,
+            heard: None,
             ended: false,
         }
     }

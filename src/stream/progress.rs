@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use foldhash::quality::RandomState;
 
@@ -39,6 +40,8 @@ pub struct ShardProgress {
     pub answered: bool,
     /// Read to its tip: the last read succeeded and found nothing. Never while it is throttled.
     pub idle: bool,
+    /// When that was heard, which is before it is written where a database is waited for. None: just now.
+    pub(crate) heard: Option<Instant>,
     /// Read to its end; its children are not open yet.
     pub ended: bool,
 }
@@ -52,6 +55,7 @@ impl ShardProgress {
             since: Timestamp::MIN,
             answered: true,
             idle: false,
+            heard: None,
             ended: false,
         }
     }
@@ -64,6 +68,20 @@ impl ShardProgress {
     /// The same shard, read to its tip.
     pub fn idle(self) -> ShardProgress {
         ShardProgress { idle: true, ..self }
+    }
+
+    /// The same shard, read to its tip by this time, and perhaps no longer: while a database was waited for, more may have
+    /// come. A fleet's counts believe it for 4 to 10 s from then on.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use kinesis_lab::ShardProgress;
+    ///
+    /// let shard = ShardProgress::reading("shardId-000000000000", &[]).idle_since(Instant::now());
+    /// assert!(shard.idle);
+    /// ```
+    pub fn idle_since(self, heard: Instant) -> ShardProgress {
+        ShardProgress { idle: true, heard: Some(heard), ..self }
     }
 
     /// The same shard, read to its end, its children not yet open.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::completion::WindowSpan;
 use super::super::model::{ModelStore, Tables};
 use super::super::shared_counter::SharedCounter;
+use super::super::tip::Tip;
 use super::plan::{PlannedShard, StreamPlan, key};
 use crate::count::{Counter, Windows};
 use crate::error::{Error, ErrorKind};
@@ -125,7 +126,7 @@ impl World {
             }
             Action::Idle(worker, shard) => {
                 let child = self.children.get_mut(&(worker, shard)).unwrap();
-                child.counter.write(self.now, true).map(|()| true)
+                child.counter.write(self.now, Tip { reached: true, heard: None }).map(|()| true)
             }
             Action::End(worker, shard) => self.end(worker, shard),
         };
@@ -174,7 +175,7 @@ impl World {
             child.next += 1;
         }
         child.unwritten = true;
-        child.counter.write(self.now, false)?;
+        child.counter.write(self.now, Tip::default())?;
         child.unwritten = false;
         Ok(())
     }
