@@ -21,6 +21,8 @@ pub(crate) struct Measured {
     notes: File,
     gate: PathBuf,
     counter: Option<SharedCounter>,
+    /// A batch whose counts are not written yet: since when, of which shard, how many records.
+    pending: Option<(i64, String, usize)>,
 }
 
 impl Measured {
@@ -40,7 +42,7 @@ impl Measured {
             }
             Err(_) => None,
         };
-        Ok(Measured { notes, gate, counter })
+        Ok(Measured { notes, gate, counter, pending: None })
     }
 
     /// In one write, so that half of it is never read for long.
@@ -71,17 +73,49 @@ impl RecordProcessor for Measured {
         if let Some(counter) = &mut self.counter {
             counter.process(batch, ctx)?;
         }
-        if batch.records.is_empty() {
-            return Ok(());
+        if !batch.records.is_empty() {
+            self.pending = Some((began, batch.shard_id.to_string(), batch.records.len()));
         }
-        self.note(began, &batch.shard_id, batch.records.len())
+        Ok(())
     }
 
+    /// A counter of a fleet commits here, or is told that another has the shard by now.
     fn tick(&mut self, ctx: &mut Context) -> Result<(), ProcessError> {
-        self.counter.as_mut().map_or(Ok(()), |counter| counter.tick(ctx))
+        if let Some(counter) = &mut self.counter {
+            counter.tick(ctx)?;
+        }
+        match self.pending.take() {
+            Some((began, shard, records)) => self.note(began, &shard, records),
+            None => Ok(()),
+        }
     }
 
     fn shard_ended(&mut self, shard_id: &str, ctx: &mut Context) -> Result<(), ProcessError> {
         self.counter.as_mut().map_or(Ok(()), |counter| counter.shard_ended(shard_id, ctx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_noted_once_its_counts_are_written() {
+        let folder = kinesis_lab::temporary_folder("fleet").unwrap();
+        std::fs::write(folder.join("gate"), "").unwrap();
+        let mut child = Measured::open(&folder.join("worker-1.1"), folder.join("gate")).unwrap();
+        let noted = || std::fs::read_to_string(folder.join("worker-1.1")).unwrap();
+        let at = Timestamp::from_secs(1_536_220_800);
+        let mut context = Context::at(at);
+        let batch = |records| Batch::new("fleet", "shardId-000000000003", records);
+        child.process(&batch(vec![Record::new("a", "b", "1", at)]), &mut context).unwrap();
+        assert_eq!(noted(), "");
+        child.tick(&mut context).unwrap();
+        assert!(noted().ends_with(" shardId-000000000003 1\n"), "{}", noted());
+        let before = noted();
+        child.process(&batch(Vec::new()), &mut context).unwrap();
+        child.tick(&mut context).unwrap();
+        assert_eq!(noted(), before);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }
