@@ -360,7 +360,7 @@ fn a_word_that_waited_is_not_believed_anew() {
         workers[0].tick(&mut context(10).with_shards(&tip)).unwrap();
         let time = Timestamp::from_secs(1_536_220_800 + 190);
         let record = Record::new("192.0.2.10", time.to_string(), "2", time);
-        workers[1].process(&Batch::new("visits", &*shards[1], vec![record]), &mut context(20)).unwrap();
+        workers[1].process(&Batch::new("visits", &shards[1], vec![record]), &mut context(20)).unwrap();
         workers[1].tick(&mut context(20)).unwrap();
         workers[1].tick(&mut context(30)).unwrap();
         assert_eq!(Counts::open(&url).unwrap().windows().unwrap().len(), windows, "{age} s");
