@@ -47,7 +47,7 @@ fn taken(place: &Place) -> String {
         ", with changes"
     };
     format!(
-        "{}, commit {}{dirty}, rustc {version}, {cores} cores, {}.",
+        "{}, commit `{}`{dirty}, rustc {version}, {cores} cores, {}.",
         said("date", &["-u", "+%Y-%m-%d"]),
         said("git", &["rev-parse", "--short", "HEAD"]),
         std::env::consts::OS
