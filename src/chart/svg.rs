@@ -43,12 +43,17 @@ pub(super) fn document(
              .narrow{{display:inline}}}}"
         );
     }
+    // A page reads the styles of all its pictures as one: what is of these proportions alone has a class of them.
+    let mut class = "kinesis-lab-chart".to_owned();
     if let Some(high) = high {
+        let (width, height) = high.1;
+        let own = format!("high-{width}-{height}");
         marks += &hidden("high", high, *size);
-        style += &where_it_has_the_height(high.1);
+        style += &where_it_has_the_height(high.1, &format!(".{class}.{own}"));
+        class = format!("{class} {own}");
     }
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" class=\"kinesis-lab-chart\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" class=\"{class}\" \
          role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n<desc>{description}</desc>\n\
          <style>{style}</style>\n{marks}</svg>\n"
     )
@@ -80,11 +85,11 @@ fn hidden(
 
 /// Shows what is `high`. As a part of a page, the picture takes the height; as an image of its own (there it is the
 /// root) it looks whether it was given it, and may be wider by a hundredth for what is cut to whole pixels.
-fn where_it_has_the_height((width, height): (u32, u32)) -> String {
+fn where_it_has_the_height((width, height): (u32, u32), chart: &str) -> String {
     let shown = |of: &str| {
         format!("{of} .wide{{display:none}}{of} .narrow{{display:none}}{of} .high{{display:inline}}")
     };
-    let (part, root) = (".kinesis-lab-chart:not(:root)", ".kinesis-lab-chart:root");
+    let (part, root) = (&format!("{chart}:not(:root)"), &format!("{chart}:root"));
     format!(
         "@media (max-width:{NARROW_PLACE}px){{{part}{{aspect-ratio:{width}/{height}}}{}}}\
          @media (max-width:{NARROW_PLACE}px) and (max-aspect-ratio:{}/{}){{{}}}",

@@ -216,11 +216,20 @@ fn in_a_narrow_place_small_multiples_stand_below_each_other() {
     assert!(highest >= Some(90), "{highest:?}");
 
     let svg = both.svg().unwrap();
-    assert!(svg.contains(".kinesis-lab-chart:not(:root){aspect-ratio:420/560}"), "{svg}");
+    assert!(svg.contains(".kinesis-lab-chart.high-420-560:not(:root){aspect-ratio:420/560}"), "{svg}");
+    assert!(svg.contains(" class=\"kinesis-lab-chart high-420-560\" "), "{svg}");
     assert_eq!(svg.matches("<g class=").count(), 3);
+    // In one page with others, the styles of all are one: what hides or shows `high`, is of those that have it.
+    let style = &svg[svg.find("<style>").unwrap()..svg.find("</style>").unwrap()];
+    for (at, _) in style.match_indices("{display:none}").chain(style.match_indices(".high{")) {
+        let selector = style[..at].rsplit(['{', '}']).next().unwrap();
+        let is_for_all = selector == ".kinesis-lab-chart .wide";
+        assert!(is_for_all || selector.starts_with(".kinesis-lab-chart.high-420-560:"), "{selector}");
+    }
     // One chart alone keeps its proportions, and needs no more than before.
     let alone = day("Alone", 9).svg().unwrap();
     assert!(alone.matches("<g class=").count() == 2 && !alone.contains("aspect-ratio"), "{alone}");
+    assert!(alone.contains(" class=\"kinesis-lab-chart\" "), "{alone}");
 }
 
 /// As in notebook 16: two below each other, which would be 140 pixels high.
