@@ -91,7 +91,7 @@ pub fn run(place: &Place, options: &Options) -> Result<bool> {
         bail!("no step `{unknown}`; there are: {}", STEPS.map(|step| step.0).join(", "));
     }
     let mut results: Vec<(String, bool, Duration)> = Vec::new();
-    let mut watched: Option<Watched> = None;
+    let mut watched: Option<Result<Watched>> = None;
     for (name, title, work) in STEPS {
         if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
             continue;
@@ -99,14 +99,19 @@ pub fn run(place: &Place, options: &Options) -> Result<bool> {
         if options.only.is_empty() && WATCHED.contains(&name) {
             println!("\n=== {name}: {title}\nbeside the next steps; what it says comes before `{UNTIL}`");
             if watched.is_none() {
-                watched = Some(Watched::start(place, options)?);
+                watched = Some(Watched::start(place, options));
             }
             continue;
         }
         if name == UNTIL
             && let Some(watched) = watched.take()
         {
-            results.push(watched.end()?);
+            let began = Instant::now();
+            let ended = watched.and_then(Watched::end).unwrap_or_else(|error| {
+                println!("error: {error:#}");
+                (false, began.elapsed())
+            });
+            results.push((WATCHED.join(", "), ended.0, ended.1));
         }
         println!("\n=== {name}: {title}");
         let began = Instant::now();
@@ -135,12 +140,13 @@ struct Watched {
 
 impl Watched {
     fn start(place: &Place, options: &Options) -> Result<Watched> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg("test").args(options.full.then_some("--full"));
+        // By cargo: the step before has built this program anew, and what runs here is no file any more.
+        let mut command = setup::cargo_of_the_caller(place);
+        command.args(["xtask", "test"]).args(options.full.then_some("--full"));
         command.args(WATCHED.iter().flat_map(|step| ["--only", step]));
         // One for both, as on a terminal; and read as it is written, or it would be full.
         let (mut reader, writer) = io::pipe()?;
-        command.current_dir(&place.checkout).stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+        command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
         let child = command.spawn()?;
         let said = std::thread::spawn(move || {
             let mut said = Vec::new();
@@ -149,11 +155,12 @@ impl Watched {
         Ok(Watched { child, said, began: Instant::now() })
     }
 
-    fn end(mut self) -> Result<(String, bool, Duration)> {
+    /// Whether they passed, and in what time.
+    fn end(mut self) -> Result<(bool, Duration)> {
         let status = self.child.wait()?;
         let said = self.said.join().map_err(|_| anyhow!("what the watched steps said was not read"))??;
         println!("{}", String::from_utf8_lossy(&said));
-        Ok((WATCHED.join(", "), status.success(), self.began.elapsed()))
+        Ok((status.success(), self.began.elapsed()))
     }
 }
 
