@@ -106,12 +106,7 @@ pub fn run(place: &Place, options: &Options) -> Result<bool> {
         if name == UNTIL
             && let Some(watched) = watched.take()
         {
-            let began = Instant::now();
-            let ended = watched.and_then(Watched::end).unwrap_or_else(|error| {
-                println!("error: {error:#}");
-                (false, began.elapsed())
-            });
-            results.push((WATCHED.join(", "), ended.0, ended.1));
+            results.push(Watched::result(watched));
         }
         println!("\n=== {name}: {title}");
         let began = Instant::now();
@@ -139,6 +134,15 @@ struct Watched {
 }
 
 impl Watched {
+    /// Waits for its end; one that could not be started has failed.
+    fn result(watched: Result<Watched>) -> (String, bool, Duration) {
+        let (passed, time) = watched.and_then(Watched::end).unwrap_or_else(|error| {
+            println!("error: {error:#}");
+            (false, Duration::ZERO)
+        });
+        (WATCHED.join(", "), passed, time)
+    }
+
     fn start(place: &Place, options: &Options) -> Result<Watched> {
         // By cargo: the step before has built this program anew, and what runs here is no file any more.
         let mut command = setup::cargo_of_the_caller(place);
